@@ -1,0 +1,1 @@
+"""Commands and functions that read a sweep's results and fit its laws."""
