@@ -1,0 +1,440 @@
+"""The trainer: runs of one program, updated together, in groups that share observations.
+
+Axes: `group` (one seed, or a part of it) and `run` (horizons, schedules, learning rates) within a
+group. Runs of a group see the same examples and the same uniforms for actions and masks (common
+random numbers); across seeds all is independent. `make_train` returns pure functions over states
+whose leaves begin with [group, run], save the first layer's kernels: [group, input, run, width].
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jax import Array
+from jaxtyping import Float, Int, Key
+
+from mnist_horizon import advantages as adv
+from mnist_horizon import losses, networks
+from mnist_horizon.environment import draw_index, payments, phase_features
+from mnist_horizon.networks import NetworkSpec
+from mnist_horizon.schedules import RewardParams
+from mnist_horizon.tasks import Task
+
+ALGORITHMS = ("vpg", "ppo")
+OPTIMIZERS = ("adam", "sgd")
+RUNNING_MEAN_RATE = 0.05
+
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """All that is static in a program: shapes, and which code runs."""
+
+    network: NetworkSpec
+    environments: int
+    rollout_length: int
+    algorithm: str = "vpg"
+    epochs: int = 1
+    minibatches: int = 1
+    clip: float = 0.2
+    baseline: str = "expected_reward"
+    optimizer: str = "adam"
+    rule: str = "constant"
+    kl_penalty: bool = False
+
+    @property
+    def batch(self) -> int:
+        """Interactions an update."""
+        return self.environments * self.rollout_length
+
+
+@struct.dataclass
+class RunParams:
+    """The numbers in which the runs of a program differ; all are traced."""
+
+    reward: RewardParams
+    discount: Float[Array, "*runs"]
+    gae_lambda: Float[Array, "*runs"]
+    learning_rate: Float[Array, "*runs"]
+    entropy_coef: Float[Array, "*runs"]
+    kl_coef: Float[Array, "*runs"]
+
+
+@struct.dataclass
+class Sums:
+    """Metrics summed over updates since the last evaluation, each a mean over the batch."""
+
+    return_: Float[Array, "*runs"]
+    reward: Float[Array, "*runs"]
+    accuracy: Float[Array, "*runs"]
+    entropy: Float[Array, "*runs"]
+
+
+@struct.dataclass
+class RunState:
+    """Everything a run carries from update to update."""
+
+    params: Params
+    value_params: Params
+    optimizer: optax.OptState
+    phase: Int[Array, "*runs"]
+    accumulated: Float[Array, "*runs env"]
+    running_mean: Float[Array, "*runs"]
+    diverged_at: Int[Array, "*runs"]
+    """The first update whose parameters were not finite, or -1."""
+    sums: Sums
+
+
+class Draws(NamedTuple):
+    """One update's randomness and examples, shared by the runs of a group."""
+
+    inputs: Float[Array, "batch ..."]
+    labels: Int[Array, "time env"]
+    action_uniform: Float[Array, "time env"]
+    mask_uniform: Float[Array, "time env"]
+    minibatch_key: Key[Array, ""]
+
+
+class Rollout(NamedTuple):
+    """What the policy did in one window, and what came of it."""
+
+    actions: Int[Array, "batch"]
+    greedy_right: Float[Array, "batch"]
+    window: adv.Window
+
+
+class Batch(NamedTuple):
+    """A window's interactions as a loss reads them, before any update of the parameters."""
+
+    inputs: Float[Array, "batch ..."]
+    phase_inputs: Float[Array, "batch 2"] | None
+    actions: Int[Array, "batch"]
+    advantages: Float[Array, "batch"]
+    logits: Float[Array, "batch action"]
+    reference: Float[Array, "batch action"] | None
+    values: Float[Array, "batch"] | None
+
+
+class Train(NamedTuple):
+    """The pure functions of a program; jit them with the task as an argument."""
+
+    init: Callable[[Key[Array, "group"], Task, RunParams], RunState]
+    update: Callable[..., RunState]
+    """`(state, runs, task, keys, first_update, updates)`: `updates` is traced, so that chunks of
+    any length share one compilation."""
+    evaluate: Callable[[RunState, Key[Array, "group"], Task], dict[str, Array]]
+
+
+def make_train(spec: TrainSpec) -> Train:
+    """The functions that initialise, update and evaluate the runs of a program."""
+
+    def init(keys: Key[Array, "group"], task: Task, runs: RunParams) -> RunState:
+        def one(key: Array, run: RunParams) -> RunState:
+            return init_run(spec, key, task)
+
+        axes = run_axes(jax.eval_shape(one, keys[0], runs))
+        return jax.vmap(jax.vmap(one, (None, 0), axes))(keys, runs)
+
+    def update(
+        state: RunState,
+        runs: RunParams,
+        task: Task,
+        keys: Key[Array, "group"],
+        first: Int[Array, ""],
+        updates: Int[Array, ""],
+    ) -> RunState:
+        initial = jax.vmap(lambda key: init_run(spec, key, task).params)(keys)
+
+        def one_group(
+            number: Array, state: RunState, runs: RunParams, key: Array, initial: Params
+        ) -> RunState:
+            draws = draw(spec, key, number, task)
+
+            def one_run(state: RunState, run: RunParams) -> RunState:
+                return update_run(spec, state, run, task, draws, initial, number)
+
+            axes = run_axes(state)
+            return jax.vmap(one_run, (axes, 0), axes)(state, runs)
+
+        def body(number: Array, state: RunState) -> RunState:
+            return jax.vmap(one_group, (None, 0, 0, 0, 0))(number, state, runs, keys, initial)
+
+        return jax.lax.fori_loop(first, first + updates, body, state)
+
+    def evaluate(
+        state: RunState, runs: RunParams, task: Task, keys: Key[Array, "group"]
+    ) -> dict[str, Float[Array, "group run"]]:
+        def one_group(params: Params, key: Array) -> dict[str, Array]:
+            initial = init_run(spec, key, task).params
+            one = lambda params: evaluate_run(spec, params, initial, task)  # noqa: E731
+            return jax.vmap(one, (run_axes(params),))(params)
+
+        return jax.vmap(one_group)(state.params, keys)
+
+    return Train(init, update, evaluate)
+
+
+def run_axes(tree: Any) -> Any:
+    """Where the run axis of each leaf stands within a group: 0, or 1 for first-layer kernels.
+
+    Side by side as [input, run, width] the first kernels are one matrix for the group's inputs.
+    """
+
+    def axis(path: tuple[Any, ...], _: Any) -> int:
+        names = [getattr(entry, "key", None) for entry in path]
+        return 1 if names[-2:] == [networks.FIRST, "kernel"] else 0
+
+    return jax.tree_util.tree_map_with_path(axis, tree)
+
+
+def init_run(spec: TrainSpec, key: Array, task: Task) -> RunState:
+    """A run's first state. It depends on the seed's key alone, so runs of a seed start alike."""
+    shape = task.train.images.shape[1:]
+    policy_key, value_key = jax.random.split(jax.random.fold_in(key, 0))
+    params = networks.init(spec.network, task.classes, shape, policy_key)
+    value_params = {}
+    if spec.baseline == "value_net":
+        value_params = networks.init(spec.network, 1, shape, value_key)
+    zero = jnp.float32(0)
+    return RunState(
+        params=params,
+        value_params=value_params,
+        optimizer=_optimizer(spec).init((params, value_params)),
+        phase=jnp.int32(0),
+        accumulated=jnp.zeros(spec.environments),
+        running_mean=zero,
+        diverged_at=jnp.int32(-1),
+        sums=Sums(zero, zero, zero, zero),
+    )
+
+
+def draw(spec: TrainSpec, key: Array, number: Array, task: Task) -> Draws:
+    """Examples and uniforms of update `number` of a seed."""
+    keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, 1), number), 4)
+    shape = (spec.rollout_length, spec.environments)
+    index = draw_index(keys[0], task, shape)
+    images = task.train.images[index.reshape(-1)]
+    return Draws(
+        inputs=networks.first_inputs(spec.network, images),
+        labels=task.train.labels[index],
+        action_uniform=jax.random.uniform(keys[1], shape),
+        mask_uniform=jax.random.uniform(keys[2], shape),
+        minibatch_key=keys[3],
+    )
+
+
+def sample_actions(
+    probabilities: Float[Array, "batch action"], uniform: Float[Array, "batch"]
+) -> Int[Array, "batch"]:
+    """Actions by inverse CDF: one uniform an interaction, common to the runs that share it."""
+    cumulative = jnp.cumsum(probabilities, axis=-1)[:, :-1]
+    return jnp.sum(cumulative <= uniform[:, None], axis=-1, dtype=jnp.int32)
+
+
+def roll_out(
+    logits: Float[Array, "batch action"],
+    state: RunState,
+    run: RunParams,
+    task: Task,
+    draws: Draws,
+) -> Rollout:
+    """Act on a window of examples whose logits are known, and be paid."""
+    probabilities = jax.nn.softmax(logits)
+    shape, labels = draws.labels.shape, draws.labels.reshape(-1)
+    actions = sample_actions(probabilities, draws.action_uniform.reshape(-1))
+    correct = task.score(labels, actions).astype(jnp.float32).reshape(shape)
+    rewards, phase, counts = payments(
+        correct, draws.mask_uniform, state.phase, state.accumulated, run.reward
+    )
+    label_probability = losses.pick(probabilities, labels).reshape(shape)
+    greedy = task.score(labels, jnp.argmax(logits, axis=-1)).astype(jnp.float32)
+    window = adv.Window(rewards, phase, counts, correct, label_probability)
+    return Rollout(actions, greedy, window)
+
+
+def policy_loss(
+    spec: TrainSpec, logits: Float[Array, "batch action"], batch: Batch, run: RunParams
+) -> Float[Array, ""]:
+    """Policy gradient or clipped surrogate, less the entropy bonus, plus the KL penalty."""
+    if spec.algorithm == "vpg":
+        loss = losses.policy_gradient_loss(logits, batch.actions, batch.advantages)
+    else:
+        old = losses.log_probability(batch.logits, batch.actions)
+        loss = losses.clipped_loss(logits, batch.actions, batch.advantages, old, spec.clip)
+    loss -= run.entropy_coef * losses.entropy(logits).mean()
+    if batch.reference is not None:
+        loss += run.kl_coef * losses.kl_divergence(logits, batch.reference).mean()
+    return loss
+
+
+def update_run(
+    spec: TrainSpec,
+    state: RunState,
+    run: RunParams,
+    task: Task,
+    draws: Draws,
+    initial: Params,
+    number: Int[Array, ""],
+) -> RunState:
+    """One update of one run: act, value, differentiate, step. One forward pass serves all (VPG)."""
+    phase_inputs = _phase_inputs(spec, state, run)
+    policy = networks.build(spec.network, task.classes)
+
+    def apply(params: Params) -> Float[Array, "batch action"]:
+        return policy.apply({"params": params}, draws.inputs, phase_inputs)
+
+    logits, pull_back = jax.vjp(apply, state.params)
+    rollout = roll_out(logits, state, run, task, draws)
+    reference = apply(initial) if spec.kl_penalty else None
+    values, pull_back_value = _values(spec, state, draws, phase_inputs)
+    advantages = adv.advantages(
+        rollout.window,
+        spec.baseline,
+        run.discount,
+        run.gae_lambda,
+        run.reward,
+        state.running_mean,
+        None if values is None else values.reshape(draws.labels.shape),
+    ).reshape(-1)
+    batch = Batch(
+        draws.inputs, phase_inputs, rollout.actions, advantages, logits, reference, values
+    )
+    if spec.algorithm == "vpg":
+        gradient = vpg_gradient(spec, batch, run, pull_back, pull_back_value)
+        state = _apply_gradient(spec, state, run, gradient)
+    else:
+        state = ppo_updates(spec, state, run, task, batch, draws.minibatch_key)
+    return _advance(state, run, rollout, logits, number)
+
+
+def vpg_gradient(
+    spec: TrainSpec,
+    batch: Batch,
+    run: RunParams,
+    pull_back: Callable[..., Any],
+    pull_back_value: Callable[..., Any] | None,
+) -> tuple[Params, Params]:
+    """Gradient of policy and value net through the forward pass that the actions came from."""
+
+    def loss(logits: Float[Array, "batch action"]) -> Float[Array, ""]:
+        return policy_loss(spec, logits, batch, run)
+
+    (gradient,) = pull_back(jax.grad(loss)(batch.logits))
+    if pull_back_value is None or batch.values is None:
+        return gradient, {}
+    targets = batch.advantages + batch.values
+    (value_gradient,) = pull_back_value(jax.grad(losses.value_loss)(batch.values, targets))
+    return gradient, value_gradient
+
+
+def ppo_updates(
+    spec: TrainSpec, state: RunState, run: RunParams, task: Task, batch: Batch, key: Array
+) -> RunState:
+    """`epochs` passes over the window in `minibatches` random parts, each a step (PPO)."""
+    policy = networks.build(spec.network, task.classes)
+    value = networks.build(spec.network, 1)
+
+    def loss(both: tuple[Params, Params], part: Batch) -> Float[Array, ""]:
+        logits = policy.apply({"params": both[0]}, part.inputs, part.phase_inputs)
+        total = policy_loss(spec, logits, part, run)
+        if part.values is None:
+            return total
+        values = value.apply({"params": both[1]}, part.inputs, part.phase_inputs)[:, 0]
+        return total + losses.value_loss(values, part.advantages + part.values)
+
+    def minibatch(state: RunState, index: Int[Array, "part"]) -> tuple[RunState, None]:
+        part = jax.tree.map(lambda leaf: leaf[index], batch)
+        gradient = jax.grad(loss)((state.params, state.value_params), part)
+        return _apply_gradient(spec, state, run, gradient), None
+
+    keys = jax.random.split(key, spec.epochs)
+    order = jax.vmap(lambda key: jax.random.permutation(key, spec.batch))(keys)
+    parts = order.reshape(spec.epochs * spec.minibatches, -1)
+    return jax.lax.scan(minibatch, state, parts)[0]
+
+
+def evaluate_run(
+    spec: TrainSpec, params: Params, initial: Params, task: Task
+) -> dict[str, Float[Array, ""]]:
+    """Greedy accuracy on the test split, and KL from the initial policy there (nats a step)."""
+    policy = networks.build(spec.network, task.classes)
+    inputs = networks.first_inputs(spec.network, task.test.images)
+    phase = jnp.ones((inputs.shape[0], 1)) * jnp.array([1.0, 0.0])
+    visible = phase if spec.network.phase_visible else None
+    logits = policy.apply({"params": params}, inputs, visible)
+    reference = policy.apply({"params": initial}, inputs, visible)
+    right = task.score(task.test.labels, jnp.argmax(logits, axis=-1))
+    return {
+        "test_accuracy": right.astype(jnp.float32).mean(),
+        "kl_initial": losses.kl_divergence(logits, reference).mean(),
+    }
+
+
+def _optimizer(spec: TrainSpec) -> optax.GradientTransformation:
+    return optax.scale_by_adam() if spec.optimizer == "adam" else optax.identity()
+
+
+def _phase_inputs(spec: TrainSpec, state: RunState, run: RunParams) -> Array | None:
+    if not spec.network.phase_visible:
+        return None
+    phase = (state.phase + jnp.arange(spec.rollout_length)) % run.reward.period
+    return jnp.repeat(phase_features(phase, run.reward.period), spec.environments, axis=0)
+
+
+def _values(
+    spec: TrainSpec, state: RunState, draws: Draws, phase_inputs: Array | None
+) -> tuple[Float[Array, "batch"] | None, Callable[..., Any] | None]:
+    """Values of the window's states with their pull-back, where the baseline is a net."""
+    if spec.baseline != "value_net":
+        return None, None
+    net = networks.build(spec.network, 1)
+
+    def apply(params: Params) -> Float[Array, "batch"]:
+        return net.apply({"params": params}, draws.inputs, phase_inputs)[:, 0]
+
+    return jax.vjp(apply, state.value_params)
+
+
+def _apply_gradient(
+    spec: TrainSpec, state: RunState, run: RunParams, gradient: tuple[Params, Params]
+) -> RunState:
+    both = (state.params, state.value_params)
+    direction, optimizer = _optimizer(spec).update(gradient, state.optimizer, both)
+    factors = networks.learning_rate_factors(both, spec.rule, spec.network.width)
+    params, value_params = jax.tree.map(
+        lambda leaf, step, factor: leaf - run.learning_rate * factor * step,
+        both,
+        direction,
+        factors,
+    )
+    return state.replace(params=params, value_params=value_params, optimizer=optimizer)
+
+
+def _advance(
+    state: RunState, run: RunParams, rollout: Rollout, logits: Array, number: Array
+) -> RunState:
+    """Carry the reward window over, and add up the metrics of the policy that acted."""
+    window = rollout.window
+    entropy = losses.entropy(logits).mean()
+    reward = window.rewards.mean()
+    phase = (window.phase[-1] + 1) % run.reward.period
+    rate = RUNNING_MEAN_RATE
+    bad = ~jnp.isfinite(entropy + reward)
+    sums = state.sums
+    return state.replace(
+        phase=phase,
+        accumulated=jnp.where(phase == 0, 0.0, window.counts[-1]),
+        running_mean=(1 - rate) * state.running_mean + rate * reward,
+        diverged_at=jnp.where((state.diverged_at < 0) & bad, number, state.diverged_at),
+        sums=Sums(
+            return_=sums.return_ + window.accuracy,
+            reward=sums.reward + reward,
+            accuracy=sums.accuracy + rollout.greedy_right.mean(),
+            entropy=sums.entropy + entropy,
+        ),
+    )
