@@ -1,0 +1,44 @@
+"""The tasks: labelled data on the device, by name.
+
+A task is one frozen dataclass in one file of this folder, with one registration::
+
+    @register("parity")
+    @dataclass(frozen=True)
+    class Parity:
+        bits: int = 8
+
+        def load(self) -> LoadedTask: ...
+
+Every file here is imported below, so that a new one needs no other edit. A user's own task may
+just as well live in a config file or any module that is imported before `load` is called.
+"""
+
+import importlib
+import pkgutil
+
+from mnist_horizon.tasks.registry import (
+    get,
+    identity_settings,
+    load,
+    names,
+    register,
+    settings_of,
+)
+from mnist_horizon.tasks.task import Examples, LoadedTask, Task, TaskError, make_examples
+
+__all__ = [
+    "Examples",
+    "LoadedTask",
+    "Task",
+    "TaskError",
+    "get",
+    "identity_settings",
+    "load",
+    "make_examples",
+    "names",
+    "register",
+    "settings_of",
+]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

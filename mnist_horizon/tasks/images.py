@@ -1,0 +1,162 @@
+"""MNIST and the data sets in its form, by name: from a folder of IDX files or from TFDS.
+
+The images are [28, 28], upright. EMNIST's are stored transposed, in its own IDX files as in TFDS;
+they are turned here, so that all digits look alike.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from mnist_horizon.tasks import checksums, tfds_source
+from mnist_horizon.tasks.idx import IdxFile, read_pair
+from mnist_horizon.tasks.registry import register
+from mnist_horizon.tasks.task import Examples, LoadedTask, Task, TaskError, make_examples
+
+ENVIRONMENT_VARIABLE = "MNIST_HORIZON_DATA"
+SIDE = 28
+CLASSES = 10
+
+Split = tuple[UInt8[np.ndarray, "example height width"], Int[np.ndarray, "example"]]
+
+
+@dataclass(frozen=True)
+class ImageTask:
+    """A data set of ten classes of 28x28 images, looked for in this order and nowhere else.
+
+    1. the folder `data_dir`, if it is set;
+    2. the folder of the data set's name in the folder `MNIST_HORIZON_DATA` (an environment
+       variable), if it is there (`emnist_digits` for emnist/digits);
+    3. what tensorflow-datasets has prepared, or can prepare (see `tfds_source.read`).
+
+    TFDS keeps the examples in a shuffled order of its own: the same data, but runs of a seed do
+    not equal those from IDX files bit for bit.
+    """
+
+    data_dir: str = field(default="", metadata={"place": True})
+
+    name: ClassVar[str]
+    transposed: ClassVar[bool] = False
+    own_prefix: ClassVar[str] = ""
+
+    def load(self) -> LoadedTask:
+        """Read both splits from the first place that has them.
+
+        Raises:
+            TaskError: the files are missing, damaged or another data set's; or there is no source.
+        """
+        folder = self._folder()
+        if folder is not None:
+            splits, provenance = self._read_folder(folder)
+        else:
+            splits, provenance = tfds_source.read(self.name, ways_out=self._ways_out())
+        train, test = (self._examples(*split) for split in splits)
+        return LoadedTask(task=Task(train, test, classes=CLASSES), provenance=provenance)
+
+    def _examples(
+        self,
+        images: UInt8[np.ndarray, "example height width"],
+        labels: Int[np.ndarray, "example"],
+    ) -> Examples:
+        upright = images.transpose(0, 2, 1) if self.transposed else images
+        return make_examples(np.ascontiguousarray(upright), labels)
+
+    def _folder(self) -> Path | None:
+        if self.data_dir:
+            folder = Path(self.data_dir).expanduser()
+            if not folder.is_dir():
+                raise TaskError(f"task.data_dir: there is no folder {folder}")
+            return folder
+        collection = os.environ.get(ENVIRONMENT_VARIABLE)
+        if not collection:
+            return None
+        if not Path(collection).is_dir():
+            raise TaskError(f"{ENVIRONMENT_VARIABLE}: there is no folder {collection}")
+        folder = Path(collection) / self._folder_name()
+        return folder if folder.exists() else None
+
+    def _folder_name(self) -> str:
+        return self.name.replace("/", "_")
+
+    def _read_folder(self, folder: Path) -> tuple[list[Split], dict[str, Any]]:
+        splits, files = [], []
+        for split in ("train", "t10k"):
+            parts = [f"{split}-images", f"{split}-labels"]
+            images_path, labels_path = (self._find(folder, part) for part in parts)
+            pair = read_pair(images_path, labels_path, classes=CLASSES)
+            if pair[0].array.shape[1:] != (SIDE, SIDE):
+                shape = "x".join(str(size) for size in pair[0].array.shape[1:])
+                raise TaskError(f"{pair[0].path}: images of {shape}, not {SIDE}x{SIDE} pixels")
+            files += [self._describe(file, part) for file, part in zip(pair, parts, strict=True)]
+            splits.append((pair[0].array, pair[1].array))
+        return splits, {"source": "IDX files", "files": files, "versions": {}}
+
+    def _find(self, folder: Path, part: str) -> Path:
+        names = self._file_names(part)
+        found = [folder / name for name in names if (folder / name).is_file()]
+        if not found:
+            raise TaskError(f"{folder}: has no {names[0]} (gzipped or not), one of four IDX files")
+        return found[0]
+
+    def _file_names(self, part: str) -> list[str]:
+        suffix = "idx3-ubyte" if part.endswith("images") else "idx1-ubyte"
+        stems = [f"{part}-{suffix}", f"{part}.{suffix}"]
+        if self.own_prefix:
+            stems.append(f"{self.own_prefix}{part.replace('t10k', 'test')}-{suffix}")
+        return [stem + ending for stem in stems for ending in (".gz", "")]
+
+    def _describe(self, file: IdxFile, part: str) -> dict[str, Any]:
+        """Entry of the provenance; refuses a well-known file where it does not belong."""
+        known = checksums.find(file.sha256, file.content_sha256)
+        if known is not None and (known.data_set, known.part) != (self.name, part):
+            raise TaskError(f"{file.path}: is the file {known.name}, not {self.name} {part}")
+        return {
+            "file": file.path.name,
+            "sha256": file.sha256,
+            "known_as": known.name if known else None,
+        }
+
+    def _ways_out(self) -> str:
+        return (
+            "set task.data_dir to a folder with its IDX files "
+            f"(train-images-idx3-ubyte.gz and so on), or {ENVIRONMENT_VARIABLE} to a folder "
+            f"that has them in {self._folder_name()}/"
+        )
+
+
+@register("mnist")
+@dataclass(frozen=True)
+class Mnist(ImageTask):
+    """MNIST, 60,000 and 10,000 handwritten digits (LeCun, Cortes and Burges 1998)."""
+
+    name: ClassVar[str] = "mnist"
+
+
+@register("fashion_mnist")
+@dataclass(frozen=True)
+class FashionMnist(ImageTask):
+    """Fashion-MNIST, 60,000 and 10,000 pictures of clothes (Xiao, Rasul and Vollgraf 2017)."""
+
+    name: ClassVar[str] = "fashion_mnist"
+
+
+@register("kmnist")
+@dataclass(frozen=True)
+class Kmnist(ImageTask):
+    """Kuzushiji-MNIST, 60,000 and 10,000 hiragana characters (Clanuwat and others 2018)."""
+
+    name: ClassVar[str] = "kmnist"
+
+
+@register("emnist/digits")
+@dataclass(frozen=True)
+class EmnistDigits(ImageTask):
+    """EMNIST Digits, 240,000 and 40,000 handwritten digits (Cohen and others 2017)."""
+
+    name: ClassVar[str] = "emnist/digits"
+    transposed: ClassVar[bool] = True
+    own_prefix: ClassVar[str] = "emnist-digits-"

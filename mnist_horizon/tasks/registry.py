@@ -1,0 +1,142 @@
+"""Tasks by name, and their settings checked against the fields of the task's dataclass."""
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, get_type_hints
+
+from mnist_horizon.tasks.task import LoadedTask, TaskError, content_checksum
+
+SETTING_TYPES = (bool, int, float, str)
+
+Class = TypeVar("Class", bound=type)
+
+_registered: dict[str, type] = {}
+
+
+def register(name: str) -> Callable[[Class], Class]:
+    """Class decorator that makes a task known as `name`.
+
+    The class is a frozen dataclass. Its fields are the task's settings: bool, int, float or str,
+    each with a default; `field(default="", metadata={"place": True})` marks one that says where
+    the data lie and not what they are. Its method `load(self) -> LoadedTask` does the work; it and
+    `__post_init__` raise `TaskError` for settings that cannot be.
+
+    Raises:
+        TaskError: the class is not of this form, or the name belongs to another class. The same
+            class once more is welcome: a config file may be read twice.
+    """
+
+    def decorate(cls: Class) -> Class:
+        _check_form(name, cls)
+        known = _registered.get(name)
+        if known is not None and _origin(known) != _origin(cls):
+            raise TaskError(f"task {name!r} is already registered by {known.__qualname__}")
+        _registered[name] = cls
+        return cls
+
+    return decorate
+
+
+def get(name: str) -> type:
+    """The class registered as `name`.
+
+    Raises:
+        TaskError: there is none; the message lists the names.
+    """
+    if name not in _registered:
+        raise TaskError(f"task.name: unknown task {name!r}: choose from {', '.join(names())}")
+    return _registered[name]
+
+
+def names() -> list[str]:
+    """All registered names, sorted."""
+    return sorted(_registered)
+
+
+def load(name: str, settings: Mapping[str, Any]) -> LoadedTask:
+    """Load the task `name` with these settings, defaults for the rest.
+
+    The provenance gains the task's name, its settings and each split's size and `content`
+    checksum, which says whether two loads gave the same data whatever their source.
+
+    Raises:
+        TaskError: unknown name or setting, wrong type, impossible value, or data at fault.
+    """
+    loaded = _make(name, settings).load()
+    splits = {"train": loaded.task.train, "test": loaded.task.test}
+    provenance = {
+        "task": name,
+        "settings": settings_of(name, settings),
+        **loaded.provenance,
+        "examples": {split: int(part.labels.shape[0]) for split, part in splits.items()},
+        "content": {split: content_checksum(part) for split, part in splits.items()},
+    }
+    return dataclasses.replace(loaded, provenance=provenance)
+
+
+def settings_of(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """All settings of a task, defaults filled in, as JSON can hold them.
+
+    Raises:
+        TaskError: as `load`, for the settings alone.
+    """
+    return dataclasses.asdict(_make(name, settings))
+
+
+def identity_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that say what the data are: `settings_of` without places such as `data_dir`.
+
+    Raises:
+        TaskError: as `settings_of`.
+    """
+    places = {field.name for field in dataclasses.fields(get(name)) if field.metadata.get("place")}
+    return {key: value for key, value in settings_of(name, settings).items() if key not in places}
+
+
+def _make(name: str, settings: Mapping[str, Any]) -> Any:
+    cls = get(name)
+    hints = get_type_hints(cls)
+    types = {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+    checked = {}
+    for key, value in settings.items():
+        if key not in types:
+            accepted = f"it has {', '.join(types)}" if types else "it has no settings"
+            raise TaskError(f"task.{key}: unknown setting of task {name!r}; {accepted}")
+        checked[key] = _convert(key, value, types[key])
+    return cls(**checked)
+
+
+def _convert(key: str, value: Any, wanted: type) -> Any:
+    """Value of a setting; a whole number is welcome as a float, nothing else changes type."""
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not wanted:
+        raise TaskError(
+            f"task.{key} must be of type {wanted.__name__}, not {value!r} ({type(value).__name__})"
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TaskError(f"task.{key} must be a finite number, not {value}")
+    return value
+
+
+def _check_form(name: str, cls: type) -> None:
+    parameters = getattr(cls, "__dataclass_params__", None)
+    if parameters is None or not parameters.frozen or not callable(getattr(cls, "load", None)):
+        raise TaskError(
+            f"task {name!r}: {cls.__qualname__} must be a frozen dataclass with a method load"
+        )
+    types = get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        if types[field.name] not in SETTING_TYPES or field.default is dataclasses.MISSING:
+            raise TaskError(
+                f"task {name!r}: setting {field.name} must be a bool, int, float or str "
+                "with a default"
+            )
+
+
+def _origin(cls: type) -> tuple[str, str]:
+    """Where a class was written; the same after its file is read again."""
+    method: Any = cls
+    return cls.__qualname__, inspect.unwrap(method.load).__code__.co_filename

@@ -1,0 +1,71 @@
+"""What a task is: images and labels on the device, and how an action is scored."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax import Array
+from jaxtyping import Float, Int, Int32, UInt8
+
+
+class TaskError(ValueError):
+    """A task's name, settings or data are at fault; the message is one line for the user."""
+
+
+@struct.dataclass
+class Examples:
+    """One split: observations in 0 to 255 and the right answer to each."""
+
+    images: UInt8[Array, "example *shape"]
+    labels: Int32[Array, "example"]
+
+
+@struct.dataclass
+class Task:
+    """A labelled data set as a pytree, passed as an argument everywhere.
+
+    Arrays that a jitted function captures become constants of the compiled program; an argument
+    stays one buffer on the device, shared by all programs.
+    """
+
+    train: Examples
+    test: Examples
+    classes: int = struct.field(pytree_node=False)
+
+    def score(
+        self, labels: Int[Array, "*shape"], actions: Int[Array, "*shape"]
+    ) -> Float[Array, "*shape"]:
+        """c in {0, 1}: 1 where the action is the label."""
+        return (labels == actions).astype(jnp.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedTask:
+    """A task with where it came from.
+
+    `provenance` can be written as JSON. `optimal_return` is the highest return that a policy can
+    have without knowing the labels drawn, where that is known.
+    """
+
+    task: Task
+    provenance: dict[str, Any]
+    optimal_return: float | None = None
+
+
+def make_examples(
+    images: UInt8[np.ndarray, "example *shape"], labels: Int[np.ndarray, "example"]
+) -> Examples:
+    """Put a split on the device, pixels as uint8 (int8 would turn 128 to 255 negative)."""
+    return Examples(images=jnp.asarray(images), labels=jnp.asarray(labels, jnp.int32))
+
+
+def content_checksum(examples: Examples) -> str:
+    """sha256 of a split's shape, pixels and labels (int32, little-endian), wherever they lay."""
+    images = np.ascontiguousarray(examples.images)
+    digest = hashlib.sha256(repr(images.shape).encode())
+    digest.update(images.tobytes())
+    digest.update(np.asarray(examples.labels).astype("<i4").tobytes())
+    return digest.hexdigest()
