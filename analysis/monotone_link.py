@@ -1,0 +1,116 @@
+"""The monotone link between returns and the level of a power law.
+
+Isotonic regression of the return on the level: `R = g(x)`, g increasing. It is a regression of
+returns, because the noise is in them: the converse, of levels on returns, lets noise reorder the
+points wherever the return hardly moves, and pulls the exponents down. g is a cubic spline whose
+coefficients increase, so that the summed squares have a gradient (a step function fits the order
+of the points alone).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import BSpline
+from scipy.optimize import nnls
+
+INTERVALS = 14
+"""Pieces of the spline, of equal length from the lowest level to the highest."""
+
+_DEGREE = 3
+
+
+def _basis() -> BSpline:
+    """Splines on [0, 1] that rise from 0 to 1, the first of them constant: [INTERVALS + 3]."""
+    inner = np.linspace(0, 1, INTERVALS + 1)
+    knots = np.concatenate([np.zeros(_DEGREE), inner, np.ones(_DEGREE)])
+    rising = np.tril(np.ones((INTERVALS + _DEGREE, INTERVALS + _DEGREE)))
+    return BSpline(knots, rising, _DEGREE)
+
+
+_BASIS = _basis()
+_SLOPES = _BASIS.derivative()
+
+
+@dataclass(frozen=True)
+class MonotoneLink:
+    """An increasing map from levels to returns.
+
+    Attributes:
+        low: lowest level of the fit.
+        high: highest level.
+        coefficients: of the rising splines, none negative, shape [INTERVALS + 3].
+    """
+
+    low: float
+    high: float
+    coefficients: np.ndarray
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom: the coefficients that the bound at 0 does not hold."""
+        return int(np.count_nonzero(self.coefficients))
+
+    def returns(self, level: np.ndarray) -> np.ndarray:
+        """g(level); constant beyond the levels of the fit."""
+        place = np.clip((np.asarray(level) - self.low) / (self.high - self.low), 0, 1)
+        return _BASIS(place) @ self.coefficients
+
+    def level(self, returns: np.ndarray) -> np.ndarray:
+        """The level at which g takes a return, the middle one where g is flat (NaN beyond)."""
+        grid = np.linspace(self.low, self.high, 2001)
+        values = self.returns(grid)
+        tolerance = 1e-9 * (values[-1] - values[0])
+        rises = np.concatenate([[True], np.diff(values) > tolerance])
+        falls = np.concatenate([np.diff(values) > tolerance, [True]])
+        first = np.interp(returns, values[rises], grid[rises], left=np.nan, right=np.nan)
+        final = np.interp(returns, values[falls], grid[falls], left=np.nan, right=np.nan)
+        return 0.5 * (first + final)
+
+
+@dataclass(frozen=True)
+class LinkedFit:
+    """The best link at given levels, and what an optimiser needs of it.
+
+    Attributes:
+        link: the link.
+        residuals: `sqrt(weight) (g(level) - return)`, shape [point].
+        jacobian: derivatives of the residuals, the link following, shape [point, argument]. Its
+            product with the residuals is the exact gradient of half the summed squares (the
+            envelope theorem); as a Gauss-Newton matrix it is Kaufman's approximation (1975).
+    """
+
+    link: MonotoneLink
+    residuals: np.ndarray
+    jacobian: np.ndarray
+
+
+def fit_link(
+    level: np.ndarray, derivatives: np.ndarray, returns: np.ndarray, root_weight: np.ndarray
+) -> LinkedFit:
+    """Minimise `sum_i weight_i (g(level_i) - return_i)^2` over increasing g with g >= 0.
+
+    Args:
+        level: x, shape [point].
+        derivatives: of the levels by the arguments of the law, shape [point, argument].
+        returns: shape [point].
+        root_weight: square roots of the weights, shape [point].
+    """
+    lowest, highest = int(np.argmin(level)), int(np.argmax(level))
+    span = max(level[highest] - level[lowest], 1e-12)
+    place = np.clip((level - level[lowest]) / span, 0, 1)
+    design = _BASIS(place) * root_weight[:, None]
+    target = returns * root_weight
+    coefficients, _ = nnls(design, target)
+    slope = (_SLOPES(place) @ coefficients) * root_weight
+    moved = (
+        derivatives
+        - derivatives[lowest]
+        - place[:, None] * (derivatives[highest] - derivatives[lowest])
+    )
+    jacobian = slope[:, None] * moved / span
+    active, _ = np.linalg.qr(design[:, coefficients > 0])
+    return LinkedFit(
+        link=MonotoneLink(float(level[lowest]), float(level[highest]), coefficients),
+        residuals=design @ coefficients - target,
+        jacobian=jacobian - active @ (active.T @ jacobian),
+    )
