@@ -5,9 +5,6 @@ import importlib.resources
 from dataclasses import dataclass
 
 import numpy as np
-import sklearn
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from mnist_horizon.tasks.registry import register
 from mnist_horizon.tasks.task import LoadedTask, Task, TaskError, make_examples
@@ -34,6 +31,10 @@ class Digits:
 
     def load(self) -> LoadedTask:
         """Read, scale and split the digits."""
+        import sklearn  # takes seconds to import, and the other tasks do without
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+
         data = load_digits()
         images = np.rint(data.images * (255 / 16)).astype(np.uint8)
         train, test = train_test_split(

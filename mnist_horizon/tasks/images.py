@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Integer, UInt8
 
 from mnist_horizon.tasks import checksums, tfds_source
 from mnist_horizon.tasks.idx import IdxFile, read_pair
@@ -21,7 +21,7 @@ ENVIRONMENT_VARIABLE = "MNIST_HORIZON_DATA"
 SIDE = 28
 CLASSES = 10
 
-Split = tuple[UInt8[np.ndarray, "example height width"], Int[np.ndarray, "example"]]
+Split = tuple[UInt8[np.ndarray, "example height width"], Integer[np.ndarray, "example"]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class ImageTask:
     def _examples(
         self,
         images: UInt8[np.ndarray, "example height width"],
-        labels: Int[np.ndarray, "example"],
+        labels: Integer[np.ndarray, "example"],
     ) -> Examples:
         upright = images.transpose(0, 2, 1) if self.transposed else images
         return make_examples(np.ascontiguousarray(upright), labels)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
-from mnist_horizon.tasks.task import LoadedTask, TaskError, content_checksum
+from mnist_horizon.tasks.task import LoadedTask, TaskError, check, content_checksum
 
 SETTING_TYPES = (bool, int, float, str)
 
@@ -65,6 +65,7 @@ def load(name: str, settings: Mapping[str, Any]) -> LoadedTask:
         TaskError: unknown name or setting, wrong type, impossible value, or data at fault.
     """
     loaded = _make(name, settings).load()
+    check(name, loaded.task)
     splits = {"train": loaded.task.train, "test": loaded.task.test}
     provenance = {
         "task": name,

@@ -2,13 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, no_type_check
 
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from jax import Array
-from jaxtyping import Float, Int, Int32, UInt8
+from jaxtyping import Float, Int, Int32, Integer, UInt8
 
 
 class TaskError(ValueError):
@@ -16,6 +16,7 @@ class TaskError(ValueError):
 
 
 @struct.dataclass
+@no_type_check  # JAX rebuilds pytrees with leaves that are no arrays; `check` sees to real ones
 class Examples:
     """One split: observations in 0 to 255 and the right answer to each."""
 
@@ -56,10 +57,31 @@ class LoadedTask:
 
 
 def make_examples(
-    images: UInt8[np.ndarray, "example *shape"], labels: Int[np.ndarray, "example"]
+    images: UInt8[np.ndarray, "example *shape"], labels: Integer[np.ndarray, "example"]
 ) -> Examples:
     """Put a split on the device, pixels as uint8 (int8 would turn 128 to 255 negative)."""
     return Examples(images=jnp.asarray(images), labels=jnp.asarray(labels, jnp.int32))
+
+
+def check(name: str, task: Task) -> None:
+    """Refuse a task that is not what the fields of `Task` and `Examples` say.
+
+    Raises:
+        TaskError: what is wrong, in a line for the author of the task `name`.
+    """
+    for split, part in (("train", task.train), ("test", task.test)):
+        images, labels = part.images, part.labels
+        problem = None
+        if images.dtype != jnp.uint8 or labels.dtype != jnp.int32:
+            problem = f"images {images.dtype} and labels {labels.dtype}, not uint8 and int32"
+        elif labels.ndim != 1 or images.shape[:1] != labels.shape or not len(labels):
+            problem = f"images of shape {images.shape} and labels of shape {labels.shape}"
+        elif images.shape[1:] != task.train.images.shape[1:]:
+            problem = f"images of shape {images.shape}, unlike the train split"
+        elif labels.min() < 0 or labels.max() >= task.classes:
+            problem = f"labels {labels.min()} to {labels.max()}, not in 0 to {task.classes - 1}"
+        if problem:
+            raise TaskError(f"task {name!r}: its {split} split has {problem}")
 
 
 def content_checksum(examples: Examples) -> str:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Integer, UInt8
 
 from mnist_horizon.tasks.task import TaskError
 
 PROBE_SECONDS = 2.0
 _CHUNK = 2_000
 
-Split = tuple[UInt8[np.ndarray, "example height width"], Int[np.ndarray, "example"]]
+Split = tuple[UInt8[np.ndarray, "example height width"], Integer[np.ndarray, "example"]]
 
 
 def read(name: str, ways_out: str) -> tuple[list[Split], dict[str, Any]]:
