@@ -100,3 +100,47 @@ def interactions_to_threshold(
         found = found.astype({"interactions": float, "censored": bool, "early": bool})
         tables.append(pd.concat([runs.assign(threshold=float(threshold)), found], axis=1))
     return pd.concat(tables, ignore_index=True)
+
+
+def choose_learning_rates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Keep one learning rate a seed where several were tried: the one that is best on other seeds.
+
+    For each width, horizon, threshold and the other settings, the rate of a seed is the one whose
+    median interactions over the *other* seeds are least (a censored run counts as infinite). The
+    best over noisy runs would be too good by the noise; a choice that has not seen the seed is not.
+
+    Args:
+        table: what `interactions_to_threshold` returns.
+
+    Returns:
+        The rows kept, with their own learning rates, and a note that states the rule if it was
+        needed.
+    """
+    if "learning_rate" not in table:
+        return table, []
+    aside = ("run_id", "seed", "learning_rate")
+    keys = [name for name in RUN_COLUMNS if name in table and name not in aside] + ["threshold"]
+    several = table.groupby(keys, dropna=False)["learning_rate"].transform("nunique") > 1
+    if not several.any():
+        return table, []
+    kept = [table[~several]]
+    for _, rows in table[several].groupby(keys, dropna=False, sort=False):
+        needed = rows["interactions"].where(~rows["censored"], np.inf)
+        for seed in rows["seed"].unique():
+            others = rows["seed"] != seed
+            judges = others if others.any() else ~others
+            median = needed[judges].groupby(rows["learning_rate"][judges]).median()
+            here = rows[rows["seed"] == seed]
+            median = median[median.index.isin(here["learning_rate"])]
+            if median.empty:
+                continue
+            # None of them gets there: the middle rate stands for them, censored as it is.
+            middle = median.index[len(median) // 2]
+            best = median.idxmin() if np.isfinite(median).any() else middle
+            kept.append(here[here["learning_rate"] == best])
+    rates = ", ".join(f"{rate:g}" for rate in sorted(table.loc[several, "learning_rate"].unique()))
+    note = (
+        f"learning rates {rates}: for each width and horizon a seed's run is the one at the rate "
+        "with the least median interactions over the other seeds"
+    )
+    return pd.concat(kept, ignore_index=True), [note]

@@ -249,7 +249,7 @@ def read_sweep(workdir: Path | str) -> dict[str, Any]:
 
 
 def read_programs(workdir: Path | str) -> tuple[list[dict[str, Any]], list[str]]:
-    """Read every `WORKDIR/programs/<program>.json`: the programs, and a note for each damaged one."""
+    """Read every `WORKDIR/programs/<program>.json`: programs, and a note for each damaged one."""
     programs, notes = [], []
     for path in sorted((Path(workdir) / "programs").glob("*.json")):
         try:
