@@ -14,7 +14,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,8 @@ NETWORKS = ("mlp", "cnn")
 PRECISIONS = ("f32", "tf32", "bf16")
 OUTPUT_GAIN = 0.01
 FIRST, LAST = "first", "last"
+
+Tree = TypeVar("Tree")
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,19 @@ def init(spec: NetworkSpec, outputs: int, shape: tuple[int, ...], key: Array) ->
     return build(spec, outputs).init(key, first_inputs(spec, images), phase)["params"]
 
 
+def apply(
+    spec: NetworkSpec,
+    outputs: int,
+    params: dict[str, Any],
+    inputs: Float[Array, "batch ..."],
+    phase: Float[Array, "batch 2"] | None = None,
+) -> Float[Array, "batch outputs"]:
+    """Logits, or values, of a batch whose `first_inputs` are given."""
+    result = build(spec, outputs).apply({"params": params}, inputs, phase)
+    assert isinstance(result, Array)
+    return result
+
+
 def layers(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> list[Layer]:
     """The products of one interaction's forward pass, from the shapes alone; the first is first."""
     phase = [Layer(2, spec.width)] if spec.phase_visible else []
@@ -217,7 +232,7 @@ def backward_flops(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> i
     return 2 * forward_flops(spec, outputs, shape) - unneeded
 
 
-def learning_rate_factors(params: dict[str, Any], rule: str, width: int) -> dict[str, Any]:
+def learning_rate_factors(params: Tree, rule: str, width: int) -> Tree:
     """Factor on the learning rate for each parameter (`optimizer.rule`); see `RULES`."""
     ratio = REFERENCE_WIDTH / width
     whole = RULES[rule](ratio)

@@ -6,9 +6,10 @@ random numbers); across seeds all is independent. `make_train` returns pure func
 whose leaves begin with [group, run], save the first layer's kernels: [group, input, run, width].
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, no_type_check
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,7 @@ from mnist_horizon.tasks import Task
 ALGORITHMS = ("vpg", "ppo")
 OPTIMIZERS = ("adam", "sgd")
 RUNNING_MEAN_RATE = 0.05
+EVALUATION_PART = 1024
 
 Params = dict[str, Any]
 
@@ -53,6 +55,7 @@ class TrainSpec:
         return self.environments * self.rollout_length
 
 
+@no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class RunParams:
     """The numbers in which the runs of a program differ; all are traced."""
@@ -65,6 +68,7 @@ class RunParams:
     kl_coef: Float[Array, "*runs"]
 
 
+@no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class Sums:
     """Metrics summed over updates since the last evaluation, each a mean over the batch."""
@@ -75,6 +79,7 @@ class Sums:
     entropy: Float[Array, "*runs"]
 
 
+@no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class RunState:
     """Everything a run carries from update to update."""
@@ -127,7 +132,7 @@ class Train(NamedTuple):
     update: Callable[..., RunState]
     """`(state, runs, task, keys, first_update, updates)`: `updates` is traced, so that chunks of
     any length share one compilation."""
-    evaluate: Callable[[RunState, Key[Array, "group"], Task], dict[str, Array]]
+    evaluate: Callable[[RunState, Task, Key[Array, "group"]], dict[str, Array]]
 
 
 def make_train(spec: TrainSpec) -> Train:
@@ -167,7 +172,7 @@ def make_train(spec: TrainSpec) -> Train:
         return jax.lax.fori_loop(first, first + updates, body, state)
 
     def evaluate(
-        state: RunState, runs: RunParams, task: Task, keys: Key[Array, "group"]
+        state: RunState, task: Task, keys: Key[Array, "group"]
     ) -> dict[str, Float[Array, "group run"]]:
         def one_group(params: Params, key: Array) -> dict[str, Array]:
             initial = init_run(spec, key, task).params
@@ -283,10 +288,9 @@ def update_run(
 ) -> RunState:
     """One update of one run: act, value, differentiate, step. One forward pass serves all (VPG)."""
     phase_inputs = _phase_inputs(spec, state, run)
-    policy = networks.build(spec.network, task.classes)
 
     def apply(params: Params) -> Float[Array, "batch action"]:
-        return policy.apply({"params": params}, draws.inputs, phase_inputs)
+        return networks.apply(spec.network, task.classes, params, draws.inputs, phase_inputs)
 
     logits, pull_back = jax.vjp(apply, state.params)
     rollout = roll_out(logits, state, run, task, draws)
@@ -336,15 +340,14 @@ def ppo_updates(
     spec: TrainSpec, state: RunState, run: RunParams, task: Task, batch: Batch, key: Array
 ) -> RunState:
     """`epochs` passes over the window in `minibatches` random parts, each a step (PPO)."""
-    policy = networks.build(spec.network, task.classes)
-    value = networks.build(spec.network, 1)
 
     def loss(both: tuple[Params, Params], part: Batch) -> Float[Array, ""]:
-        logits = policy.apply({"params": both[0]}, part.inputs, part.phase_inputs)
+        phase = part.phase_inputs
+        logits = networks.apply(spec.network, task.classes, both[0], part.inputs, phase)
         total = policy_loss(spec, logits, part, run)
         if part.values is None:
             return total
-        values = value.apply({"params": both[1]}, part.inputs, part.phase_inputs)[:, 0]
+        values = networks.apply(spec.network, 1, both[1], part.inputs, phase)[:, 0]
         return total + losses.value_loss(values, part.advantages + part.values)
 
     def minibatch(state: RunState, index: Int[Array, "part"]) -> tuple[RunState, None]:
@@ -361,18 +364,30 @@ def ppo_updates(
 def evaluate_run(
     spec: TrainSpec, params: Params, initial: Params, task: Task
 ) -> dict[str, Float[Array, ""]]:
-    """Greedy accuracy on the test split, and KL from the initial policy there (nats a step)."""
-    policy = networks.build(spec.network, task.classes)
-    inputs = networks.first_inputs(spec.network, task.test.images)
-    phase = jnp.ones((inputs.shape[0], 1)) * jnp.array([1.0, 0.0])
-    visible = phase if spec.network.phase_visible else None
-    logits = policy.apply({"params": params}, inputs, visible)
-    reference = policy.apply({"params": initial}, inputs, visible)
-    right = task.score(task.test.labels, jnp.argmax(logits, axis=-1))
-    return {
-        "test_accuracy": right.astype(jnp.float32).mean(),
-        "kl_initial": losses.kl_divergence(logits, reference).mean(),
-    }
+    """Greedy accuracy on the test split, and KL from the initial policy there (nats a step).
+
+    A visible phase is held at 0. The split is taken `EVALUATION_PART` examples at a time, or its
+    activations would need more memory than training does.
+    """
+    count = task.test.labels.shape[0]
+    parts = -(-count // EVALUATION_PART)
+    size = -(-count // parts)
+
+    def sums(number: Array) -> tuple[Array, Array]:
+        index = number * size + jnp.arange(size)
+        inside = index < count
+        index = jnp.minimum(index, count - 1)
+        inputs = networks.first_inputs(spec.network, task.test.images[index])
+        visible = spec.network.phase_visible
+        phase = jnp.tile(jnp.array([1.0, 0.0]), (size, 1)) if visible else None
+        logits = networks.apply(spec.network, task.classes, params, inputs, phase)
+        reference = networks.apply(spec.network, task.classes, initial, inputs, phase)
+        right = task.score(task.test.labels[index], jnp.argmax(logits, axis=-1))
+        kl = losses.kl_divergence(logits, reference)
+        return jnp.sum(inside * right), jnp.sum(inside * kl)
+
+    right, kl = jax.lax.map(sums, jnp.arange(parts))
+    return {"test_accuracy": right.sum() / count, "kl_initial": kl.sum() / count}
 
 
 def _optimizer(spec: TrainSpec) -> optax.GradientTransformation:
@@ -392,10 +407,9 @@ def _values(
     """Values of the window's states with their pull-back, where the baseline is a net."""
     if spec.baseline != "value_net":
         return None, None
-    net = networks.build(spec.network, 1)
 
     def apply(params: Params) -> Float[Array, "batch"]:
-        return net.apply({"params": params}, draws.inputs, phase_inputs)[:, 0]
+        return networks.apply(spec.network, 1, params, draws.inputs, phase_inputs)[:, 0]
 
     return jax.vjp(apply, state.value_params)
 
@@ -412,7 +426,7 @@ def _apply_gradient(
         direction,
         factors,
     )
-    return state.replace(params=params, value_params=value_params, optimizer=optimizer)
+    return dataclasses.replace(state, params=params, value_params=value_params, optimizer=optimizer)
 
 
 def _advance(
@@ -426,7 +440,8 @@ def _advance(
     rate = RUNNING_MEAN_RATE
     bad = ~jnp.isfinite(entropy + reward)
     sums = state.sums
-    return state.replace(
+    return dataclasses.replace(
+        state,
         phase=phase,
         accumulated=jnp.where(phase == 0, 0.0, window.counts[-1]),
         running_mean=(1 - rate) * state.running_mean + rate * reward,

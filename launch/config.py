@@ -1,0 +1,102 @@
+"""`--config=FILE --config.FIELD=VALUE`: from a config file to a validated spec, or one clear line.
+
+ml-collections reads the flags; the spec's own validation says what is wrong with them.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import ml_collections
+from absl import app, flags
+from ml_collections import config_flags
+
+from mnist_horizon import tasks
+from mnist_horizon.results import ResultsError
+from mnist_horizon.sweep import SweepError, SweepSpec, spec_from
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 3
+
+USER_ERRORS = (SweepError, tasks.TaskError, ResultsError, flags.Error)
+
+
+def default_config() -> ml_collections.ConfigDict:
+    """The settings that most sweeps share; a config file changes what makes it itself."""
+    config = ml_collections.ConfigDict()
+    config.task = ml_collections.ConfigDict({"name": "mnist", "data_dir": ""})
+    config.network = ml_collections.ConfigDict({"name": "mlp", "depth": 1})
+    config.widths = (64,)
+    config.horizons = (1.0,)
+    config.schedules = ("dense",)
+    config.seeds = 4
+    config.algorithm = ml_collections.ConfigDict(
+        {"name": "vpg", "gae_lambda": 1.0, "epochs": 4, "minibatches": 4, "clip": 0.2}
+    )
+    config.baseline = "expected_reward"
+    config.optimizer = ml_collections.ConfigDict(
+        {"name": "adam", "learning_rates": (1e-3,), "rule": "constant", "horizon_rule": "constant"}
+    )
+    config.entropy_coef = 0.0
+    config.kl_coef = 0.0
+    config.batch = ml_collections.ConfigDict({"environments": 1, "rollout_length": 512})
+    config.noise = ml_collections.ConfigDict({"samples": 0})
+    config.budget = 1_000_000
+    config.stop_at_return = 0.0
+    config.evaluations = 40
+    config.precision = "f32"
+    config.phase_visible = False
+    config.max_program_bytes = 8 * 2**30
+    return config
+
+
+def define() -> flags.FlagHolder:
+    """Define `--config`; fields that a file lacks (a task's own settings) may be given too."""
+    return config_flags.DEFINE_config_file(
+        "config",
+        help_string="The sweep: a file with get_config(), such as launch/configs/quickstart.py.",
+        lock_config=False,
+        accept_new_attributes=True,
+    )
+
+
+def spec(config: Any) -> SweepSpec:
+    """The validated spec of a config.
+
+    Raises:
+        SweepError: a field is unknown, of the wrong type or impossible.
+    """
+    if config is None:
+        raise SweepError("--config: name a sweep, such as --config=launch/configs/quickstart.py")
+    return spec_from(config.to_dict())
+
+
+def run(main: Callable[[Sequence[str]], int]) -> None:
+    """Run a command: what is wrong with the input is one line on stderr and exit code 2."""
+
+    def guarded(argv: Sequence[str]) -> None:
+        try:
+            sys.exit(main(argv))
+        except USER_ERRORS as error:
+            _refuse(error)
+
+    app.run(guarded, flags_parser=_parse_flags)
+
+
+def _parse_flags(argv: Sequence[str]) -> list[str]:
+    """Parse flags; what a config file or an override raises ends in one line, not a traceback."""
+    try:
+        rest: list[str] = flags.FLAGS(argv)
+        if len(rest) > 1 and rest[0].endswith("sweep.py"):
+            raise SweepError(f"unexpected argument {rest[1]!r}: flags are written --name=value")
+        return rest
+    except Exception as error:  # a config file may raise anything
+        _refuse(error)
+        raise AssertionError("unreachable") from None
+
+
+def _refuse(error: BaseException) -> None:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # A config file's own exception comes as a traceback in the message; its last line says what.
+    text = lines[-1] if "Traceback (most recent call last):" in lines else " ".join(lines)
+    print(f"error: {text or type(error).__name__}", file=sys.stderr)
+    sys.exit(BAD_INPUT)
