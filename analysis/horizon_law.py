@@ -113,6 +113,7 @@ class HorizonData:
         seed: number of the seed of each run, 0 to seeds - 1, shape [run].
         width: number of the width of each run, shape [run].
         widths: the widths, increasing.
+        batch: interactions an update of each run, shape [run]; 0 where not given.
     """
 
     values: Values
@@ -120,6 +121,7 @@ class HorizonData:
     seed: np.ndarray
     width: np.ndarray
     widths: tuple[int, ...]
+    batch: np.ndarray
 
     @classmethod
     def from_columns(
@@ -130,6 +132,7 @@ class HorizonData:
         horizon: np.ndarray,
         seed: np.ndarray,
         width: np.ndarray,
+        batch: np.ndarray | None = None,
     ) -> "HorizonData":
         """Data from columns of a table of interactions to threshold, each of shape [run]."""
         horizon = np.asarray(horizon, dtype=float)
@@ -147,7 +150,8 @@ class HorizonData:
             block,
             np.log(horizon) / reach,
         )
-        return cls(values, horizon, seeds, number, tuple(int(w) for w in widths))
+        batch = np.zeros_like(horizon) if batch is None else np.asarray(batch, dtype=float)
+        return cls(values, horizon, seeds, number, tuple(int(w) for w in widths), batch)
 
     @property
     def seeds(self) -> int:
@@ -391,14 +395,20 @@ def fit_horizon_laws(
     return HorizonLaws(tuple(entries), tuple(dict.fromkeys(notes)))
 
 
-def groups(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], float, pd.DataFrame]]:
+def groups(
+    table: pd.DataFrame, aside: Sequence[str] = ()
+) -> Iterator[tuple[dict[str, Any], float, pd.DataFrame]]:
     """Groups of runs that differ in horizon and seed only: each width, then all widths together.
+
+    Args:
+        table: interactions to threshold.
+        aside: more columns that may differ within a group.
 
     Yields:
         `(settings held fixed, threshold, rows)`; pooled groups lack `width` and what follows from
         it, and come only where there are several widths.
     """
-    varying = ("run_id", "seed", "horizon", "discount", "learning_rate")
+    varying = ("run_id", "seed", "horizon", "discount", "learning_rate", *aside)
     by_width = ("width", "parameters", "flops_per_interaction")
     fixed = [name for name in RUN_COLUMNS if name in table and name not in varying]
     for names in (fixed, [name for name in fixed if name not in by_width]):
@@ -454,6 +464,7 @@ def horizon_data(rows: pd.DataFrame) -> tuple[HorizonData | None, list[str]]:
         rows["censored"].to_numpy(bool),
         early.to_numpy(bool),
         *columns,
+        rows["batch"].to_numpy(float) if "batch" in rows else None,
     )
     return data, problems
 
