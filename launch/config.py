@@ -34,7 +34,13 @@ def default_config() -> ml_collections.ConfigDict:
     )
     config.baseline = "expected_reward"
     config.optimizer = ml_collections.ConfigDict(
-        {"name": "adam", "learning_rates": (1e-3,), "rule": "constant", "horizon_rule": "constant"}
+        {
+            "name": "adam",
+            "learning_rates": (1e-3,),
+            "rule": "constant",
+            "critical_horizon": 0.0,
+            "decay_interactions": 0.0,
+        }
     )
     config.entropy_coef = 0.0
     config.kl_coef = 0.0

@@ -6,7 +6,7 @@ only the reward's window (its phase and the right answers in it) is carried from
 `payments`, the same reward code over whole windows at once, since nothing else depends on time.
 """
 
-from typing import Any
+from typing import Any, no_type_check
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,7 @@ from mnist_horizon.tasks import Task
 NEVER = jnp.iinfo(jnp.int32).max
 
 
+@no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class EnvParams:
     """What the task asks for; all but `phase_visible` is traced.
@@ -31,23 +32,24 @@ class EnvParams:
     """
 
     reward: RewardParams
-    discount: Float[Array, ""]
-    episode_length: Int[Array, ""]
-    time_limit: Int[Array, ""]
+    discount: Float[Array, "*runs"]
+    episode_length: Int[Array, "*runs"]
+    time_limit: Int[Array, "*runs"]
     phase_visible: bool = struct.field(pytree_node=False, default=False)
 
 
+@no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class EnvState:
     """What an environment carries from step to step."""
 
-    index: Int[Array, ""]
+    index: Int[Array, "*env"]
     """Which example of the training split is shown."""
-    phase: Int[Array, ""]
+    phase: Int[Array, "*env"]
     """Steps since the last payment: 0 to k - 1."""
-    accumulated: Float[Array, ""]
+    accumulated: Float[Array, "*env"]
     """Right answers in the window so far."""
-    time: Int[Array, ""]
+    time: Int[Array, "*env"]
     """Steps since the reset."""
 
 
@@ -55,8 +57,8 @@ class EnvState:
 class Observation:
     """What the policy sees."""
 
-    image: UInt8[Array, "*shape"]
-    phase: Float[Array, "2"] | None
+    image: UInt8[Array, "..."]
+    phase: Float[Array, "*env 2"] | None
     """`phase_features`, or None where the phase is hidden."""
 
 
@@ -155,21 +157,19 @@ def reset(key: Key[Array, ""], task: Task, params: EnvParams) -> tuple[Observati
     return observe(state, task, params), state
 
 
-def step(
+def transition(
     key: Key[Array, ""],
     state: EnvState,
     action: Int[Array, ""],
     task: Task,
     params: EnvParams,
-) -> tuple[
-    Observation, EnvState, Float[Array, ""], Bool[Array, ""], Bool[Array, ""], dict[str, Any]
-]:
-    """Answer with `action`, be paid by the schedule, see the next example.
+) -> tuple[EnvState, Float[Array, ""], Bool[Array, ""], Bool[Array, ""], dict[str, Any]]:
+    """Answer with `action` and be paid by the schedule; a state that ends is not started over.
 
-    The return convention is gymnax 1.x's: observation, state, reward, terminated, truncated,
-    info. After a termination or truncation the state returned is that of a fresh episode.
-    `info["discount"]` multiplies the value of what follows: gamma, or 0 after a termination;
-    `info["correct"]` is c_t, which sparse rewards hide from the agent.
+    Returns:
+        State, reward, terminated, truncated, info. `info["discount"]` multiplies the value of what
+        follows: gamma, or 0 after a termination; `info["correct"]` is c_t, which sparse rewards
+        hide from the agent.
     """
     index_key, mask_key = jax.random.split(key)
     correct = task.score(task.train.labels[state.index], action).astype(jnp.float32)
@@ -183,13 +183,39 @@ def step(
     time = state.time + 1
     terminated = time >= params.episode_length
     truncated = ~terminated & (time >= params.time_limit)
-    done = terminated | truncated
     phase = (state.phase + 1) % params.reward.period
     following = EnvState(
         index=draw_index(index_key, task),
-        phase=jnp.where(done, 0, phase),
-        accumulated=jnp.where(done | (phase == 0), 0.0, counts[0]),
-        time=jnp.where(done, 0, time),
+        phase=phase,
+        accumulated=jnp.where(phase == 0, 0.0, counts[0]),
+        time=time,
     )
     info = {"discount": jnp.where(terminated, 0.0, params.discount), "correct": correct}
-    return observe(following, task, params), following, rewards[0], terminated, truncated, info
+    return following, rewards[0], terminated, truncated, info
+
+
+def step(
+    key: Key[Array, ""],
+    state: EnvState,
+    action: Int[Array, ""],
+    task: Task,
+    params: EnvParams,
+) -> tuple[
+    Observation, EnvState, Float[Array, ""], Bool[Array, ""], Bool[Array, ""], dict[str, Any]
+]:
+    """A `transition`, and a fresh episode where one ended.
+
+    The return convention is gymnax 1.x's: observation, state, reward, terminated, truncated,
+    info. `info["final_observation"]` is what was seen before starting over: the observation whose
+    value a truncated episode bootstraps from.
+    """
+    following, reward, terminated, truncated, info = transition(key, state, action, task, params)
+    done = terminated | truncated
+    fresh = EnvState(
+        index=following.index,  # drawn anew at every step, so it serves a new episode as well
+        phase=jnp.where(done, 0, following.phase),
+        accumulated=jnp.where(done, 0.0, following.accumulated),
+        time=jnp.where(done, 0, following.time),
+    )
+    info = {**info, "final_observation": observe(following, task, params)}
+    return observe(fresh, task, params), fresh, reward, terminated, truncated, info

@@ -248,10 +248,12 @@ REFERENCE_WIDTH = 64
 RULES: dict[str, Callable[[float], float]] = {
     "constant": lambda ratio: 1.0,
     "sqrt_width": lambda ratio: ratio**0.5,
+    "capped_sqrt_width": lambda ratio: min(1.0, ratio) ** 0.5,
     "mup": lambda ratio: 1.0,
 }
 """Learning rate over widths, in units of the rate at width 64.
 
-`constant`: the same; `sqrt_width`: (64 / width)^(1/2); `mup`: kernels whose fan-in grows with the
+`constant`: the same; `sqrt_width`: (64 / width)^(1/2); `capped_sqrt_width`: that above width 64,
+the same below, where rates are bounded by the noise and not by the width; `mup`: kernels whose fan-in grows with the
 width get 64 / width, all else the same (Yang et al. 2022, arXiv 2203.03466, for Adam).
 """

@@ -10,6 +10,7 @@ share one compiled program (the numbers are traced):
 """
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import jax.numpy as jnp
 from flax import struct
@@ -19,6 +20,7 @@ from jaxtyping import Bool, Float, Int
 KINDS = ("dense", "revealed", "periodic", "streak")
 
 
+@no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class RewardParams:
     """The numbers of a schedule, as traced by the environment and the trainer."""
@@ -54,7 +56,10 @@ class Schedule:
 
     def __str__(self) -> str:
         """The schedule as a config writes it: `dense`, `revealed:0.25`, `periodic:8`."""
-        return self.kind if self.kind == "dense" else f"{self.kind}:{self.level:g}"
+        if self.kind == "dense":
+            return self.kind
+        whole = self.level % 1 == 0
+        return f"{self.kind}:{int(self.level) if whole else repr(float(self.level))}"
 
     @property
     def reveal_probability(self) -> float:

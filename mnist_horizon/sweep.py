@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from mnist_horizon import networks, schedules, tasks, training
 from mnist_horizon.advantages import BASELINES
-from mnist_horizon.horizon import discount_from_horizon, variance_horizon
+from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import Schedule
 from mnist_horizon.training import TrainSpec
@@ -51,12 +51,18 @@ class AlgorithmChoice:
 
 @dataclass(frozen=True)
 class OptimizerChoice:
-    """`optimizer.*`: learning rates are those of width 64 at h = 1, dense (see the rules)."""
+    """`optimizer.*`: learning rates are those of width 64 at h = 1, dense.
+
+    `rule` carries them to other widths (`networks.RULES`), `critical_horizon` to other horizons
+    (`horizon_factor`; 0: the same rate at every horizon), `decay_interactions` along training
+    (`training.decay`; 0: constant).
+    """
 
     name: str = "adam"
     learning_rates: tuple[float, ...] = (1e-3,)
     rule: str = "constant"
-    horizon_rule: str = "constant"
+    critical_horizon: float = 0.0
+    decay_interactions: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,7 @@ class SweepSpec:
             baseline=self.baseline,
             optimizer=self.optimizer.name,
             rule=self.optimizer.rule,
+            decay_interactions=self.optimizer.decay_interactions,
             kl_penalty=self.kl_coef > 0,
         )
 
@@ -242,20 +249,19 @@ def plan(spec: SweepSpec, runs: Iterable[Run], bytes_per_run: Mapping[int, int])
 
 
 def run_learning_rate(spec: SweepSpec, variant: Variant) -> float:
-    """Learning rate of a run at width 64: the axis' value times the horizon rule's factor."""
-    return variant.learning_rate * HORIZON_RULES[spec.optimizer.horizon_rule](variant.horizon)
+    """Learning rate of a run at width 64: the axis' value times the horizon's factor."""
+    return variant.learning_rate * horizon_factor(variant.horizon, spec.optimizer.critical_horizon)
 
 
-HORIZON_RULES: dict[str, Callable[[float], float]] = {
-    "constant": lambda horizon: 1.0,
-    "noise": lambda horizon: (1 + variance_horizon(horizon)) ** -0.5,
-}
-"""Learning rate over horizons, in units of the rate at h = 1.
+def horizon_factor(horizon: float, critical_horizon: float) -> float:
+    """Learning rate in units of the rate at h = 1: `(1 + (h - 1) / h_c)^(-1/2)`; 1 where h_c is 0.
 
-`constant`: the same; `noise`: `(1 + variance horizon)^(-1/2)`, the reciprocal of the gradient's
-standard deviation where A = F v. Adam divides by that deviation, so a step's signal falls with it
-and a constant rate would take steps of the same length in ever noisier directions.
-"""
+    Adam divides by the gradient's standard deviation, which grows as the square root of the
+    horizon once noise of the future rules; a constant rate would take steps of the same length in
+    ever noisier directions. `h_c` is the horizon at which that noise equals the rest at the batch
+    used (McCandlish et al. 2018, arXiv 1812.06162, section 2.2, for the form).
+    """
+    return (1 + (horizon - 1) / critical_horizon) ** -0.5 if critical_horizon else 1.0
 
 
 def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
@@ -401,7 +407,6 @@ def _check_names(spec: SweepSpec) -> None:
         ("baseline", spec.baseline, BASELINES),
         ("optimizer.name", spec.optimizer.name, training.OPTIMIZERS),
         ("optimizer.rule", spec.optimizer.rule, networks.RULES),
-        ("optimizer.horizon_rule", spec.optimizer.horizon_rule, HORIZON_RULES),
         ("precision", spec.precision, networks.PRECISIONS),
     ]
     for name, value, choices in names:
@@ -440,6 +445,8 @@ def _check_numbers(spec: SweepSpec) -> None:
         ("algorithm.minibatches", spec.algorithm.minibatches, 1),
         ("evaluations", spec.evaluations, 2),
         ("noise.samples", spec.noise.samples, 0),
+        ("optimizer.critical_horizon", spec.optimizer.critical_horizon, 0),
+        ("optimizer.decay_interactions", spec.optimizer.decay_interactions, 0),
         ("entropy_coef", spec.entropy_coef, 0),
         ("kl_coef", spec.kl_coef, 0),
         ("max_program_bytes", spec.max_program_bytes, 1),

@@ -47,6 +47,7 @@ class TrainSpec:
     baseline: str = "expected_reward"
     optimizer: str = "adam"
     rule: str = "constant"
+    decay_interactions: float = 0.0
     kl_penalty: bool = False
 
     @property
@@ -305,6 +306,7 @@ def update_run(
         state.running_mean,
         None if values is None else values.reshape(draws.labels.shape),
     ).reshape(-1)
+    run = dataclasses.replace(run, learning_rate=run.learning_rate * decay(spec, number))
     batch = Batch(
         draws.inputs, phase_inputs, rollout.actions, advantages, logits, reference, values
     )
@@ -314,6 +316,16 @@ def update_run(
     else:
         state = ppo_updates(spec, state, run, task, batch, draws.minibatch_key)
     return _advance(state, run, rollout, logits, number)
+
+
+def decay(spec: TrainSpec, number: Int[Array, ""]) -> Float[Array, ""]:
+    """Learning rate at an update in units of the first: `(1 + E / E_0)^(-1/2)`; 1 where E_0 is 0.
+
+    It does not depend on the budget, so a longer sweep's runs begin as a shorter one's.
+    """
+    if not spec.decay_interactions:
+        return jnp.float32(1.0)
+    return (1 + number * (spec.batch / spec.decay_interactions)) ** -0.5
 
 
 def vpg_gradient(

@@ -1,0 +1,23 @@
+"""Is the learning-rate rule of `horizon.py` right at both ends of both axes?
+
+    python -m launch.sweep --config=launch/configs/learning_rates.py --workdir=runs/rates
+    python -m analysis.report runs/rates
+
+The corners of `horizon.py` with its rate, half and twice that.
+"""
+
+import ml_collections
+
+from launch.configs import horizon
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """3 rates, 3 horizons, 3 widths, 2 seeds, half the interactions."""
+    config = horizon.get_config()
+    config.widths = (4, 40, 405)
+    config.horizons = (1.0, 31.0, 127.0)
+    config.seeds = 2
+    config.budget = 500_000
+    (rate,) = config.optimizer.learning_rates
+    config.optimizer.learning_rates = (rate / 2, rate, rate * 2)
+    return config

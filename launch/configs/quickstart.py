@@ -1,0 +1,26 @@
+"""The paper's horizon result on the embedded digits, in about a minute, without a network.
+
+python -m launch.sweep --config=launch/configs/quickstart.py --workdir=runs/quickstart
+python -m analysis.report runs/quickstart
+"""
+
+import ml_collections
+
+from launch.config import default_config
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """1,797 real 8x8 digits: 6 horizons, 3 widths, 4 seeds."""
+    config = default_config()
+    config.task = ml_collections.ConfigDict({"name": "digits"})
+    config.widths = (8, 32, 128)
+    config.horizons = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0)
+    config.seeds = 4
+    config.batch.rollout_length = 256
+    config.budget = 400_000
+    config.entropy_coef = 0.1
+    config.optimizer.learning_rates = (1e-2,)
+    config.optimizer.rule = "capped_sqrt_width"
+    config.optimizer.critical_horizon = 127.0
+    config.optimizer.decay_interactions = 200_000.0
+    return config
