@@ -1,0 +1,105 @@
+# Set-up and the two commands of a newcomer. Everything lands inside the checkout: .venv and .cache.
+PYTHON  ?= python3
+EXTRAS  ?=
+WORKERS ?= 2
+
+VENV   := .venv
+PY     := $(VENV)/bin/python
+UV     := $(VENV)/bin/uv
+RUN    := runs/quickstart
+CACHE  := $(CURDIR)/.cache
+
+comma := ,
+empty :=
+space := $(empty) $(empty)
+# A stamp names the extras that it stands for: .venv/.installed-dev+slurm
+stamp  = $(VENV)/.installed-$(subst $(comma),+,$(or $(1),base))
+commas = $(subst $(space),$(comma),$(strip $(1)))
+
+export UV_CACHE_DIR := $(CACHE)/uv
+export UV_PYTHON_DOWNLOADS := never
+export PIP_CACHE_DIR := $(CACHE)/pip
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export XDG_CACHE_HOME := $(CACHE)
+export MPLCONFIGDIR := $(CACHE)/matplotlib
+export IPYTHONDIR := $(CACHE)/ipython
+export JUPYTER_CONFIG_DIR := $(CACHE)/jupyter/config
+export JUPYTER_DATA_DIR := $(CACHE)/jupyter/data
+export JUPYTER_RUNTIME_DIR := $(CACHE)/jupyter/runtime
+export JAX_COMPILATION_CACHE_DIR ?= $(CACHE)/jax
+
+BASE := $(call stamp,$(call commas,$(EXTRAS)))
+DEV  := $(call stamp,$(call commas,dev $(EXTRAS)))
+FULL := $(call stamp,$(call commas,dev tfds-prepare $(EXTRAS)))
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help setup quickstart test test-full lock clean
+
+help:
+	@echo 'make quickstart   set up, train a small sweep on real digits, write its report (minutes)'
+	@echo 'make test         set up, check the style and the types, run the fast tests'
+	@echo 'make test-full    set up what is slow or heavy (TensorFlow: 2 GB) and run the slow tests'
+	@echo 'make setup        set up only'
+	@echo 'make lock         renew requirements.lock from pyproject.toml'
+	@echo 'make clean        delete .venv and every cache; runs/ stays'
+	@echo
+	@echo 'Variables: PYTHON=python3.12 (3.11 or newer), EXTRAS=cuda (or tpu, slurm), WORKERS=2 (tests)'
+
+quickstart: $(BASE)
+	@echo '== Training the quickstart sweep in $(RUN); the same command again goes on'
+	@$(PY) -m launch.sweep --config=launch/configs/quickstart.py --workdir=$(RUN)
+	@echo '== Fitting the horizon law and drawing the figures'
+	@$(PY) -m analysis.report $(RUN)
+	@echo '== Done. The report: $(CURDIR)/$(RUN)/report/report.html'
+
+setup: $(BASE)
+
+test: $(DEV)
+	@echo '== Style: ruff'
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@echo '== Types: mypy'
+	@$(VENV)/bin/mypy
+	@echo '== Fast tests: pytest, $(WORKERS) workers'
+	@$(PY) -m pytest -n $(WORKERS) -m 'not slow'
+
+test-full: $(DEV)
+	@$(MAKE) --no-print-directory $(FULL) \
+	  || echo '== TensorFlow could not be installed: the tests that need it will be skipped'
+	@echo '== Slow tests: pytest'
+	@$(PY) -m pytest -m slow
+
+lock: $(UV)
+	@echo '== Renewing requirements.lock: all extras, Python 3.11 and newer, hashes, no addresses'
+	@UV_CUSTOM_COMPILE_COMMAND='make lock' $(UV) pip compile --quiet pyproject.toml --all-extras \
+	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo 'Python 3.11 or newer is needed, and $(PYTHON) is none: name one, as in' \
+	    '"make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12".' >&2; exit 1; }
+	@echo '== Making $(VENV) with $(PYTHON), and uv in it'
+	@# Debian's Python has no ensurepip; its pip can fill an environment that has none.
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
+	  || $(PYTHON) -m venv --clear --without-pip $(VENV) >/dev/null 2>&1 \
+	  || { echo '$(PYTHON) cannot make a virtual environment: install its venv module (on Debian' \
+	    'and Ubuntu: apt-get install python3-venv) or name another PYTHON=.' >&2; exit 1; }
+	@if $(PY) -m pip --version >/dev/null 2>&1; then pip='$(PY) -m pip'; \
+	  else pip='$(PYTHON) -m pip --python $(PY)'; fi; \
+	  $$pip install --quiet 'uv>=0.8,<1' \
+	  || { echo 'uv could not be installed by pip: see above (is a package index reachable?).' >&2; \
+	    exit 1; }
+
+# The lock is a list of constraints, so that nothing is installed that was not asked for; uv checks
+# the hashes of all that it takes from there.
+$(VENV)/.installed-%: pyproject.toml requirements.lock | $(UV)
+	@echo '== Installing mnist_horizon (extras: $(subst +,$(comma) ,$*)), versions from requirements.lock'
+	@$(UV) pip install --quiet --python $(PY) --constraints requirements.lock \
+	  --editable '.$(if $(filter-out base,$*),[$(subst +,$(comma),$*)])'
+	@touch $@
