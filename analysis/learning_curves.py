@@ -54,6 +54,7 @@ class Curves:
         group: the columns held fixed, and the horizon.
         parameters: N of each point.
         interactions: E of each point.
+        seeds: the seeds, whether or not every size has each.
         returns: return of each seed, NaN where a size lacks the seed, shape [seed, point].
         variance: variance of one seed's return at each point, from the noise model.
         sizes: distinct N, shape [size].
@@ -65,6 +66,7 @@ class Curves:
     group: dict[str, object]
     parameters: np.ndarray
     interactions: np.ndarray
+    seeds: tuple[int, ...]
     returns: np.ndarray
     variance: np.ndarray
     sizes: np.ndarray
@@ -76,11 +78,6 @@ class Curves:
     def horizon(self) -> float:
         """Horizon length of these runs."""
         return float(str(self.group["horizon"]))
-
-    @property
-    def seeds(self) -> int:
-        """Seeds, whether or not every size has each."""
-        return len(self.returns)
 
     @property
     def seeds_at(self) -> np.ndarray:
@@ -98,11 +95,13 @@ class Curves:
         return self.seeds_at / self.variance
 
     def without_seed(self, seed: int) -> "Curves":
-        """The same points without one seed (by row); sizes that had no other are left out."""
-        returns = np.delete(self.returns, seed, axis=0)
+        """The same points without one seed; sizes that had no other are left out."""
+        others = np.array([other != seed for other in self.seeds])
+        returns = self.returns[others]
         kept = np.isfinite(returns).any(axis=0)
         return replace(
             self,
+            seeds=tuple(other for other in self.seeds if other != seed),
             parameters=self.parameters[kept],
             interactions=self.interactions[kept],
             returns=returns[:, kept],
@@ -136,12 +135,15 @@ def learning_curves(frame: pd.DataFrame) -> Curves:
     log_e = np.concatenate([grid for grid, _ in per_size])
     returns = np.concatenate([values for _, values in per_size], axis=1)
     parameters = np.repeat(sizes["parameters"].to_numpy(float), [len(g) for g, _ in per_size])
+    variance = noise_variance(parameters, log_e, returns)
+    _require_movement(returns, variance)
     return Curves(
         group=group,
         parameters=parameters,
         interactions=np.exp(log_e),
+        seeds=tuple(int(seed) for seed in seeds),
         returns=returns,
-        variance=noise_variance(parameters, log_e, returns),
+        variance=variance,
         sizes=sizes["parameters"].to_numpy(float),
         flops_per_interaction=sizes["flops_per_interaction"].to_numpy(float),
         runs=sum(int(np.isfinite(values).any(axis=1).sum()) for _, values in per_size),
@@ -235,6 +237,15 @@ def _require_sizes_and_seeds(frame: pd.DataFrame) -> None:
         raise FitError(
             "1 seed with results: weights and intervals come from the spread over seeds, which"
             " needs at least 2, better 4 or more (add seeds)"
+        )
+
+
+def _require_movement(returns: np.ndarray, variance: np.ndarray) -> None:
+    mean = np.nanmean(returns, axis=0)
+    if np.ptp(mean) < 5 * np.sqrt(np.median(variance)):
+        raise FitError(
+            f"the return stays within {np.ptp(mean):.2g} after the first 1/64 of training, no more"
+            " than its noise: the power law needs runs that learn (a larger budget)"
         )
 
 

@@ -25,6 +25,8 @@ STARTS = 64
 
 _EXPONENTS = (0.01, 20.0)
 _START_EXPONENTS = (0.1, 2.0)
+_BEYOND_SIZES = 15.0  # the crossover, in log N from the smallest and largest sizes
+_LARGEST_SHIFT = 25.0  # of log E_c between horizons
 _TOLERANCE = 1e-10
 
 
@@ -92,6 +94,14 @@ class LevelProblem:
             derivatives[:, 2 + i] = np.where(self.horizon == i, -share_e * alpha_e, 0.0)
         return level, derivatives
 
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest arguments that a search may try, each of shape [argument]."""
+        low, high = np.log(_EXPONENTS)
+        shifts = np.full(self.horizons - 1, _LARGEST_SHIFT)
+        lower = [low, low, self.log_n.min() - _BEYOND_SIZES, *-shifts]
+        upper = [high, high, self.log_n.max() + _BEYOND_SIZES, *shifts]
+        return np.array(lower), np.array(upper)
+
     def linked(self, arguments: np.ndarray) -> LinkedFit:
         """The best monotone link at these arguments, its residuals and their Jacobian."""
         return fit_link(*self.levels(arguments), self.returns, self.root_weight)
@@ -122,23 +132,10 @@ def search(problem: LevelProblem, starts: np.ndarray) -> LevelFit:
     Args:
         problem: the data.
         starts: shape [start, argument].
-
-    Raises:
-        FitError: the best exponents lie at a bound: the returns do not identify them.
     """
-    lower, upper = _bounds(problem)
-    ends = [_descend(problem, start, lower, upper) for start in starts]
+    ends = [_descend(problem, start) for start in starts]
     losses = np.array([loss for _, loss in ends])
     arguments, loss = ends[int(np.argmin(losses))]
-    at_bound = (arguments - lower < 1e-3) | (upper - arguments < 1e-3)
-    if at_bound.any():
-        name = (
-            ("alpha_N", "alpha_E", "N_c")[int(np.argmax(at_bound))] if at_bound[:3].any() else "E_c"
-        )
-        raise FitError(
-            f"the returns do not say what {name} is (the best fit puts it at a bound): sizes or"
-            " budgets need a wider range"
-        )
     return LevelFit(
         arguments=arguments,
         loss=loss,
@@ -146,6 +143,22 @@ def search(problem: LevelProblem, starts: np.ndarray) -> LevelFit:
         starts=len(starts),
         agreeing=int(np.sum(losses <= loss * (1 + 1e-4))),
     )
+
+
+def require_identified(problem: LevelProblem, fit: LevelFit) -> None:
+    """Refuse a fit at a bound.
+
+    Raises:
+        FitError: the best arguments lie at a bound: the returns do not say what they are.
+    """
+    lower, upper = problem.bounds()
+    at_bound = np.minimum(fit.arguments - lower, upper - fit.arguments) < 1e-3
+    if at_bound.any():
+        name = ("alpha_N", "alpha_E", "N_c", "E_c")[min(int(np.argmax(at_bound)), 3)]
+        raise FitError(
+            f"the returns do not say what {name} is (the best fit puts it at a bound): the law"
+            " needs a wider range of sizes or of interactions"
+        )
 
 
 def sobol_starts(problem: LevelProblem, generator: np.random.Generator) -> np.ndarray:
@@ -183,17 +196,7 @@ def _initial_shifts(problem: LevelProblem) -> np.ndarray:
     return np.array(shifts)
 
 
-def _bounds(problem: LevelProblem) -> tuple[np.ndarray, np.ndarray]:
-    low, high = np.log(_EXPONENTS)
-    free = np.full(problem.horizons - 1, 25.0)
-    lower = np.concatenate([[low, low, problem.log_n.min() - 15], -free])
-    upper = np.concatenate([[high, high, problem.log_n.max() + 15], free])
-    return lower, upper
-
-
-def _descend(
-    problem: LevelProblem, start: np.ndarray, lower: np.ndarray, upper: np.ndarray
-) -> tuple[np.ndarray, float]:
+def _descend(problem: LevelProblem, start: np.ndarray) -> tuple[np.ndarray, float]:
     """The end of one search and its loss."""
     cache: dict[bytes, LinkedFit] = {}
 
@@ -208,7 +211,7 @@ def _descend(
         lambda arguments: linked(arguments).residuals,
         start,
         jac=lambda arguments: linked(arguments).jacobian,
-        bounds=(lower, upper),
+        bounds=problem.bounds(),
         ftol=_TOLERANCE,
         xtol=_TOLERANCE,
         gtol=_TOLERANCE,

@@ -77,11 +77,17 @@ class LinkedFit:
         jacobian: derivatives of the residuals, the link following, shape [point, argument]. Its
             product with the residuals is the exact gradient of half the summed squares (the
             envelope theorem); as a Gauss-Newton matrix it is Kaufman's approximation (1975).
+        basis: orthonormal basis of the link's own movements, shape [point, freedom].
     """
 
     link: MonotoneLink
     residuals: np.ndarray
     jacobian: np.ndarray
+    basis: np.ndarray
+
+    def tangent(self) -> np.ndarray:
+        """Orthonormal basis of all that link and law can fit, shape [point, freedom]."""
+        return np.concatenate([self.basis, np.linalg.qr(self.jacobian)[0]], axis=1)
 
 
 def fit_link(
@@ -113,4 +119,5 @@ def fit_link(
         link=MonotoneLink(float(level[lowest]), float(level[highest]), coefficients),
         residuals=design @ coefficients - target,
         jacobian=jacobian - active @ (active.T @ jacobian),
+        basis=active,
     )

@@ -3,55 +3,29 @@
     I^-beta = (N_c / N)^alpha_N + (E_c / E)^alpha_E,   R = g(log I), g increasing
 
 (Hilton, Tang and Schulman 2023, arXiv 2301.13442), with the constraint that makes I the compute
-on the frontier (`analysis.frontier`): three free numbers and the link g. Level sets of the law do
-not depend on what compute is, so one search serves both kinds: `"NE"`, the product of parameters
-and interactions, and `"flops"`, counted.
-
-Intervals delete one seed at a time, of all sizes at once: what runs of a seed share stays together,
-and the interval is `estimate +- t(seeds - 1) * jackknife error`, on the logarithm of what is
-positive. The percentiles of a bootstrap over four seeds would cover about 80%, not 95%.
+on the frontier (`analysis.frontier`): three free numbers and the link g.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.frontier import (
-    Frontier,
-    PowerLaw,
-    counted_law,
-    interpolated_flops,
-    numerical_frontier,
-    optimal_size,
-    product_law,
+from analysis.frontier import Frontier, PowerLaw, optimal_size
+from analysis.joint_law import JointFit, estimate_jointly, joint_fit_of_levels
+from analysis.learning_curves import GROUP_COLUMNS, FitError, learning_curves
+from analysis.level_estimate import (
+    COMPUTES,
+    Compute,
+    LevelEstimate,
+    constants,
+    estimate_levels,
+    product_law_at,
 )
-from analysis.learning_curves import Curves, learning_curves
-from analysis.level_fit import LevelFit, LevelProblem, search, sobol_starts
-from analysis.uncertainty import jackknife_interval
-
-Compute = Literal["NE", "flops"]
-COMPUTES: tuple[Compute, ...] = ("NE", "flops")
-
-_FRONTIER_LEVELS = 64
-
-
-@dataclass(frozen=True)
-class LevelEstimate:
-    """Level sets at one horizon: the fit, and the arguments found without each seed in turn.
-
-    Attributes:
-        curves: the data.
-        fit: the best of all searches on all seeds.
-        without_seed: arguments of the fit without each seed, shape [seed, argument].
-    """
-
-    curves: Curves
-    fit: LevelFit
-    without_seed: np.ndarray
+from analysis.uncertainty import Interval
+from mnist_horizon.schedules import Schedule
 
 
 @dataclass(frozen=True)
@@ -63,8 +37,8 @@ class PowerLawFit:
         compute: what C is: `"NE"` or counted `"flops"`.
         law: the constants; with counted compute beta, N_c and E_c follow the numerical frontier.
         frontier: least compute of each level between the lowest and highest of the data.
-        optimal_size_exponent: slope of log N* against log C.
-        intervals: 95% intervals by name of the number.
+        numbers: of the law, by the names of `fits.json`.
+        intervals: 95% intervals of the numbers.
         estimate: level sets and data behind it.
     """
 
@@ -72,13 +46,14 @@ class PowerLawFit:
     compute: Compute
     law: PowerLaw
     frontier: Frontier
-    optimal_size_exponent: float
-    intervals: dict[str, tuple[float, float]]
+    numbers: dict[str, float]
+    intervals: dict[str, Interval]
     estimate: LevelEstimate
 
-    def numbers(self) -> dict[str, float]:
-        """The numbers of the law by the names of `fits.json`."""
-        return law_numbers(self.law, self.optimal_size_exponent)
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One line for everything that was left out of the data."""
+        return self.estimate.curves[0].notes
 
     def optimal_size(self, compute: np.ndarray) -> np.ndarray:
         """N* at a compute: in closed form for `"NE"`, else on the frontier (NaN beyond it)."""
@@ -86,15 +61,19 @@ class PowerLawFit:
             return optimal_size(self.law, compute)
         return self.frontier.optimal_size(compute)
 
+    def intrinsic_performance(self, parameters: np.ndarray, interactions: np.ndarray) -> np.ndarray:
+        """I by the law, the fitted level sets on the frontier's scale (NaN beyond the frontier)."""
+        law = product_law_at(self.estimate.fit.arguments, self.estimate.problem)
+        return self.frontier.intrinsic_performance(law.level(parameters, interactions))
+
     def to_json(self) -> dict[str, Any]:
         """The entry of `fits.json`."""
         entry: dict[str, Any] = {"group": self.group, "compute": self.compute}
-        for name, number in self.numbers().items():
-            entry[name] = number
-            entry[f"{name}_ci"] = list(self.intervals[name])
+        for name, number in self.numbers.items():
+            entry |= {name: number, f"{name}_ci": list(self.intervals[name])}
         fit = self.estimate.fit
         entry |= {"starts": fit.starts, "starts_agreeing": fit.agreeing}
-        return entry | {"runs": self.estimate.curves.runs}
+        return entry | {"runs": self.estimate.runs}
 
 
 def fit_power_law(
@@ -110,90 +89,119 @@ def fit_power_law(
     Raises:
         FitError: what is missing for a fit, in one line.
     """
-    return law_of_levels(estimate_levels(learning_curves(frame), generator), compute)
+    return fit_of_levels(estimate_levels([learning_curves(frame)], generator), compute)
 
 
-def estimate_levels(curves: Curves, generator: np.random.Generator) -> LevelEstimate:
-    """Search from all starts; then without each seed in turn, from the best fit.
-
-    Raises:
-        FitError: the returns do not identify the law.
-    """
-    problem = LevelProblem.of([curves])
-    fit = search(problem, sobol_starts(problem, generator))
-    without = [
-        search_again([curves.without_seed(seed)], problem, fit) for seed in range(curves.seeds)
-    ]
-    return LevelEstimate(curves, fit, np.array(without))
-
-
-def search_again(curves: Sequence[Curves], problem: LevelProblem, fit: LevelFit) -> np.ndarray:
-    """Arguments of the fit to other curves, searched from a known fit, in its units of centre."""
-    again = LevelProblem.of(curves, centre=(problem.centre_n, problem.centre_e))
-    return search(again, fit.arguments[None]).arguments
-
-
-def product_law_at(arguments: np.ndarray, problem: LevelProblem) -> PowerLaw:
-    """The law with I = C = N * E on its frontier whose level sets have these arguments."""
-    alpha_n, alpha_e = np.exp(arguments[:2]).tolist()
-    log_crossing_n = arguments[2] + problem.centre_n
-    return product_law(
-        alpha_n, alpha_e, float(alpha_n * log_crossing_n - alpha_e * problem.centre_e)
-    )
-
-
-def law_of_levels(estimate: LevelEstimate, compute: Compute) -> PowerLawFit:
-    """The law, its frontier and intervals for a kind of compute."""
-    curves = estimate.curves
-    problem = LevelProblem.of([curves])
-    law, frontier, exponent = _law_at(estimate.fit.arguments, problem, curves, compute)
-    numbers = law_numbers(law, exponent)
-    without: dict[str, list[float]] = {name: [] for name in numbers}
-    for arguments in estimate.without_seed:
-        other, _, other_exponent = _law_at(arguments, problem, curves, compute)
-        for name, number in law_numbers(other, other_exponent).items():
-            without[name].append(number)
+def fit_of_levels(estimate: LevelEstimate, compute: Compute) -> PowerLawFit:
+    """The law of one horizon's level sets, for a kind of compute."""
+    found = constants(estimate, compute)
     return PowerLawFit(
-        group=curves.group,
+        group=estimate.curves[0].group,
         compute=compute,
-        law=law,
-        frontier=frontier,
-        optimal_size_exponent=exponent,
-        intervals={name: _interval(name, numbers[name], without[name]) for name in numbers},
+        law=found.law,
+        frontier=found.frontier,
+        numbers=found.numbers,
+        intervals=found.intervals,
         estimate=estimate,
     )
 
 
-def law_numbers(law: PowerLaw, optimal_size_exponent: float) -> dict[str, float]:
-    """Numbers of a law by the names of `fits.json`."""
-    return {
-        "alpha_n": law.alpha_n,
-        "alpha_e": law.alpha_e,
-        "beta": law.beta,
-        "n_c": law.n_c,
-        "e_c": law.e_c,
-        "optimal_size_exponent": optimal_size_exponent,
-    }
+def intrinsic_performance_table(fit: PowerLawFit) -> pd.DataFrame:
+    """Intrinsic performance of each observed point: its return through the fitted link.
+
+    Returns:
+        One row a point: parameters, interactions, compute, return_mean (averaged over seeds),
+        intrinsic_performance, intrinsic_low and intrinsic_high (at the return one standard error
+        over seeds lower and higher; NaN beyond the link), law (I by the law).
+    """
+    estimate = fit.estimate
+    curves = estimate.curves[0]
+    arguments = estimate.fit.arguments
+    by_law = product_law_at(arguments, estimate.problem).level(
+        curves.parameters, curves.interactions
+    )
+    scale = by_law[0] - estimate.problem.levels(arguments)[0][0]  # the same at every point
+
+    def performance(returns: np.ndarray) -> np.ndarray:
+        return fit.frontier.intrinsic_performance(estimate.fit.link.level(returns) + scale)
+
+    flops = dict(zip(curves.sizes, curves.flops_per_interaction, strict=True))
+    per_interaction = curves.parameters
+    if fit.compute == "flops":
+        per_interaction = np.array([flops[size] for size in curves.parameters])
+    mean = curves.mean
+    error = np.nanstd(curves.returns, axis=0) / np.sqrt(np.maximum(curves.seeds_at - 1, 1))
+    return pd.DataFrame(
+        {
+            "parameters": curves.parameters,
+            "interactions": curves.interactions,
+            "compute": per_interaction * curves.interactions,
+            "return_mean": mean,
+            "intrinsic_performance": performance(mean),
+            "intrinsic_low": performance(mean - error),
+            "intrinsic_high": performance(mean + error),
+            "law": fit.frontier.intrinsic_performance(by_law),
+        }
+    )
 
 
-def _law_at(
-    arguments: np.ndarray, problem: LevelProblem, curves: Curves, compute: Compute
-) -> tuple[PowerLaw, Frontier, float]:
-    """The law, its frontier over the levels of the data, and the exponent of the optimal size."""
-    law = product_law_at(arguments, problem)
-    levels = law.level(curves.parameters, curves.interactions)
-    grid = np.linspace(levels.min(), levels.max(), _FRONTIER_LEVELS)
-    if compute == "NE":
-        frontier = numerical_frontier(law, grid, lambda sizes: sizes)
-        return law, frontier, law.alpha_e / (law.alpha_n + law.alpha_e)
-    flops = interpolated_flops(curves.sizes, curves.flops_per_interaction)
-    frontier = numerical_frontier(law, grid, flops)
-    return counted_law(law, frontier), frontier, frontier.size_exponent()
+@dataclass(frozen=True)
+class PowerLaws:
+    """All power laws of a table of results.
+
+    Attributes:
+        single: one for each group, horizon and kind of compute that can be fitted.
+        joint: one for each group of two or more horizons and kind of compute.
+        notes: one line for each that cannot be fitted, and for what was left out.
+    """
+
+    single: tuple[PowerLawFit, ...]
+    joint: tuple[JointFit, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The list `power_law` of `fits.json`."""
+        alone = [fit.to_json() for fit in self.single]
+        return alone + [fit.to_json() for fit in self.joint]
 
 
-def _interval(name: str, estimate: float, without: list[float]) -> tuple[float, float]:
-    """Jackknife-t interval; of the exponent of the optimal size on its own scale, else in logs."""
-    left_out = np.array(without)
-    if name == "optimal_size_exponent":
-        return jackknife_interval(estimate, left_out)
-    return jackknife_interval(estimate, left_out, math.log, math.exp)
+def fit_all(frame: pd.DataFrame, generator: np.random.Generator) -> PowerLaws:
+    """Fit every group and horizon alone, and the horizons of each group jointly.
+
+    Args:
+        frame: tidy results of any number of tasks, schedules and horizons.
+        generator: of the scrambled starts.
+    """
+    single: list[PowerLawFit] = []
+    joint: list[JointFit] = []
+    notes: list[str] = []
+    for label, rows in _groups(frame):
+        alone: list[LevelEstimate] = []
+        for horizon, runs in rows.groupby("horizon"):
+            name = f"power law, {label}, horizon {horizon:g}"
+            try:
+                curves = learning_curves(runs)
+                notes += [f"{name}: {note}" for note in curves.notes]
+                alone.append(estimate_levels([curves], generator))
+            except FitError as error:
+                notes.append(f"{name}: {error}")
+        single += [fit_of_levels(one, compute) for one in alone for compute in COMPUTES]
+        try:
+            shared = estimate_jointly(alone, None, generator)
+            joint += [joint_fit_of_levels(shared, alone, compute) for compute in COMPUTES]
+        except FitError as error:
+            notes.append(f"joint power law, {label}: {error}")
+    return PowerLaws(tuple(single), tuple(joint), tuple(notes))
+
+
+def _groups(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Rows that share all settings but size, seed, learning rate and horizon, with a short name.
+
+    The name holds the schedule and whatever else differs between groups.
+    """
+    columns = [name for name in GROUP_COLUMNS if name in frame]
+    varying = [name for name in columns if frame[name].nunique() > 1 and "schedule" not in name]
+    for _, rows in frame.groupby(columns, dropna=False):
+        first = rows.iloc[0]
+        schedule = Schedule(first["schedule"], float(first["schedule_level"]))
+        yield ", ".join([str(schedule), *(f"{name} {first[name]}" for name in varying)]), rows
