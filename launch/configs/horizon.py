@@ -25,8 +25,8 @@ def get_config() -> ml_collections.ConfigDict:
     config.entropy_coef = 0.1
     # Chosen by launch/configs/learning_rates.py: within a factor 2 of the best at both ends of
     # both axes.
-    config.optimizer.learning_rates = (1.2e-2,)
+    config.optimizer.learning_rates = (2e-2,)
     config.optimizer.rule = "capped_sqrt_width"
-    config.optimizer.critical_horizon = 127.0
+    config.optimizer.critical_horizon = 42.0
     config.optimizer.decay_interactions = 200_000.0
     return config

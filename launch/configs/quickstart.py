@@ -17,10 +17,10 @@ def get_config() -> ml_collections.ConfigDict:
     config.horizons = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0)
     config.seeds = 4
     config.batch.rollout_length = 256
-    config.budget = 400_000
+    config.budget = 204_800
     config.entropy_coef = 0.1
-    config.optimizer.learning_rates = (1e-2,)
+    config.optimizer.learning_rates = (2e-2,)
     config.optimizer.rule = "capped_sqrt_width"
-    config.optimizer.critical_horizon = 127.0
+    config.optimizer.critical_horizon = 42.0
     config.optimizer.decay_interactions = 200_000.0
     return config
