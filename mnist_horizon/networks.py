@@ -2,12 +2,12 @@
 
 All products go through `dot_general`, whose precision is a setting, so that a GPU's TF32 is chosen
 and never met by accident. Biases start at 0, kernels as normal draws of variance gain / fan-in:
-gain 2 under an activation, 0.01 for the last layer, so that the first policy is nearly uniform and KL
-from it is measured from nearly the same point at every width.
+gain 2 under an activation, 0.01 for the last layer, so that the first policy is nearly uniform and
+KL from it is measured from nearly the same point at every width.
 
 Observations are scaled inside: bytes divided by 255. The first layer's product is by far the
-largest; runs that share observations stack their first kernels side by side (`RUN_AXIS`), which
-makes it one product.
+largest; runs that share observations stack their first kernels side by side (`training.run_axes`),
+which makes it one product.
 """
 
 import functools
@@ -285,6 +285,7 @@ RULES: dict[str, Callable[[float], float]] = {
 """Learning rate over widths, in units of the rate at width 64.
 
 `constant`: the same; `sqrt_width`: (64 / width)^(1/2); `capped_sqrt_width`: that above width 64,
-the same below, where rates are bounded by the noise and not by the width; `mup`: kernels whose fan-in grows with the
-width get 64 / width, all else the same (Yang et al. 2022, arXiv 2203.03466, for Adam).
+the same below, where rates are bounded by the noise and not by the width; `mup`: kernels whose
+fan-in grows with the width get 64 / width, all else the same (Yang et al. 2022, arXiv 2203.03466,
+for Adam).
 """
