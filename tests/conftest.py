@@ -1,0 +1,28 @@
+"""What every test shares: JAX on the CPU with a persistent cache, quiet plots, the MNIST folder."""
+
+import os
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+# Before anything imports JAX or Matplotlib; processes that a test starts inherit the same.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CHECKOUT / ".cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+from hypothesis import settings
+
+# The same examples on every machine: a test that fails, fails again.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def mnist_dir() -> Path:
+    """The folder of MNIST's four IDX files, where `MNIST_HORIZON_DATA` has one."""
+    folder = Path(os.environ.get("MNIST_HORIZON_DATA", "")) / "mnist"
+    if "MNIST_HORIZON_DATA" not in os.environ or not folder.is_dir():
+        pytest.skip("MNIST_HORIZON_DATA names no folder with mnist/ in it")
+    return folder

@@ -1,0 +1,150 @@
+"""The package as it is shipped: the lock file, the wheel, the licence, which way imports point."""
+
+import ast
+import functools
+import graphlib
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from mnist_horizon import __version__
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+LOCK = (CHECKOUT / "requirements.lock").read_text()
+PYTHONS = ("3.11", "3.12", "3.13")
+
+# From the lowest: a module may import, through whatever others, only what stands before it.
+ORDER = ["horizon", "schedules", "tasks", "environment", "networks", "advantages", "losses"]
+ORDER += ["theory", "training", "sweep", "runner"]
+LIBRARY_OF_ANALYSIS = {"horizon", "schedules", "theory", "results"}
+
+
+def declared() -> list[Requirement]:
+    """Every dependency of pyproject.toml, those of the extras too."""
+    extras = PROJECT["optional-dependencies"].values()
+    return [Requirement(line) for line in sum(extras, start=PROJECT["dependencies"])]
+
+
+@functools.cache
+def locked() -> list[tuple[Requirement, int]]:
+    """The lock's entries, each with its count of hashes."""
+    entries = re.sub(r" \\\n +", " ", re.sub(r"^ *#.*\n", "", LOCK, flags=re.M)).splitlines()
+    return [(Requirement(e.split(" --hash")[0]), e.count("--hash=sha256:")) for e in entries]
+
+
+@pytest.mark.parametrize("requirement", declared(), ids=str)
+def test_a_dependency_is_bounded_and_locked_for_every_python(requirement):
+    operators = {specifier.operator for specifier in requirement.specifier}
+    assert operators == {">=", "<"}, "give a lower and an upper bound"
+    for python in PYTHONS:
+        environment = {
+            "python_version": python,
+            "python_full_version": f"{python}.9",
+            "sys_platform": "linux",
+        }
+        versions = [
+            str(entry.specifier).removeprefix("==")
+            for entry, _ in locked()
+            if canonicalize_name(entry.name) == canonicalize_name(requirement.name)
+            and (entry.marker is None or entry.marker.evaluate(environment))
+        ]
+        assert len(versions) == 1, f"Python {python}: locked {versions or 'nothing'} (make lock)"
+        assert requirement.specifier.contains(versions[0], prereleases=True), "run make lock"
+
+
+def test_every_locked_package_has_a_version_and_hashes_and_no_address():
+    assert len(locked()) > 100
+    for requirement, hashes in locked():
+        assert [s.operator for s in requirement.specifier] == ["=="], requirement
+        assert requirement.url is None, requirement
+        assert hashes > 0, requirement
+    assert not re.search(r"://|file:|^\s*-[^-]|--(?!hash=)", LOCK, flags=re.M)
+
+
+def test_the_wheel_carries_the_library_alone(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=CHECKOUT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    about = f"mnist_horizon-{__version__}.dist-info"
+    assert {name.split("/")[0] for name in names} == {"mnist_horizon", about}
+    python = {name for name in names if name.endswith(".py")}
+    sources = (CHECKOUT / "mnist_horizon").rglob("*.py")
+    assert python == {path.relative_to(CHECKOUT).as_posix() for path in sources}
+    assert {"mnist_horizon/py.typed", f"{about}/licenses/LICENSE"} <= set(names)
+
+
+def modules(package: str) -> Iterator[tuple[str, Path]]:
+    """Dotted names and files of a package's modules."""
+    for path in sorted((CHECKOUT / package).rglob("*.py")):
+        yield ".".join(path.relative_to(CHECKOUT).with_suffix("").parts), path
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names that a module imports anywhere in it: `from a import b` gives `a.b`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def library_parts(names: Iterator[str]) -> set[str]:
+    """Direct modules and subpackages of mnist_horizon that dotted names lie in."""
+    split = (name.split(".") for name in names)
+    return {name[1] for name in split if name[0] == "mnist_horizon" and len(name) > 1}
+
+
+def library_graph() -> dict[str, set[str]]:
+    """For each module or subpackage of mnist_horizon, those that it imports."""
+    graph: dict[str, set[str]] = {}
+    for name, path in modules("mnist_horizon"):
+        (part,) = library_parts(iter([name]))
+        graph.setdefault(part, set()).update(library_parts(imported(path)) - {part})
+    return graph
+
+
+def test_the_library_imports_neither_launch_nor_analysis():
+    for name, path in modules("mnist_horizon"):
+        assert not {i.split(".")[0] for i in imported(path)} & {"launch", "analysis"}, name
+
+
+def test_analysis_never_imports_the_training():
+    used = set()
+    for name, path in modules("analysis"):
+        parts = library_parts(imported(path))
+        assert parts <= LIBRARY_OF_ANALYSIS, name
+        assert "launch" not in {i.split(".")[0] for i in imported(path)}, name
+        used |= parts
+    assert used, "the test looks at nothing"
+
+
+def test_imports_of_the_library_point_one_way():
+    graph = library_graph()
+    assert set(ORDER) <= graph.keys()
+    reached: dict[str, set[str]] = {}
+    for part in graphlib.TopologicalSorter(graph).static_order():  # raises on a cycle
+        below = graph.get(part, set())
+        reached[part] = below.union(*(reached[p] for p in below))
+    for place, part in enumerate(ORDER):
+        assert not reached[part] & set(ORDER[place:]), part
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_asks_for_another_python_in_one_line(tmp_path):
+    command = ["make", "setup", "PYTHON=false", f"VENV={tmp_path}/venv"]
+    result = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "Python 3.11 or newer is needed" in result.stderr.splitlines()[0]
+    assert not list(tmp_path.iterdir())
