@@ -19,11 +19,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mnist_horizon import networks, results, sweep, training, workdir
+from mnist_horizon import memory, networks, results, sweep, training, workdir
 from mnist_horizon.checkpoints import Checkpoints
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.progress import Progress
-from mnist_horizon.sweep import Program, Run, SweepSpec
+from mnist_horizon.spec import SweepSpec
+from mnist_horizon.sweep import Program, Run
 from mnist_horizon.tasks import LoadedTask, Task, identity_settings
 from mnist_horizon.training import RunState
 
@@ -75,7 +76,7 @@ def run_sweep(
         SweepError: the directory holds another sweep.
         Interrupted: SIGTERM or SIGINT came; the same call goes on where this one stopped.
     """
-    programs = workdir.prepare(folder, spec, bytes_per_run(spec, task.task))
+    programs = workdir.prepare(folder, spec, memory.needs(spec, task.task))
     done = [bool(workdir.read_record(folder, program).get("done")) for program in programs]
     runs = sum(len(program.runs) for program in programs)
     skipped = sum(len(p.runs) for p, is_done in zip(programs, done, strict=True) if is_done)
@@ -255,29 +256,6 @@ class ProgramRunner:
         workdir.write_record(self.folder, self.spec, self.program, facts)
 
 
-def bytes_per_run(spec: SweepSpec, task: Task) -> dict[int, int]:
-    """Device memory that one run of each width needs, in bytes (the data set is not counted).
-
-    Parameters, gradient and optimiser state; activations of a batch, forward and backward. What a
-    group shares (its batch of inputs, its initial policy) is counted with each run, as if alone:
-    the figure errs to the safe side for groups of few runs and is close for large ones.
-    """
-    return {width: _bytes_of_run(spec, width, task) for width in spec.widths}
-
-
-def _bytes_of_run(spec: SweepSpec, width: int, task: Task) -> int:
-    shape, network = task.train.images.shape[1:], spec.network_spec(width)
-    outputs = [task.classes] + [1] * (spec.baseline == "value_net")
-    parameters = sum(networks.count_parameters(network, out, shape) for out in outputs)
-    copies = 2 + 2 * (spec.optimizer.name == "adam")
-    activations = sum(
-        layer.positions * layer.fan_out
-        for out in outputs
-        for layer in networks.layers(network, out, shape)
-    )
-    return 4 * (copies * parameters + 3 * activations * spec.batch_size)
-
-
 def _row_order(row: Mapping[str, Any]) -> tuple[str, int]:
     return row["run_id"], row["interactions"]
 
@@ -314,7 +292,7 @@ def _run_columns(spec: SweepSpec, run: Run, task: Task) -> dict[str, Any]:
         "discount": discount_from_horizon(variant.horizon),
         "gae_lambda": spec.algorithm.gae_lambda,
         "learning_rate": sweep.run_learning_rate(spec, variant),
-        "entropy_coef": spec.entropy_coef,
+        "entropy_coef": sweep.run_entropy_coef(spec, variant),
         "kl_coef": spec.kl_coef,
         "phase_visible": spec.phase_visible,
         "seed": run.seed,

@@ -27,7 +27,7 @@ code estimates mu (and the batch's mean return) from the batch itself.
 
 import math
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TypeAlias, no_type_check
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +45,7 @@ from mnist_horizon.schedules import RewardParams, Schedule
 Value: TypeAlias = int | float | np.ndarray | np.number | Array
 
 
+@no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class ValueMoments:
     """Moments of a state baseline z(x), less its mean: what `state` and `value_net` subtract.
@@ -66,6 +67,7 @@ class ValueMoments:
     """The mean that z was freed of (a value net's error, since centred values average 0)."""
 
 
+@no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class Moments:
     """Moments of score and answer at one policy, as matrices or as their traces."""
@@ -93,6 +95,7 @@ class Moments:
         return (1 - 2 * self.accuracy) * self.correct + self.accuracy**2 * self.fisher
 
 
+@no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class Covariance:
     """Covariance of a step's gradient, averaged over steps, with its parts."""
@@ -105,6 +108,8 @@ class Covariance:
     batch mean; no part of `total`."""
     signal_factor: Value
     """Mean gradient in units of m: E[g] = signal_factor m."""
+    signal_square: Value
+    """Mean over steps of |E[g_t]|^2, in units of |m|^2."""
 
     @property
     def total(self) -> Value:
@@ -112,6 +117,7 @@ class Covariance:
         return self.future + self.action + self.state
 
 
+@no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class Weights:
     """How the advantage weighs answers, baseline and constants; each a mean over the steps t."""
@@ -261,9 +267,11 @@ def assemble(weights: Weights, moments: Moments, reveal_probability: Value) -> C
         state=weights.own_square * (moments.state_signal - moments.signal),
         within=weights.within * moments.signal,
         signal_factor=weights.own,
+        signal_square=weights.own_square,
     )
 
 
+@no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class StepWeights:
     """How the advantage at each step of a window weighs what is known at that step.
@@ -485,6 +493,7 @@ def _endless_streak(
         state=right_so_far * moments.state_signal - mean_square * moments.signal,
         within=within * moments.signal,
         signal_factor=factor,
+        signal_square=mean_square,
     )
 
 
@@ -541,6 +550,7 @@ def _window_streak(
         state=right_so_far * moments.state_signal - centring / mu * moments.signal,
         within=correlated * moments.signal,
         signal_factor=(k * discount**ahead * mu ** (k - 1)).mean(),
+        signal_square=centring / mu,
     )
 
 
@@ -659,6 +669,18 @@ def best_horizon(
     around = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
     found = minimize_scalar(log_noise, bounds=around, method="bounded", options={"xatol": 1e-9})
     return math.exp(float(found.x))
+
+
+def equivalent_horizon(schedule: Schedule, horizon: float) -> float:
+    """The dense horizon with the same noise over signal^2, at mu = 1/2 and a small signal.
+
+    There dense noise is `n = 1 + (h - 2 + 1/h) / 4 = (h + 1)^2 / (4 h)` in units of F v, so
+    `h = 2 n - 1 + 2 sqrt(n (n - 1))` with n of the schedule at its own horizon.
+    """
+    signal = 1e-12
+    moments = moments_from_ratio(1.0, 0.5, signal)
+    noise = max(1.0, float(noise_over_signal(schedule, horizon, moments)) * signal)
+    return 2 * noise - 1 + 2 * math.sqrt(noise * (noise - 1))
 
 
 def horizon_noise_factor(schedule: Schedule, accuracy: Value) -> Value:
