@@ -267,13 +267,26 @@ def fit_form(
     """Fit one form to a group, and again without each seed (from the full fit: a warm start)."""
     law = data.law(form, regressor)
     full = seed_model.fit(law, data.values, data.starts(form))
-    left_out = []
-    if leave_out and data.seeds > 1:
-        for seed in range(data.seeds):
-            keep = data.seed != seed
-            part = seed_model.fit(law.take(keep), data.values.take(keep), [full.theta], full.spread)
-            left_out.append(part.theta)
-    return FittedLaw(data, law, full, np.array(left_out).reshape(len(left_out), len(full.theta)))
+    left_out = _leave_out(law, data, full) if leave_out else np.empty((0, len(full.theta)))
+    return FittedLaw(data, law, full, left_out)
+
+
+def refit(law: FittedLaw, data: HorizonData) -> FittedLaw:
+    """Fit a law to other values of the same runs, starting from the fit there is."""
+    full = seed_model.fit(law.law, data.values, [law.fit.theta], law.fit.spread)
+    return FittedLaw(data, law.law, full, _leave_out(law.law, data, full))
+
+
+def _leave_out(law: Law, data: HorizonData, full: Fit) -> np.ndarray:
+    """Parameters without each seed in turn, shape [seed, parameter]; none for a single seed."""
+    if data.seeds < 2:
+        return np.empty((0, len(full.theta)))
+    parts = []
+    for seed in range(data.seeds):
+        keep = data.seed != seed
+        part = seed_model.fit(law.take(keep), data.values.take(keep), [full.theta], full.spread)
+        parts.append(part.theta)
+    return np.array(parts)
 
 
 @dataclass(frozen=True)
@@ -513,7 +526,7 @@ def _summarise(
     affine = laws["affine"]
     data = affine.data
     numbers = affine_numbers(affine)
-    free_power = _free_power(laws["free"], profiles) if "free" in laws else None
+    free_power = free_numbers(laws["free"], profiles) if "free" in laws else None
     aicc = {form: law.aicc for form, law in laws.items() if law.aicc is not None}
     heldout = {form: heldout_error(data, form, regressor) for form in laws}
     exponent = 1.0 if regressor == "h-1" else equivalent_exponent(affine)
@@ -593,8 +606,8 @@ def _parameter_interval(law: FittedLaw, index: int, limits: Interval, profiles: 
     return uncertainty.profile_interval(law.profile(index), estimate, error, len(left_out), limits)
 
 
-def _free_power(free: FittedLaw, profiles: bool) -> dict[str, Any]:
-    """Exponent g, and the knee of the free form where E grows, with intervals."""
+def free_numbers(free: FittedLaw, profiles: bool) -> dict[str, Any]:
+    """g and, where E grows, the knee of a free power, with intervals (absent with one seed)."""
     theta = free.fit.theta
     numbers: dict[str, Any] = {"g": float(np.exp(theta[-1]))}
     knees = [_log_free_knee(row, free.law.x_max) for row in (theta, *free.left_out)]

@@ -100,24 +100,30 @@ def log_likelihood(
 
     effect = center[:, None] + np.sqrt(variance)[:, None] * _NODES  # [block, node]
     log_posterior = np.broadcast_to(_LOG_NODE_WEIGHTS, effect.shape)
-    gap = (residual[:, None] - effect[values.block]) / sigma[:, None]  # [run, node]
-    hazard = np.zeros_like(gap)
-    beyond = ~exact
-    if beyond.any():
+    beyond = np.flatnonzero(~exact)
+    if beyond.size:
         sign = np.where(values.right, -1.0, 1.0)[beyond, None]
-        log_tail = log_ndtr(sign * gap[beyond])
+        gap = residual[beyond, None] - effect[values.block[beyond]]
+        gap /= sigma[beyond, None]
+        log_tail = log_ndtr(sign * gap)
         log_posterior = log_posterior + blocks[beyond].T @ log_tail
         log_evidence = logsumexp(log_posterior, axis=1)
         total += log_evidence.sum()
         log_posterior = log_posterior - log_evidence[:, None]
-        log_density = -0.5 * gap[beyond] ** 2 - 0.5 * np.log(2 * np.pi)
-        hazard[beyond] = -sign * np.exp(log_density - log_tail)
     posterior = np.exp(log_posterior)
-    score = np.where(exact[:, None], gap, hazard)  # d log density / d mean, times sigma
-    here = posterior[values.block]
-    by_mean = np.sum(here * score, axis=1) / sigma
-    by_log_sigma = np.sum(here * score * gap, axis=1) - exact
-    by_log_tau = np.sum(posterior * (effect**2 / tau2 - 1))
+    mean_effect = np.sum(posterior * effect, axis=1)
+    square_effect = np.sum(posterior * effect**2, axis=1)
+
+    scatter = (square_effect - mean_effect**2)[values.block]
+    distance = residual - mean_effect[values.block]
+    by_mean = weight * distance
+    by_log_sigma = weight * (distance**2 + scatter) - exact
+    if beyond.size:
+        hazard = -sign * np.exp(-0.5 * gap**2 - 0.5 * np.log(2 * np.pi) - log_tail)
+        here = posterior[values.block[beyond]]
+        by_mean[beyond] = np.sum(here * hazard, axis=1) / sigma[beyond]
+        by_log_sigma[beyond] = np.sum(here * hazard * gap, axis=1)
+    by_log_tau = np.sum(square_effect / tau2 - 1)
     by_spread = np.array([by_log_sigma.sum(), by_log_sigma @ values.spread, by_log_tau])
     return float(total), by_mean, by_spread
 

@@ -1,0 +1,231 @@
+"""How often 95% intervals hold the truth: `python -m analysis.coverage WORKDIR [--draws=200]`.
+
+Data sets of the same shape (the same runs, seeds, widths, horizons and censoring) are drawn from
+the laws fitted to WORKDIR, and fitted again from a warm start. Printed for each number: how often
+its interval held the value it was drawn from, with the binomial interval of that share, and how
+wide it was. The same command prints the same table, whatever the number of processes.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from absl import flags
+from scipy.stats import binomtest
+
+from analysis import command
+from analysis.horizon_law import (
+    FittedLaw,
+    HorizonData,
+    affine_numbers,
+    describe,
+    fit_horizon_laws,
+    free_numbers,
+    knee_interval,
+    knee_of,
+    refit,
+)
+from analysis.thresholds import interactions_to_threshold
+from analysis.uncertainty import Interval
+from mnist_horizon.results import Results, read_results
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Define the command's flags (not on import: other commands have some of the same name)."""
+    flags.DEFINE_integer("draws", 200, "Simulated data sets for each law.", lower_bound=1)
+    flags.DEFINE_integer("seed", 0, "Of the generators of all draws.")
+    flags.DEFINE_integer("processes", os.cpu_count() or 1, "How many work at once.", lower_bound=1)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One number of one draw: its true value and the interval found."""
+
+    number: str
+    truth: float
+    interval: Interval
+
+
+class Target(Protocol):
+    """Something fitted, of which data sets can be drawn and refitted (and that can be pickled)."""
+
+    label: str
+
+    def draw(self, rng: np.random.Generator) -> list[Outcome]:
+        """Draw a data set, refit it, and compare."""
+        ...
+
+
+@dataclass(frozen=True)
+class HorizonTarget:
+    """The horizon law of one group: a, b and the knee under affine, g under the free power.
+
+    Attributes:
+        label: which group and threshold.
+        affine: the fitted affine law, drawn from for a, b and the knee.
+        free: the fitted free power, drawn from for g; None where there is none.
+        regressor: of the affine law.
+    """
+
+    label: str
+    affine: FittedLaw
+    free: FittedLaw | None
+    regressor: str
+
+    def draw(self, rng: np.random.Generator) -> list[Outcome]:
+        """Draw from the affine law and from the free power, and refit each."""
+        truth = affine_numbers(self.affine)
+        again = refit(self.affine, draw_values(self.affine, rng))
+        found = affine_numbers(again)
+        knee = knee_of(self.affine.fit.theta[-1], self.affine.law.x_max, self.regressor)
+        knee_ci = knee_interval(again, self.regressor, profiles=True)
+        outcomes = [
+            Outcome("a", truth["a"], found["a_ci"]),
+            Outcome("b", truth["b"], found["b_ci"]),
+        ]
+        if knee_ci is not None and np.isfinite(knee):
+            outcomes.append(Outcome("knee", knee, knee_ci))
+        if self.free is not None:
+            g = float(np.exp(self.free.fit.theta[-1]))
+            numbers = free_numbers(refit(self.free, draw_values(self.free, rng)), profiles=True)
+            outcomes.append(Outcome("g", g, numbers["g_ci"]))
+        return outcomes
+
+
+def draw_values(law: FittedLaw, rng: np.random.Generator) -> HorizonData:
+    """Draw the data of a fitted law anew: the same runs, each seen as far as it was or would be.
+
+    Seeds have their effect, runs their own noise, of the sizes fitted. A run that was censored is
+    seen as far as before; one that was not is seen as far as the longest run.
+    """
+    data = law.data
+    values = data.values
+    level, slope, log_tau = law.fit.spread
+    sigma = np.exp(level + slope * values.spread)
+    several = values.block.max() > 0
+    effect = np.exp(log_tau) * rng.standard_normal(values.block.max() + 1) * several
+    log_e = law.fit.means + effect[values.block] + sigma * rng.standard_normal(len(sigma))
+    seen = np.where(values.right, values.log_e, np.inf)
+    if values.right.any():
+        seen = np.where(values.right, values.log_e, values.log_e.max())
+    right = log_e > seen
+    values = replace(values, log_e=np.minimum(log_e, seen), right=right, left=np.zeros_like(right))
+    return replace(data, values=values)
+
+
+def horizon_targets(results: Results) -> tuple[list[Target], list[str]]:
+    """The horizon laws of the widest groups (widths pooled, where there are several), in h - 1."""
+    table = interactions_to_threshold(results.frame)
+    laws = fit_horizon_laws(table, regressors=("h-1",), profiles=False)
+    targets: list[Target] = []
+    pooled = any("width" not in entry.group for entry in laws.entries)
+    for entry in laws.entries:
+        if ("width" in entry.group) == pooled or entry.a_ci is None:
+            continue
+        free = entry.laws.get("free")
+        label = f"horizon law, {describe(entry.group, entry.threshold)}"
+        targets.append(HorizonTarget(label, entry.laws["affine"], free, entry.regressor))
+    return targets, list(laws.notes)
+
+
+TARGETS: tuple[Callable[[Results], tuple[list[Target], list[str]]], ...] = (horizon_targets,)
+"""What is fitted and simulated, each from the results to its targets and notes."""
+
+
+def coverage_table(
+    targets: Sequence[Target], draws: int, seed: int, processes: int
+) -> pd.DataFrame:
+    """Coverage and width of each target's intervals.
+
+    Args:
+        targets: what to simulate.
+        draws: data sets of each.
+        seed: of the generators, one a target and draw, so that processes do not matter.
+        processes: how many work at once.
+
+    Returns:
+        One row a target and number: `law`, `number`, `truth`, `draws`, `coverage`, its binomial
+        95% interval `coverage_low` and `coverage_high`, and `width`, the median over draws of
+        (high - low) / |truth|.
+    """
+    seeds = np.random.SeedSequence(seed).spawn(len(targets) * draws)
+    jobs = [
+        (target, seeds[i * draws + d]) for i, target in enumerate(targets) for d in range(draws)
+    ]
+    if processes == 1:
+        outcomes = [_draw(job) for job in jobs]
+    else:
+        with ProcessPoolExecutor(processes) as pool:
+            outcomes = list(pool.map(_draw, jobs, chunksize=8))
+    rows = []
+    for i, target in enumerate(targets):
+        mine = [outcome for found in outcomes[i * draws : (i + 1) * draws] for outcome in found]
+        for number in dict.fromkeys(outcome.number for outcome in mine):
+            rows.append(_row(target.label, [o for o in mine if o.number == number]))
+    return pd.DataFrame(rows)
+
+
+def _draw(job: tuple[Target, np.random.SeedSequence]) -> list[Outcome]:
+    target, seed = job
+    return target.draw(np.random.default_rng(seed))
+
+
+def _row(label: str, outcomes: Sequence[Outcome]) -> dict[str, object]:
+    held = sum(o.interval[0] <= o.truth <= o.interval[1] for o in outcomes)
+    share = binomtest(held, len(outcomes)).proportion_ci(0.95, method="wilson")
+    widths = [(o.interval[1] - o.interval[0]) / abs(o.truth) for o in outcomes]
+    return {
+        "law": label,
+        "number": outcomes[0].number,
+        "truth": outcomes[0].truth,
+        "draws": len(outcomes),
+        "coverage": held / len(outcomes),
+        "coverage_low": share.low,
+        "coverage_high": share.high,
+        "width": float(np.median(widths)),
+    }
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print the coverage of every law fitted to the working directories given."""
+    if len(argv) < 2:
+        raise command.InputError("name a working directory: python -m analysis.coverage WORKDIR")
+    results = read_results(argv[1:])
+    targets: list[Target] = []
+    notes = list(results.notes)
+    for find in TARGETS:
+        found, left_out = find(results)
+        targets += found
+        notes += left_out
+    for note in notes:
+        print(f"note: {note}")
+    if not targets:
+        print("no law could be fitted with intervals: nothing to simulate")
+        return
+    table = coverage_table(targets, FLAGS.draws, FLAGS.seed, FLAGS.processes)
+    for label, rows in table.groupby("law", sort=False):
+        print(f"\n{label}")
+        print(format_table(rows))
+
+
+def format_table(rows: pd.DataFrame) -> str:
+    """The table of one law in plain text."""
+    lines = [f"{'number':>12} {'truth':>12} {'held by':>8} {'(95% of draws)':>16} {'width':>8}"]
+    for row in rows.itertuples():
+        held = f"{row.coverage:.1%}"
+        around = f"{row.coverage_low:.0%} to {row.coverage_high:.0%}"
+        lines.append(
+            f"{row.number:>12} {row.truth:>12.5g} {held:>8} {around:>16} {row.width:>8.1%}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    define_flags()
+    command.run(main)

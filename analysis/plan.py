@@ -1,0 +1,218 @@
+"""Would this sweep pin down the law? `python -m analysis.plan --config=launch/configs/FILE.py`.
+
+Draws sweeps of the config's shape from a known truth and fits them, before anything is run. Printed
+for the horizon law and, with at least three widths, for the exponents of the power law: the true
+value, the median interval and its width, and how often the law's form is told.
+
+The truth is `synthetic.HorizonTruth` and `synthetic.PowerLawTruth` with the noise of
+`synthetic.Noise`, or with `--from=WORKDIR` the horizon law and the noise measured there. Learning
+rates are no axis here: a plan is for runs at good rates.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from absl import flags
+from ml_collections import config_flags
+
+from analysis import command
+from analysis.horizon_law import HorizonLaw, fit_horizon_laws
+from analysis.learning_curves import FitError
+from analysis.power_law import fit_power_law
+from analysis.synthetic import Design, HorizonTruth, Noise, PowerLawTruth, simulate
+from analysis.thresholds import interactions_to_threshold
+from analysis.uncertainty import Interval
+from mnist_horizon.results import read_results
+from mnist_horizon.schedules import parse
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    """Define the command's flags (not on import: other commands have some of the same name)."""
+    config_flags.DEFINE_config_file(
+        "config", help_string="The sweep to plan: launch/configs/FILE.py.", lock_config=False
+    )
+    flags.DEFINE_string("from", None, "A finished WORKDIR to take the truth and noise from.")
+    flags.DEFINE_float("threshold", 0.7, "The return to reach.", 0.0, 1.0)
+    flags.DEFINE_integer("draws", 20, "Simulated sweeps.", lower_bound=1)
+    flags.DEFINE_integer("seed", 0, "Of the generator of all draws.")
+
+
+def design_of(config: Mapping[str, Any]) -> Design:
+    """The shape of a sweep from its config's fields, those of one schedule.
+
+    Raises:
+        InputError: a field that is needed is absent or impossible.
+    """
+    needed = ("widths", "horizons", "schedules", "seeds", "budget")
+    missing = [name for name in needed if name not in config]
+    if missing:
+        raise command.InputError(f"--config: it lacks {', '.join(missing)}")
+    try:
+        schedule = parse(config["schedules"][0])
+        stop = float(config.get("stop_at_return", 0.0))
+        design = Design(
+            horizons=tuple(sorted(float(h) for h in config["horizons"])),
+            widths=tuple(sorted(int(w) for w in config["widths"])),
+            seeds=int(config["seeds"]),
+            schedules=((schedule.kind, schedule.level),),
+            budget=int(config["budget"]),
+            evaluations=int(config.get("evaluations", Design.evaluations)),
+            stop_at_return=stop if stop > 0 else 1.0,
+        )
+    except (TypeError, ValueError, IndexError) as error:
+        raise command.InputError(f"--config: {error}") from None
+    if not design.widths or not design.horizons or min(design.horizons) < 1:
+        raise command.InputError("--config: widths and horizons (each >= 1) may not be empty")
+    if min(design.seeds, design.budget, design.evaluations, *design.widths) < 1:
+        raise command.InputError("--config: seeds, budget, evaluations and widths must be >= 1")
+    return design
+
+
+def measured_truth(workdir: str, threshold: float) -> tuple[HorizonTruth, Noise]:
+    """Horizon law and noise of a finished sweep at a threshold (its dense runs, widths pooled).
+
+    Raises:
+        InputError: no law can be fitted to it.
+        ResultsError: there is nothing to read.
+    """
+    frame = read_results(workdir).frame
+    dense = frame[frame["schedule"] == "dense"]
+    table = interactions_to_threshold(dense if len(dense) else frame, (threshold,))
+    entries = fit_horizon_laws(table, ("h-1",), profiles=False).entries
+    if not entries:
+        raise command.InputError(
+            f"--from={workdir}: no horizon law for a return of {threshold:g} there; "
+            "name another --threshold or another folder"
+        )
+    entry = entries[-1]
+    level, slope, log_tau = entry.laws["affine"].fit.spread
+    # Ones that never grow are given a knee a hundred times beyond what was measured.
+    knee = entry.knee if np.isfinite(entry.knee) else 100 * entry.measured[1]
+    truth = HorizonTruth(a=entry.a, knee=knee, threshold=threshold)
+    noise = Noise(float(np.exp(log_tau)), float(np.exp(level)), float(np.exp(level + slope)))
+    return truth, noise
+
+
+def horizon_plan(
+    design: Design, truth: HorizonTruth, noise: Noise, draws: int, rng: np.random.Generator
+) -> tuple[pd.DataFrame, dict[str, int], float]:
+    """Expected intervals of the horizon law.
+
+    Returns:
+        A row a number with `truth`, `low` and `high` (medians over draws), `width` and `found` (in
+        which share of draws there was an interval); how often each verdict fell; and the mean
+        share of censored runs.
+    """
+    entries: list[HorizonLaw | None] = []
+    for _ in range(draws):
+        table = interactions_to_threshold(simulate(truth, design, rng, noise), (truth.threshold,))
+        found = fit_horizon_laws(table, ("h-1",), profiles=False).entries
+        entries.append(found[-1] if found else None)
+    known = [entry for entry in entries if entry is not None]
+    intervals: dict[str, tuple[float, list[Interval | None]]] = {
+        "a": (float(truth.interactions(np.ones(1), design.widths[0])[0]), []),
+        "knee": (truth.knee, []),
+        "g": (truth.exponent, []),
+    }
+    for entry in known:
+        intervals["a"][1].append(entry.a_ci)
+        intervals["knee"][1].append(entry.knee_ci)
+        intervals["g"][1].append((entry.free_power or {}).get("g_ci"))
+    verdicts = pd.Series([entry.verdict for entry in known], dtype=str).value_counts().to_dict()
+    censored = float(np.mean([e.censored / e.runs for e in known])) if known else 1.0
+    return _summary(intervals, draws), verdicts, censored
+
+
+def power_law_plan(
+    design: Design, truth: PowerLawTruth, noise: Noise, draws: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Expected intervals of the power law's exponents at the smallest horizon (`horizon_plan`)."""
+    design = replace(design, horizons=design.horizons[:1], stop_at_return=1.0)
+    truth = replace(truth, reference_horizon=design.horizons[0])
+    intervals: dict[str, tuple[float, list[Interval | None]]] = {
+        "alpha_n": (truth.alpha_n, []),
+        "alpha_e": (truth.alpha_e, []),
+    }
+    for _ in range(draws):
+        try:
+            fit = fit_power_law(simulate(truth, design, rng, noise), generator=rng)
+        except FitError:
+            continue
+        for name, (_, found) in intervals.items():
+            found.append(fit.intervals[name])
+    return _summary(intervals, draws)
+
+
+def _summary(
+    intervals: Mapping[str, tuple[float, list[Interval | None]]], draws: int
+) -> pd.DataFrame:
+    rows = []
+    for name, (truth, found) in intervals.items():
+        known = [interval for interval in found if interval is not None]
+        low, high = np.median(known, axis=0) if known else (np.nan, np.nan)
+        rows.append(
+            {
+                "number": name,
+                "truth": truth,
+                "low": low,
+                "high": high,
+                "width": (high - low) / abs(truth),
+                "found": len(known) / draws,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def format_plan(rows: pd.DataFrame) -> str:
+    """Expected intervals in plain text."""
+    lines = [f"{'number':>10} {'truth':>10} {'median 95% interval':>27} {'width':>8} {'found':>7}"]
+    for row in rows.itertuples():
+        interval = f"[{row.low:.4g}, {row.high:.4g}]" if row.found else "none"
+        width = f"{row.width:.0%}" if np.isfinite(row.width) else "-"
+        lines.append(
+            f"{row.number:>10} {row.truth:>10.4g} {interval:>27} {width:>8} {row.found:>7.0%}"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print the expected intervals of the sweep that `--config` describes."""
+    if len(argv) > 1:
+        raise command.InputError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
+    if FLAGS.config is None:
+        raise command.InputError("--config: name a sweep, such as launch/configs/horizon.py")
+    design = design_of(FLAGS.config.to_dict())
+    threshold = FLAGS.threshold
+    truth, noise = HorizonTruth(threshold=threshold), Noise()
+    if not truth.floor < threshold < truth.ceiling:
+        raise command.InputError(
+            f"--threshold: choose one between {truth.floor:g} and {truth.ceiling:g}"
+        )
+    if FLAGS["from"].value:
+        truth, noise = measured_truth(FLAGS["from"].value, threshold)
+    rng = np.random.default_rng(FLAGS.seed)
+    runs = len(design.widths) * len(design.horizons) * design.seeds
+    print(
+        f"{runs} runs: {len(design.widths)} widths x {len(design.horizons)} horizons x "
+        f"{design.seeds} seeds, {design.budget:,} interactions each; {FLAGS.draws} draws"
+    )
+    table, verdicts, censored = horizon_plan(design, truth, noise, FLAGS.draws, rng)
+    print(f"\nhorizon law, return {threshold:g} ({censored:.0%} of runs censored)")
+    print(format_plan(table))
+    told = ", ".join(f"{form} {count}" for form, count in verdicts.items()) or "no fit in any draw"
+    print(f"form: {told}")
+    if len(design.widths) < 3:
+        print("\npower law: at least 3 widths are needed")
+        return
+    print(f"\npower law at horizon {design.horizons[0]:g}")
+    print(format_plan(power_law_plan(design, PowerLawTruth(), noise, FLAGS.draws, rng)))
+
+
+if __name__ == "__main__":
+    define_flags()
+    command.run(main)
