@@ -1,0 +1,172 @@
+"""What the fits say, a plain sentence for each claim, with its interval, or that it is undecided.
+
+All of them read the entries of `fits.json`, so that a sentence holds nothing that is not there.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.wording import interval, number, percent, with_interval
+
+Entry = dict[str, Any]
+
+TOO_CLOSE = 1.25
+"""Ratio of held-out errors below which neither law is said to predict better."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence and whether the data decide it."""
+
+    text: str
+    decided: bool
+
+
+def horizon_claims(entry: Entry) -> list[Claim]:
+    """Claims of one entry of `horizon_law` in h - 1: growth, knee, exponent, form, prediction."""
+    claims = [_growth(entry), _knee(entry)]
+    if entry.get("free_power"):
+        claims.append(_exponent(entry))
+    claims.append(_form(entry))
+    claims += _prediction(entry)
+    return claims
+
+
+def _growth(entry: Entry) -> Claim:
+    unit = f"b = {with_interval(entry, 'b')} interactions a step of horizon"
+    ends = entry.get("b_ci")
+    if ends is None:
+        return Claim(f"Undecided whether the horizon costs anything: {unit}; one seed.", False)
+    if ends[0] > 0:
+        return Claim(f"A longer horizon costs more: {unit}; the interval excludes 0.", True)
+    if ends[1] < 0:
+        return Claim(f"A longer horizon costs less: {unit}; the interval excludes 0.", True)
+    return Claim(f"Undecided whether the horizon costs anything: {unit}; it includes 0.", False)
+
+
+def _knee(entry: Entry) -> Claim:
+    knee = entry.get("knee")
+    if knee is None:
+        return Claim("There is no knee: interactions do not grow with the horizon.", False)
+    ends = entry.get("knee_ci")
+    text = (
+        "The knee, the horizon that needs twice the interactions of h = 1 by the affine law, is at "
+        f"h = {number(knee)} {interval(ends)}"
+    )
+    largest = entry["measured"][1]
+    if knee > largest:
+        text += f", beyond the largest horizon measured ({largest:g})"
+    return Claim(f"{text}.", ends is not None and ends[1] is not None)
+
+
+def _exponent(entry: Entry) -> Claim:
+    free = entry["free_power"]
+    ends = free.get("g_ci")
+    text = f"The free exponent of the horizon is g = {with_interval(free, 'g')}"
+    if ends is None:
+        return Claim(f"{text}; undecided whether it is 1 (affine): one seed.", False)
+    if ends[0] <= 1 <= ends[1]:
+        return Claim(f"{text}; 1 (affine) lies inside.", True)
+    curve = "concave" if free["g"] < 1 else "convex"
+    return Claim(f"{text}; 1 (affine) lies outside: the cost is {curve} in the horizon.", True)
+
+
+_FORMS = {
+    "affine": "an affine law, a part free of the horizon and one that grows with it",
+    "proportional": "a law proportional to the horizon",
+    "free": "a power of the horizon other than 1",
+}
+
+
+def _form(entry: Entry) -> Claim:
+    verdict = entry["verdict"]
+    aicc = ", ".join(f"{form} {value:.1f}" for form, value in entry["aicc"].items())
+    behind = f" (AICc: {aicc}; less is better, 2 is little)" if aicc else ""
+    if verdict == "undecided":
+        return Claim(f"Undecided which form holds{behind}.", False)
+    return Claim(f"The data single out {_FORMS[verdict]}{behind}.", True)
+
+
+def _prediction(entry: Entry) -> list[Claim]:
+    errors = entry["heldout_error"]
+    if not {"affine", "free"} <= set(errors):
+        return []
+    affine, free = errors["affine"], errors["free"]
+    text = (
+        "Fitted without the largest horizons, the affine law misses them by "
+        f"{percent(affine)} and the free power by {percent(free)}"
+    )
+    if max(affine, free) < TOO_CLOSE * min(affine, free):
+        return [Claim(f"{text}: undecided which predicts better.", False)]
+    better = "affine law" if affine < free else "free power"
+    return [Claim(f"{text}: the {better} predicts better.", True)]
+
+
+def power_law_claims(entries: Sequence[Entry]) -> list[Claim]:
+    """Claims of one family's entries of `power_law` with compute as N * E."""
+    single = [entry for entry in entries if not entry.get("joint")]
+    claims = [_constants(entry) for entry in _ends(single)]
+    for entry in entries:
+        if entry.get("joint"):
+            claims += [_shared(entry), _e_c(entry)]
+    return claims
+
+
+def _ends(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of the shortest and the longest horizon."""
+    ordered = sorted(entries, key=lambda entry: entry["group"]["horizon"])
+    return ordered if len(ordered) < 2 else [ordered[0], ordered[-1]]
+
+
+def _constants(entry: Entry) -> Claim:
+    return Claim(
+        f"At h = {entry['group']['horizon']:g} alone the exponents are alpha_N = "
+        f"{with_interval(entry, 'alpha_n')} and alpha_E = {with_interval(entry, 'alpha_e')}; the "
+        f"best size grows as compute to the {with_interval(entry, 'optimal_size_exponent')}.",
+        True,
+    )
+
+
+def _shared(entry: Entry) -> Claim:
+    aicc = entry["aicc"]
+    text = (
+        f"Sharing the exponents over horizons gives alpha_N = {with_interval(entry, 'alpha_n')} "
+        f"and alpha_E = {with_interval(entry, 'alpha_e')}"
+    )
+    if aicc["shared"] is None or aicc["free"] is None:
+        return Claim(f"{text}; undecided against free ones: too few runs for AICc.", False)
+    gap = aicc["free"] - aicc["shared"]
+    if entry["verdict"] == "undecided":
+        return Claim(
+            f"{text}; undecided against free ones (AICc differs by {abs(gap):.1f}).", False
+        )
+    if entry["verdict"] == "shared":
+        better = "this describes the runs better than free ones: mostly the coefficient moves"
+        return Claim(f"{text}; {better} (AICc lower by {gap:.1f}).", True)
+    better = "free ones describe the runs better: the exponents move with the horizon too"
+    return Claim(f"{text}; {better} (AICc lower by {-gap:.1f}).", True)
+
+
+def _e_c(entry: Entry) -> Claim:
+    first, last = entry["e_c_by_horizon"][0], entry["e_c_by_horizon"][-1]
+    ratio = last["e_c"] / first["e_c"]
+    return Claim(
+        f"With them shared, E_c at h = {last['horizon']:g} is {number(ratio)} times that at "
+        f"h = {first['horizon']:g} ({number(last['e_c'])} {interval(last['e_c_ci'])} against "
+        f"{number(first['e_c'])} {interval(first['e_c_ci'])}).",
+        math.isfinite(ratio),
+    )
+
+
+def batch_claims(entry: Entry) -> list[Claim]:
+    """Claims of one entry of `batch_law`: the knee as the batch gets small."""
+    return [
+        Claim(
+            f"To a return of {entry['threshold']:g} the knee goes to h = "
+            f"{with_interval(entry, 'knee_small_batch')} as the batch gets small: the part of it "
+            "that belongs to the task, not to the batch.",
+            entry.get("knee_small_batch_ci") is not None,
+        )
+    ]

@@ -1,0 +1,246 @@
+"""The report of one or more sweeps: one page, the fits as JSON, every figure with its numbers.
+
+    python -m analysis.report WORKDIR [MORE ...] [--out=DIR]     # default: WORKDIR/report
+
+writes `report.html` (one file, no network), `fits.json` and `figures/*.png, *.svg, *.csv`. It works
+on an unfinished sweep. What the runs do not allow is noted and left out; only where there is
+nothing to read does it end with exit code 2.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from absl import flags
+
+from analysis import command
+from analysis.batch_law import BatchLaw, fit_batch_laws
+from analysis.claims import Claim, batch_claims, horizon_claims, power_law_claims
+from analysis.curve_tables import Family, families
+from analysis.horizon_law import HorizonLaws, fit_horizon_laws
+from analysis.power_law import PowerLaws, fit_all
+from analysis.report_facts import comparison, main_laws, provenance, read_sweeps
+from analysis.report_figures import FamilyFits, save_figures
+from analysis.report_page import FamilySection, Page
+from analysis.thresholds import choose_learning_rates, interactions_to_threshold
+from mnist_horizon.results import Results, ResultsError, read_noise, read_results, write_atomically
+
+_OUT = flags.DEFINE_string(
+    "out", None, "Folder of the report; default: report/ in the first working directory."
+)
+
+FAMILIES_WITH_FIGURES = 4
+"""Families (task, schedule, batch, ...) whose figures are drawn, those with most runs."""
+
+
+@dataclass(frozen=True)
+class Fits:
+    """All fits to the results of some working directories.
+
+    Attributes:
+        crossings: interactions to threshold, one learning rate a run.
+        horizon: horizon laws.
+        power: power laws.
+        batch: laws over several batches.
+        noise: gradient-noise rows; empty where none were measured.
+        notes: what could not be given.
+    """
+
+    crossings: pd.DataFrame
+    horizon: HorizonLaws
+    power: PowerLaws
+    batch: list[BatchLaw]
+    noise: pd.DataFrame
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """`fits.json`: valid JSON, what is no finite number is null."""
+        return {
+            "horizon_law": [_finite(law.to_json()) for law in self.horizon.entries],
+            "power_law": [_finite(entry) for entry in self.power.to_json()],
+            "batch_law": [_finite(law.to_json()) for law in self.batch],
+            "notes": self.notes,
+        }
+
+    def of(self, family: Family) -> FamilyFits:
+        """The part that belongs to a family, horizon laws in h - 1 only."""
+        power = PowerLaws(
+            tuple(fit for fit in self.power.single if family.matches(fit.group)),
+            tuple(fit for fit in self.power.joint if family.matches(fit.group)),
+            (),
+        )
+        laws = [law for law in self.horizon.entries if family.matches(law.group)]
+        return FamilyFits(
+            crossings=family.select(self.crossings),
+            horizon=[law for law in laws if law.regressor == "h-1"],
+            power=power,
+            noise=family.select(self.noise) if len(self.noise) else self.noise,
+        )
+
+
+def fit_results(results: Results, workdirs: Sequence[Path], generator: np.random.Generator) -> Fits:
+    """Fit everything that the results allow.
+
+    Args:
+        results: what was read.
+        workdirs: where gradient-noise tables may be.
+        generator: of the power law's starts.
+    """
+    crossings = interactions_to_threshold(results.frame)
+    horizon = fit_horizon_laws(crossings)
+    power = fit_all(results.frame, generator)
+    batch, batch_notes = fit_batch_laws(crossings)
+    try:
+        measured = read_noise(workdirs)
+        noise, noise_notes = measured.frame, list(measured.notes)
+    except ResultsError:
+        noise = pd.DataFrame()
+        noise_notes = [
+            "no gradient variance: none was measured; a sweep with --config.noise.samples above 0"
+            " measures it"
+        ]
+    notes = [*results.notes, *horizon.notes, *power.notes, *batch_notes, *noise_notes]
+    return Fits(
+        crossings=choose_learning_rates(crossings)[0],
+        horizon=horizon,
+        power=power,
+        batch=batch,
+        noise=noise,
+        notes=list(dict.fromkeys(notes)),
+    )
+
+
+def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
+    """Write the report of some working directories; returns the lines of its summary.
+
+    Raises:
+        ResultsError: there is nothing to read.
+    """
+    results = read_results(workdirs)
+    fits = fit_results(results, workdirs, np.random.default_rng(0))
+    entries = fits.to_json()
+    found = families(results.frame)
+    sections = []
+    for number, family in enumerate(found):
+        section = FamilySection(family.label, family_claims(family, entries))
+        if number < FAMILIES_WITH_FIGURES:
+            section.figures += save_figures(
+                family, fits.of(family), results.unfinished, out / "figures"
+            )
+        if not family.several_learning_rates:
+            entries["notes"].append(
+                f"{family.label}: no figure of the learning-rate rule, each size and horizon has "
+                "one rate; it needs several optimizer.learning_rates"
+            )
+        sections.append(section)
+    if len(found) > FAMILIES_WITH_FIGURES:
+        entries["notes"].append(
+            f"figures are drawn for {FAMILIES_WITH_FIGURES} of {len(found)} families of runs, "
+            "those with most runs; give fewer working directories for the others"
+        )
+    page = _page(workdirs, results, sections, entries)
+    _write(out / "fits.json", json.dumps(entries, indent=1, allow_nan=False) + "\n")
+    _write(out / "report.html", page.html())
+    return _summary(sections, len(page.notes))
+
+
+def family_claims(family: Family, entries: dict[str, Any]) -> dict[str, list[Claim]]:
+    """The claims of a family by heading."""
+    claims: dict[str, list[Claim]] = {}
+    for law in main_laws([law for law in entries["horizon_law"] if family.matches(law["group"])]):
+        width = law["group"].get("width")
+        runs = f"width {width}" if width else "all widths together"
+        censored = f", {law['censored']} of them not there yet" if law["censored"] else ""
+        heading = f"To a return of {law['threshold']:g} ({runs}, {law['runs']} runs{censored}):"
+        claims[heading] = horizon_claims(law)
+    power = [
+        entry
+        for entry in entries["power_law"]
+        if entry["compute"] == "NE" and family.matches(entry["group"])
+    ]
+    if power:
+        heading = "The power law in size, with compute as parameters x interactions:"
+        claims[heading] = power_law_claims(power)
+    batch = [law for law in entries["batch_law"] if family.matches(law["group"])]
+    if batch:
+        found = [claim for law in batch for claim in batch_claims(law)]
+        claims["What of this belongs to the batch:"] = found
+    return claims
+
+
+def _page(
+    workdirs: Sequence[Path],
+    results: Results,
+    sections: Sequence[FamilySection],
+    entries: dict[str, Any],
+) -> Page:
+    frame = results.frame
+    sweeps, sweep_notes = read_sweeps(workdirs)
+    rows, program_notes = provenance(workdirs, frame, len(results.unfinished))
+    entries["notes"] = list(dict.fromkeys([*entries["notes"], *sweep_notes, *program_notes]))
+    tasks = ", ".join(sorted(frame["task"].unique()))
+    return Page(
+        title=f"Interactions against horizon: {tasks}",
+        subtitle=f"{frame['run_id'].nunique()} runs: {frame['width'].nunique()} widths, "
+        f"{frame['horizon'].nunique()} horizons, {frame['seed'].nunique()} seeds"
+        + (f"; {len(results.unfinished)} runs are not done" if results.unfinished else ""),
+        families=sections,
+        horizon_law=entries["horizon_law"],
+        power_law=entries["power_law"],
+        comparison=comparison(frame, sweeps.values(), entries["horizon_law"], entries["power_law"]),
+        provenance=rows,
+        sweeps=sweeps,
+        notes=entries["notes"],
+    )
+
+
+def _summary(sections: Sequence[FamilySection], notes: int) -> list[str]:
+    """What goes to the terminal: each claim of the family with most runs."""
+    lines = []
+    for heading, claims in sections[0].claims.items():
+        lines += [heading, *(f"  {claim.text}" for claim in claims)]
+    if not lines:
+        lines.append("These runs allow no fit.")
+    if notes:
+        lines.append(f"{notes} notes on what could not be given are at the end of the page.")
+    return lines
+
+
+def _finite(value: Any) -> Any:
+    """A value as JSON can hold it: numbers that are not finite become None."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def main(argv: Sequence[str]) -> None:
+    """Write the report and print its key sentences and where it is."""
+    workdirs = [Path(name) for name in argv[1:]]
+    if not workdirs:
+        raise command.InputError(
+            "name a sweep's working directory: python -m analysis.report WORKDIR [--out=DIR]"
+        )
+    out = Path(_OUT.value) if _OUT.value else workdirs[0] / "report"
+    try:
+        lines = write_report(workdirs, out)
+    except OSError as error:
+        raise command.InputError(f"{out}: cannot be written: {error}") from error
+    print("\n".join(lines))
+    print(f"report: {out / 'report.html'}")
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,208 @@
+"""How figures look: colours that the colour-blind tell apart, markers, axes, and how they are kept.
+
+Ordered quantities (horizon, size) take colours from dark to light along cividis and viridis, and a
+marker each; things of different kinds (laws, parts of a variance) take Okabe and Ito's colours and
+a line style each, so that nothing is told by colour alone.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+"""The palette of Okabe and Ito (2008)."""
+
+GREY = "#6b6b6b"
+FADED = 0.35
+"""Opacity of what is not finished."""
+
+PANEL_WIDTH, PANEL_HEIGHT = 2.45, 2.05
+DOTS_PER_INCH = 200
+
+_MARKERS = "osD^vP*Xph<>"
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.0,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4.0,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "legend.title_fontsize": 7.5,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.minor.width": 0.5,
+    "ytick.minor.width": 0.5,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "mnist_horizon",
+    "svg.fonttype": "path",
+    "mathtext.default": "regular",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour and marker of one level of an ordered quantity."""
+
+    color: str
+    marker: str
+
+
+def looks(values: Iterable[float], colormap: str) -> dict[float, Look]:
+    """A colour from dark to light and a marker for each distinct value, in increasing order."""
+    levels = sorted(set(values))
+    places = np.linspace(0.02, 0.84, len(levels)) if len(levels) > 1 else np.array([0.3])
+    colors = mpl.colormaps[colormap](places)
+    return {
+        level: Look(mpl.colors.to_hex(color), _MARKERS[number % len(_MARKERS)])
+        for number, (level, color) in enumerate(zip(levels, colors, strict=True))
+    }
+
+
+def horizon_looks(horizons: Iterable[float]) -> dict[float, Look]:
+    """Looks of horizons, from short (dark) to long (light)."""
+    return looks(horizons, "plasma")
+
+
+def size_looks(sizes: Iterable[float]) -> dict[float, Look]:
+    """Looks of sizes (widths or parameters), from small (dark) to large (light)."""
+    return looks(sizes, "viridis")
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw with the project's style."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def panels(
+    count: int, columns: int = 4, width: float = PANEL_WIDTH, height: float = PANEL_HEIGHT
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` equal panels, filled row by row, that share both axes."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(max(columns * width, 4.4), rows * height + 0.35), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes: list[Axes] = []
+    for index in range(count):
+        first = axes[0] if axes else None
+        axes.append(figure.add_subplot(rows, columns, index + 1, sharex=first, sharey=first))
+    for index, axis in enumerate(axes):
+        axis.tick_params(labelleft=index % columns == 0, labelbottom=index + columns >= count)
+    return figure, axes
+
+
+def single(width: float = 4.8, height: float = 3.3) -> tuple[Figure, Axes]:
+    """A figure of one panel."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def row(count: int, width: float = 2.9, height: float = 2.9) -> tuple[Figure, list[Axes]]:
+    """A figure of panels side by side with axes of their own."""
+    figure = Figure(figsize=(max(count * width, 4.4), height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, [figure.add_subplot(1, count, index + 1) for index in range(count)]
+
+
+def legend(figure: Figure, handles: Sequence[Line2D], title: str = "", columns: int = 0) -> None:
+    """A legend above all panels, so that it never covers data."""
+    figure.legend(
+        handles=handles,
+        title=title or None,
+        loc="outside upper center",
+        ncols=columns or min(len(handles), 6 if figure.get_figwidth() > 6 else 3),
+        handlelength=2.2,
+        columnspacing=1.4,
+    )
+
+
+def power_of_ten(value: float, _position: int | None = None) -> str:
+    """A tick label for a power of ten, as a plain number from 0.1 to 1000."""
+    exponent = round(float(np.log10(value))) if value > 0 else 0
+    if value <= 0 or not np.isclose(value, 10.0**exponent, rtol=1e-6):
+        return ""
+    return f"{value:g}" if -1 <= exponent <= 3 else f"$10^{{{exponent}}}$"
+
+
+def log_axis(axis: Axes, which: str) -> None:
+    """A logarithmic axis, ticked at powers of ten; at 1, 2, 5 where it spans under 1.3 decades."""
+    one = axis.xaxis if which == "x" else axis.yaxis
+    (axis.set_xscale if which == "x" else axis.set_yscale)("log")
+    low, high = axis.get_xlim() if which == "x" else axis.get_ylim()
+    if low > 0 and high / low < 20:
+        one.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        one.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+        one.set_minor_formatter(NullFormatter())
+    else:
+        one.set_major_locator(LogLocator(numticks=6))
+        one.set_major_formatter(FuncFormatter(power_of_ten))
+        one.set_minor_formatter(NullFormatter())
+
+
+def horizon_axis(axis: Axes, horizons: Iterable[float], label: str = "horizon h (steps)") -> None:
+    """A logarithmic x axis ticked at the measured horizons."""
+    axis.set_xscale("log")
+    levels = sorted(set(horizons))
+    thinned = _spaced(levels)
+    axis.set_xticks(thinned, [f"{value:g}" for value in thinned])
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.set_xlabel(label)
+
+
+def _spaced(levels: list[float], ratio: float = 1.6) -> list[float]:
+    """The levels without those closer than a ratio to one before them; the largest stays."""
+    kept: list[float] = []
+    for level in levels:
+        if not kept or level / kept[-1] >= ratio:
+            kept.append(level)
+    if kept and kept[-1] != levels[-1]:
+        kept[-1] = levels[-1]
+    return kept
+
+
+def compact(value: float) -> str:
+    """A number in three figures with k, M, G, T, P for thousands: 50,890 is 50.9k."""
+    magnitude = abs(value)
+    for scale, suffix in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if magnitude >= scale:
+            return f"{value / scale:.3g}{suffix}"
+    return f"{value:.3g}"
+
+
+def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> None:
+    """Write `name.png` (200 dpi), `name.svg` and `name.csv`, the numbers drawn, into `directory`.
+
+    The same figure gives the same bytes: files carry no date and no random ids.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with style():
+        figure.savefig(directory / f"{name}.svg", metadata={"Date": None, "Creator": None})
+        figure.set_layout_engine("none")  # the layout is done: half the time of the second file
+        figure.savefig(directory / f"{name}.png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    table.to_csv(directory / f"{name}.csv", index=False)

@@ -1,0 +1,33 @@
+"""How numbers and their intervals are written for readers."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+
+def number(value: float | None) -> str:
+    """Three figures: 0.0123, 12.3, 50,900, 1.23e+09; `unbounded` for None (an infinite end)."""
+    if value is None or not math.isfinite(value):
+        return "unbounded"
+    if value != 0 and not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.3g}"
+    if abs(value) >= 1000:
+        return f"{float(f'{value:.3g}'):,.0f}"
+    return f"{value:.3g}"
+
+
+def interval(ends: Sequence[float | None] | None) -> str:
+    """`[low, high]` at 95%, or that there is none."""
+    if ends is None:
+        return "(no interval)"
+    return f"[{number(ends[0])}, {number(ends[1])}]"
+
+
+def with_interval(entry: dict[str, Any], name: str) -> str:
+    """A number of a fit and its interval, as `fits.json` names them."""
+    return f"{number(entry.get(name))} {interval(entry.get(f'{name}_ci'))}"
+
+
+def percent(log_error: float) -> str:
+    """An error in log E as a factor, in per cent: 0.095 is 10%."""
+    return f"{100 * math.expm1(abs(log_error)):.2g}%"
