@@ -24,9 +24,14 @@ from analysis.uncertainty import t_factor
 Drawn = tuple[Figure, pd.DataFrame]
 
 LAW_STYLES = {
-    "affine": (theme.BLUE, "-", "affine: a + b (h - 1)"),
-    "free": (theme.VERMILION, "--", "free power: a + b (h - 1)$^g$"),
-    "proportional": (theme.GREEN, ":", "proportional: b h"),
+    "affine": (theme.BLUE, "-", "affine"),
+    "free": (theme.VERMILION, "--", "free power"),
+    "proportional": (theme.GREEN, ":", "proportional"),
+}
+LAW_FORMULAS = {
+    "affine": "a + b (h - 1)",
+    "free": "a + b (h - 1)$^g$",
+    "proportional": "b h",
 }
 PART_STYLES = {
     "total": (theme.BLACK, "o", "-"),
@@ -118,7 +123,7 @@ def intrinsic_performance_against_compute(fits: Sequence[PowerLawFit]) -> Drawn:
             ends = [rows["compute"].min(), rows["compute"].max()]
             axis.plot(ends, ends, color=theme.BLACK, linestyle="--", linewidth=1, gid="frontier")
         line = Line2D([], [], color=theme.BLACK, linestyle="--", label="frontier I = C")
-        _finish_performance(figure, axes, table, f"compute C ({_PRODUCT})", line)
+        _finish_performance(figure, axes, table, f"compute C = N x E ({_PRODUCT})", line)
     return figure, table
 
 
@@ -175,7 +180,7 @@ def _finish_performance(
         theme.log_axis(axis, "x")
         theme.log_axis(axis, "y")
     figure.supxlabel(x_label, fontsize=8.5)
-    figure.supylabel(f"intrinsic performance I\n({_PRODUCT})", fontsize=8.5, ha="center")
+    figure.supylabel("intrinsic performance I (N x E)", fontsize=8.5)
     looks = theme.size_looks(table["parameters"])
     keys = [_key(looks[n], f"N = {theme.compact(n)}", linestyle="none") for n in looks]
     theme.legend(figure, [*keys, line])
@@ -346,7 +351,7 @@ def _law_keys(table: pd.DataFrame) -> list[Line2D]:
     forms = set(table["what"])
     settings: dict[str, Any] = {"color": theme.GREY, "linestyle": "none"}
     keys = [
-        Line2D([], [], color=color, linestyle=line, label=label)
+        Line2D([], [], color=color, linestyle=line, label=f"{label}: {LAW_FORMULAS[form]}")
         for form, (color, line, label) in LAW_STYLES.items()
         if form in forms
     ]

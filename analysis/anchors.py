@@ -1,0 +1,367 @@
+"""The calculator: from a measured horizon law to multipliers, savings and training compute.
+
+    python -m analysis.anchors --fits=runs/horizon/report/fits.json --F=1e15 --K=2e3 --P=1e12
+    python -m analysis.anchors --knee=14 --knee_ci=11,16 --F=1e15 --K=2e3:2e4 --P=1e12
+
+A law with its knee at h = k multiplies the interactions of h = 1 by
+
+    m(h) = 1 + (h - 1) / (k - 1)    (affine),    m(h) = 1 + ((h - 1) / (k - 1))^g    (free power)
+
+where the biological anchors (Cotra 2020) multiply them by the horizon itself,
+
+    C = F H K P^a                   (proportional rule),    C = F m(H) K P^a    (measured law)
+
+F: FLOP a subjective second; H: effective horizon in subjective seconds; K P^a: data points for P
+parameters, a = 0.8 as published. H is log-uniform over the published ranges: short 1 to 1e3, medium
+1e3 to 1e6, long 1e6 to 1e9 subjective seconds. Intervals are 95%, by sampling H, the knee, g, and F
+and K where they are given as ranges.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+from scipy.stats import norm
+
+from analysis import command
+from analysis.report_facts import main_laws
+from analysis.wording import interval, number
+from mnist_horizon import schedules, theory
+from mnist_horizon.horizon import variance_horizon
+from mnist_horizon.schedules import Schedule
+
+RANGES = {"short": (1.0, 1e3), "medium": (1e3, 1e6), "long": (1e6, 1e9)}
+"""Effective horizons of the biological anchors, in subjective seconds, log-uniform."""
+
+_FITS = flags.DEFINE_string("fits", None, "fits.json of a report: take its measured law.")
+_THRESHOLD = flags.DEFINE_float("threshold", 0.7, "Return whose law is taken from --fits.")
+_KNEE = flags.DEFINE_float("knee", None, "Knee of an affine law, instead of --fits.")
+_KNEE_CI = flags.DEFINE_list("knee_ci", None, "Its 95% interval: low,high.")
+_HORIZONS = flags.DEFINE_list("horizons", ["1", "10", "100", "1000"], "Horizons to print m(h) for.")
+_F = flags.DEFINE_string(
+    "flop_per_second", None, "F, FLOP a subjective second: a number or low:high.", short_name="F"
+)
+_K = flags.DEFINE_string(
+    "data_coefficient", None, "K, data points are K P^a: a number or low:high.", short_name="K"
+)
+_P = flags.DEFINE_float("parameters", None, "P, parameters of the model.", short_name="P")
+_A = flags.DEFINE_float("data_exponent", 0.8, "a, data points are K P^a.", short_name="a")
+_STEP = flags.DEFINE_float("seconds_per_step", 1.0, "Subjective seconds of one timestep of h.")
+_SCHEDULE = flags.DEFINE_string("schedule", "dense", "dense, revealed:p, periodic:k or streak:k.")
+_ACCURACY = flags.DEFINE_float("accuracy", None, "mu, share of right answers (with --schedule).")
+_RATIO = flags.DEFINE_float(
+    "variance_ratio", None, "A / (F v): action over horizon noise (with --schedule)."
+)
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the samples.")
+_SAMPLES = flags.DEFINE_integer("samples", 20_000, "Samples behind each interval.", lower_bound=100)
+
+DENSE = Schedule("dense")
+_SMALL_SIGNAL = 1e-9
+_NORMAL_95 = float(norm.ppf(0.975))
+
+SAYS = """What this can and cannot say
+- m(h) is measured on a toy: independent timesteps, known labels, a reward each step (or by the
+  schedule named). There a long horizon adds noise and nothing else. It says what that noise costs.
+- It says nothing of credit through states, of exploration, or of memory, which long tasks need as
+  well: where these matter the cost is higher than here.
+- {span} Beyond it the law is extrapolated: the two columns show how much
+  hangs on its form, the intervals hold only if the form does.
+- The multiplier differs between environments; K, F, P and a are inputs, nothing here measures them.
+- h counts timesteps; H is turned into them at {step:g} subjective seconds a step."""
+
+
+@dataclass(frozen=True)
+class MeasuredLaw:
+    """A multiplier `1 + ((h - 1) / (knee - 1))^g`, with what its interval leaves open.
+
+    Attributes:
+        name: "affine" (g = 1) or "free power".
+        knee: horizon at which the multiplier is 2, above 1.
+        knee_ci: its 95% interval, an end None where it is unbounded; None altogether: unknown.
+        g: exponent.
+        g_ci: its 95% interval; None: taken as exact.
+    """
+
+    name: str
+    knee: float
+    knee_ci: Sequence[float | None] | None = None
+    g: float = 1.0
+    g_ci: Sequence[float] | None = None
+
+    def multiplier(self, horizon: np.ndarray | float) -> np.ndarray:
+        """m(h); horizons under 1 count as 1."""
+        reach = np.maximum(np.asarray(horizon, dtype=float), 1.0) - 1
+        return 1 + (reach / (self.knee - 1)) ** self.g
+
+    def sample(self, count: int, generator: np.random.Generator) -> "MeasuredLaw":
+        """The law with arrays of knees and exponents in place of the numbers, shape [count].
+
+        Ends of an interval are the 2.5% points of a normal on each side of the estimate: of
+        log(knee - 1) and of log g, independent of each other. Where the knee is unbounded above,
+        it is 1 / (knee - 1) that is drawn, cut at 0.
+        """
+        knee, g = np.full(count, self.knee), np.full(count, self.g)
+        if self.knee_ci is not None and self.knee_ci[1] is None:
+            low = max(self.knee_ci[0] or 1.0, 1.0 + 1e-9)
+            slope = two_piece(1 / (self.knee - 1), 0.0, 1 / (low - 1), count, generator)
+            knee = 1 + 1 / np.maximum(slope, 1e-12)
+        elif self.knee_ci is not None:
+            ends = [np.log(max(float(end or 1.0) - 1, 1e-9)) for end in self.knee_ci]
+            knee = 1 + np.exp(two_piece(np.log(self.knee - 1), *ends, count, generator))
+        if self.g_ci is not None:
+            ends = [np.log(end) for end in self.g_ci]
+            g = np.exp(two_piece(np.log(self.g), *ends, count, generator))
+        return replace(self, knee=knee, g=g)
+
+
+def two_piece(
+    estimate: float, low: float, high: float, count: int, generator: np.random.Generator
+) -> np.ndarray:
+    """A normal with another spread on each side of the estimate, `low` and `high` its 95% ends."""
+    draws = generator.standard_normal(count) / _NORMAL_95
+    return estimate + np.where(draws < 0, draws * (estimate - low), draws * (high - estimate))
+
+
+def schedule_factor(
+    schedule: Schedule, horizon: np.ndarray, knee: np.ndarray, accuracy: float, ratio: float
+) -> np.ndarray:
+    """Interactions under a schedule over those under dense rewards, by the theory of the noise.
+
+    `(B + B_noise(h, schedule)) / (B + B_noise(h, dense))` with the batch B that puts the knee of
+    dense rewards where it was measured.
+
+    Raises:
+        InputError: accuracy and ratio cannot be, or the knee is too short for the ratio.
+    """
+    if schedule == DENSE:
+        return np.ones(np.broadcast_shapes(np.shape(horizon), np.shape(knee)))
+    try:
+        moments = theory.moments_from_ratio(ratio, accuracy, _SMALL_SIGNAL)
+    except ValueError as error:
+        raise command.InputError(f"--variance_ratio: {error}") from None
+    alone = theory.noise_over_signal(DENSE, 1.0, moments)
+    batch = variance_horizon(np.asarray(knee, dtype=float)) / _SMALL_SIGNAL - alone
+    if np.any(np.median(batch) < 0):
+        shortest = float(theory.knee(moments, 0.0))
+        raise command.InputError(
+            f"--variance_ratio {ratio:g} puts the knee at {shortest:.3g} or more, not at "
+            f"{float(np.median(knee)):.3g}: give a smaller ratio"
+        )
+    batch = np.maximum(batch, 0.0)
+    needed = theory.scaling_multiplier(schedule, np.maximum(horizon, 1.0), moments, batch)
+    dense = theory.scaling_multiplier(DENSE, np.maximum(horizon, 1.0), moments, batch)
+    return np.asarray(needed / dense)
+
+
+def training_compute(
+    flop_per_second: np.ndarray,
+    multiplier: np.ndarray,
+    data_coefficient: np.ndarray,
+    parameters: float,
+    data_exponent: float,
+    seconds_per_step: float,
+) -> np.ndarray:
+    """C = F H K P^a in FLOP, with H = `multiplier` steps: the horizon itself, or m(h)."""
+    points = data_coefficient * parameters**data_exponent
+    return flop_per_second * multiplier * seconds_per_step * points
+
+
+def measured_laws(path: Path, threshold: float) -> tuple[list[MeasuredLaw], str, float]:
+    """The affine law and the free power of a report at a threshold, their name, the largest h.
+
+    Raises:
+        InputError: the file cannot be read, or has no law that grows with the horizon there.
+    """
+    try:
+        entries = main_laws(json.loads(path.read_text())["horizon_law"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise command.InputError(f"--fits={path}: cannot be read as a fits.json: {error}") from None
+    found = [entry for entry in entries if abs(entry["threshold"] - threshold) < 1e-9]
+    if not found:
+        known = ", ".join(f"{entry['threshold']:g}" for entry in entries) or "none"
+        raise command.InputError(
+            f"--threshold={threshold:g}: {path} has no horizon law there; it has {known}"
+        )
+    entry = found[0]
+    if entry.get("knee") is None:
+        raise command.InputError(f"{path}: interactions do not grow with h, there is no multiplier")
+    laws = [MeasuredLaw("affine", entry["knee"], entry.get("knee_ci"))]
+    free = entry.get("free_power") or {}
+    if free.get("knee") is not None:
+        power = (free["knee"], free.get("knee_ci"), free["g"], free.get("g_ci"))
+        laws.append(MeasuredLaw("free power", *power))
+    return laws, _law_name(entry), float(entry["measured"][1])
+
+
+def _law_name(entry: dict[str, Any]) -> str:
+    group = entry["group"]
+    schedule = Schedule(group["schedule"], float(group["schedule_level"]))
+    width = f"width {group['width']}" if "width" in group else "all widths"
+    return f"{group['task']}, {schedule}, {width}, return {entry['threshold']:g}"
+
+
+def _given_laws() -> tuple[list[MeasuredLaw], str, float | None]:
+    """The law that the flags name."""
+    if (_FITS.value is None) == (_KNEE.value is None):
+        raise command.InputError("give one of --fits=REPORT/fits.json and --knee=NUMBER")
+    if _FITS.value is not None:
+        return measured_laws(Path(_FITS.value), _THRESHOLD.value)
+    if not _KNEE.value > 1:
+        raise command.InputError(f"--knee={_KNEE.value:g}: a knee is a horizon above 1")
+    ends = None
+    if _KNEE_CI.value is not None:
+        ends = [_float("knee_ci", text) for text in _KNEE_CI.value]
+        if len(ends) != 2 or not 1 < ends[0] <= _KNEE.value <= ends[1]:
+            raise command.InputError("--knee_ci: give low,high about the knee, both above 1")
+    return [MeasuredLaw("affine", _KNEE.value, ends)], "as given by --knee", None
+
+
+def _float(flag: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise command.InputError(f"--{flag}: {text!r} is no number") from None
+
+
+def _drawn(flag: str, text: str | None, generator: np.random.Generator) -> np.ndarray:
+    """A positive number, or draws from a log-uniform range low:high."""
+    if text is None:
+        raise command.InputError(
+            f"--{flag} is needed: a number or low:high (no value of it is agreed upon)"
+        )
+    ends = [_float(flag, part) for part in text.split(":")]
+    if len(ends) > 2 or not 0 < ends[0] <= ends[-1] < float("inf"):
+        raise command.InputError(f"--{flag}={text}: give a positive number or low:high")
+    return log_uniform(ends[0], ends[-1], generator)
+
+
+def log_uniform(low: float, high: float, generator: np.random.Generator) -> np.ndarray:
+    """Draws whose logarithm is uniform, shape [--samples]."""
+    return np.exp(generator.uniform(np.log(low), np.log(high), _SAMPLES.value))
+
+
+def _summary(values: np.ndarray) -> str:
+    low, middle, high = np.quantile(values, (0.025, 0.5, 0.975))
+    return f"{number(middle)} {interval((low, high))}"
+
+
+def _given_schedule() -> tuple[Schedule, float, float]:
+    """The schedule with mu and A / (F v), which only schedules other than dense need."""
+    try:
+        schedule = schedules.parse(_SCHEDULE.value)
+    except ValueError as error:
+        raise command.InputError(f"--schedule: {error}") from None
+    if schedule == DENSE:
+        return schedule, 0.5, 1.0
+    if _ACCURACY.value is None or _RATIO.value is None:
+        raise command.InputError(
+            f"--schedule={schedule} needs --accuracy (mu) and --variance_ratio (A / (F v))"
+        )
+    if not 0 < _ACCURACY.value < 1:
+        raise command.InputError(f"--accuracy={_ACCURACY.value:g}: it lies between 0 and 1")
+    return schedule, _ACCURACY.value, _RATIO.value
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in [head, *rows]
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def multiplier_table(
+    laws: Sequence[MeasuredLaw],
+    horizons: Sequence[float],
+    factor: tuple[Schedule, float, float],
+    generator: np.random.Generator,
+) -> str:
+    """m(h) and the saving h / m(h) of each law at some horizons, as text."""
+    head = ["h"]
+    for law in laws:
+        head += [f"m(h), {law.name}", "saving h / m(h)"]
+    sampled = [law.sample(_SAMPLES.value, generator) for law in laws]
+    rows = []
+    for horizon in horizons:
+        row = [number(horizon)]
+        for law, samples in zip(laws, sampled, strict=True):
+            centre = law.multiplier(horizon) * schedule_factor(
+                factor[0], np.array(horizon), np.array(law.knee), *factor[1:]
+            )
+            values = samples.multiplier(horizon) * schedule_factor(
+                factor[0], np.array(horizon), np.asarray(samples.knee), *factor[1:]
+            )
+            ends = np.quantile(values, (0.025, 0.975))
+            row.append(f"{number(float(centre))} {interval(ends)}")
+            row.append(f"{number(horizon / float(centre))} {interval(horizon / ends[::-1])}")
+        rows.append(row)
+    return _table(head, rows)
+
+
+def compute_table(
+    laws: Sequence[MeasuredLaw],
+    factor: tuple[Schedule, float, float],
+    generator: np.random.Generator,
+) -> str:
+    """Training compute for each published range of horizons, by both rules, as text."""
+    if _P.value is None:
+        raise command.InputError("--parameters (P) is needed: the parameters of the model")
+    flop = _drawn("flop_per_second (F)", _F.value, generator)
+    points = _drawn("data_coefficient (K)", _K.value, generator)
+    shared = (points, _P.value, _A.value, _STEP.value)
+    rows = []
+    for name, (low, high) in RANGES.items():
+        steps = np.maximum(log_uniform(low, high, generator) / _STEP.value, 1.0)
+        proportional = training_compute(flop, steps, *shared)
+        row = [f"{name} {number(low)} to {number(high)}", _summary(proportional)]
+        for law in laws:
+            samples = law.sample(_SAMPLES.value, generator)
+            knees = np.asarray(samples.knee)
+            times = samples.multiplier(steps) * schedule_factor(
+                factor[0], steps, knees, *factor[1:]
+            )
+            compute = training_compute(flop, times, *shared)
+            row += [_summary(compute), _summary(proportional / compute)]
+        rows.append(row)
+    head = ["H (subjective s)", "C = F H K P^a"]
+    for law in laws:
+        head += [f"with m(h), {law.name}", "saving"]
+    return _table(head, rows)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print multipliers, savings and training compute."""
+    if len(argv) > 1:
+        raise command.InputError(f"{argv[1]!r}: all inputs are flags, see --helpshort")
+    generator = np.random.default_rng(_SEED.value)
+    laws, name, largest = _given_laws()
+    factor = _given_schedule()
+    horizons = [_float("horizons", text) for text in _HORIZONS.value]
+    if min(horizons) < 1:
+        raise command.InputError("--horizons: a horizon is at least 1")
+    if not _STEP.value > 0:
+        raise command.InputError("--seconds_per_step: it is above 0")
+    compute = compute_table(laws, factor, generator)
+    print(f"Law: {name}")
+    for law in laws:
+        exponent = f", g {number(law.g)} {interval(law.g_ci)}" if law.name != "affine" else ""
+        print(f"  {law.name}: knee {number(law.knee)} {interval(law.knee_ci)}{exponent}")
+    if factor[0] != DENSE:
+        print(f"Rewards: {factor[0]}, by the theory of the noise at mu = {factor[1]:g}")
+    print("\nScaling multiplier, over h = 1 with dense rewards")
+    print(multiplier_table(laws, horizons, factor, generator))
+    print(f"\nTraining compute, FLOP (median and 95%), P = {number(_P.value)}, a = {_A.value:g}")
+    print(compute)
+    span = "The horizons it was measured at are not known here."
+    if largest is not None:
+        span = f"It was measured up to h = {largest:g}."
+    print("\n" + SAYS.format(span=span, step=_STEP.value))
+
+
+if __name__ == "__main__":
+    command.run(main)
