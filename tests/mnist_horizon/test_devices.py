@@ -1,0 +1,119 @@
+"""Layouts hold every run once; how many devices there are changes nothing that matters."""
+
+import json
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnist_horizon import devices, training
+from mnist_horizon.networks import NetworkSpec
+from mnist_horizon.schedules import parse
+from mnist_horizon.tasks import load
+from mnist_horizon.training import RunParams, TrainSpec
+
+SPEC = TrainSpec(NetworkSpec("mlp", 1, 8), environments=2, rollout_length=16)
+
+
+def run_params(seeds: int, horizons: tuple[float, ...]) -> RunParams:
+    """Dense runs [program run], seed by seed."""
+    count = seeds * len(horizons)
+    discount = np.tile([1 - 2 / (h + 1) for h in horizons], seeds).astype(np.float32)
+    full = lambda value: np.full(count, value, np.float32)  # noqa: E731
+    reward = jax.tree.map(lambda leaf: np.broadcast_to(leaf, count), parse("periodic:2").params())
+    return RunParams(reward, discount, full(1.0), full(3e-2), full(0.0), full(0.0))
+
+
+@given(st.integers(1, 9), st.integers(1, 12), st.integers(1, 9))
+def test_every_run_has_one_place(seeds: int, variants: int, count: int) -> None:
+    layout = devices.choose_layout(seeds, variants, count)
+    flat = layout.slots.reshape(-1)
+    np.testing.assert_array_equal(flat[layout.positions], np.arange(seeds * variants))
+    assert layout.groups % layout.devices == 0
+    assert layout.devices == min(count, seeds * variants)
+    same_seed = layout.slots // variants == layout.group_seeds[:, None]
+    assert same_seed.all(), "a group shares the observations of one seed"
+
+
+def test_layouts_waste_little_and_keep_groups_whole() -> None:
+    assert devices.choose_layout(4, 7, 2).slots.shape == (4, 7)
+    assert devices.choose_layout(1, 16, 2).slots.shape == (2, 8)
+    assert devices.choose_layout(3, 7, 2).slots.shape == (6, 4)
+    assert devices.choose_layout(4, 7, 1).slots.shape == (4, 7)
+
+
+def test_packing_and_unpacking_are_inverse() -> None:
+    task = load("digits", {}).task
+    layout = devices.Layout(seeds=2, variants=3, parts=2, devices=1)
+    laid = devices.Laid(training.make_train(SPEC), layout)
+    runs = laid.place_runs(run_params(2, (1.0, 3.0, 7.0)))
+    state = laid.init(laid.place_keys((5, 6)), laid.place_task(task), runs)
+    program_order = laid.unpack(state)
+    kernel = program_order.params["first"]["kernel"]
+    assert kernel.shape == (6, 64, 8)
+    assert not np.array_equal(kernel[0], kernel[3])  # seeds differ
+    np.testing.assert_array_equal(kernel[0], kernel[2])  # horizons of a seed start alike
+    again = laid.unpack(laid.pack(program_order))
+    jax.tree.map(np.testing.assert_array_equal, program_order, again)
+
+
+CHILD = """
+import json, sys
+import numpy as np
+from mnist_horizon import devices
+devices_wanted = int(sys.argv[1])
+import jax
+jax.config.update("jax_num_cpu_devices", devices_wanted)
+import jax.numpy as jnp
+from tests.mnist_horizon.test_devices import SPEC, run_params, train_for
+assert jax.device_count() == devices_wanted
+json.dump(train_for(devices_wanted, int(sys.argv[2])), sys.stdout)
+"""
+
+
+def train_for(count: int, updates: int) -> dict[str, list[float]]:
+    """Returns and a parameter of three runs of one seed after some updates on `count` devices."""
+    layout = devices.choose_layout(1, 3, count)
+    laid = devices.Laid(training.make_train(SPEC), layout)
+    runs = laid.place_runs(run_params(1, (1.0, 3.0, 7.0)))
+    keys, task = laid.place_keys((3,)), laid.place_task(load("digits", {}).task)
+    state = laid.update(
+        laid.init(keys, task, runs), runs, task, keys, jnp.int32(0), jnp.int32(updates)
+    )
+    found = laid.unpack(state)
+    return {
+        "returns": (found.sums.return_ / updates).tolist(),
+        "parameter": found.params["first"]["kernel"].sum(axis=(1, 2)).tolist(),
+    }
+
+
+def on_devices(count: int, updates: int) -> dict[str, list[float]]:
+    command = [sys.executable, "-c", CHILD, str(count), str(updates)]
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    found = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert found.returncode == 0, found.stderr
+    return json.loads(found.stdout.splitlines()[-1])
+
+
+def test_one_and_four_devices_agree() -> None:
+    one, four = on_devices(1, 5), on_devices(4, 5)
+    # Sums in another order: equal to rounding for the first updates.
+    np.testing.assert_allclose(one["returns"], four["returns"], rtol=1e-4)
+    np.testing.assert_allclose(one["parameter"], four["parameter"], rtol=1e-3, atol=1e-4)
+    assert len(set(one["returns"])) == 3, "horizons differ, so the test could fail"
+
+
+@pytest.mark.slow
+def test_one_and_four_devices_agree_in_distribution() -> None:
+    one, four = on_devices(1, 400), on_devices(4, 400)
+    np.testing.assert_allclose(one["returns"], four["returns"], atol=0.03)
+
+
+def test_the_same_cut_is_bit_equal() -> None:
+    assert on_devices(2, 5) == on_devices(2, 5)
