@@ -464,7 +464,10 @@ def window_covariance(
 def _endless_streak(
     schedule: Schedule, discount: Value, moments: Moments, baseline: str
 ) -> Covariance:
-    """A streak's covariance with its parts, averaged over j = 0 to k - 1 answers before a step."""
+    """A streak's covariance with its parts, averaged over j = 0 to k - 1 answers before a step.
+
+    `within` is not known (NaN) under the state baseline: it takes further moments.
+    """
     k, mu = schedule.period, moments.accuracy
     if baseline not in ("expected_reward", "state"):
         raise ValueError(
@@ -478,7 +481,7 @@ def _endless_streak(
     completes = k**2 * square * mu ** (k - 1)
     later = discount ** (2 * k) / (1 - discount ** (2 * k))
     later = k**2 * square * later * mu**k * (1 - mu**k)
-    action, within = right_so_far * (_residual(moments) - moments.state_signal), 0 * mu
+    action, within = right_so_far * (_residual(moments) - moments.state_signal), math.nan * mu
     if baseline == "expected_reward":
         action = right_so_far * (moments.correct - moments.state_signal) + completes * mu**k * (
             mu * moments.fisher - 2 * moments.correct
@@ -543,7 +546,7 @@ def _window_streak(
         action += centring * (mu * moments.fisher - 2 * moments.correct)
     elif baseline != "state":
         action = action * jnp.nan
-    correlated = within if baseline == "expected_reward" else 0.0 * within
+    correlated = within if baseline == "expected_reward" else jnp.nan * within
     return Covariance(
         future=(completes - right_so_far) * moments.correct + later * moments.fisher,
         action=action,
@@ -566,7 +569,15 @@ def noise_over_signal(
 
     At a batch of B_noise interactions the noise of a gradient is as large as the gradient
     (McCandlish et al. 2018, arXiv 1812.06162). The moments are traces.
+
+    Raises:
+        ValueError: the baseline is unknown, or the schedule is a streak and the baseline another
+            than `expected_reward`.
     """
+    if schedule.is_streak and baseline != "expected_reward":
+        raise ValueError(
+            f"noise scale of {schedule}: known for 'expected_reward', not {baseline!r}"
+        )
     noise = covariance(schedule, discount_from_horizon(horizon), moments, baseline)
     return (noise.total + noise.within) / (noise.signal_factor**2 * moments.signal)
 

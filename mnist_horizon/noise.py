@@ -1,0 +1,392 @@
+"""The noise of the policy gradient, measured at the parameters of a run.
+
+A step's gradient is `g = J(x)^T u`, J the Jacobian of the logits in the parameters and u the
+derivative of the loss in the logits, so that all norms follow from the small matrices
+`G(x) = J J^T` (`logit_grams`): no gradient of a single step is ever formed. Rollouts are played
+through the trainer's own `roll_out`, `advantages` and loss. Given state and action, the advantage
+splits into its mean (`expected_advantages`) and what the future adds; sums over actions are exact.
+
+    total  = E |g|^2 - |E g|^2                    sampled
+    future = E |g - E[g | state, action]|^2       sampled
+    action = E Var(E[g | state, action] | state)  exact over actions, at sampled states
+    state  = Var E[g | state]                     likewise
+
+All are traces per step, averaged over the steps of a rollout (Tucker et al. 2018, arXiv
+1802.10031). `signal` is |m|^2, m the gradient of the mean of pi(label|x), without the bias of a
+finite sample.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import Array, lax
+from jaxtyping import Float, Int, Key
+
+from mnist_horizon import action_baselines, losses, networks, theory, training
+from mnist_horizon import advantages as adv
+from mnist_horizon.networks import NetworkSpec
+from mnist_horizon.tasks import Task
+from mnist_horizon.training import Draws, Params, Rollout, RunParams, RunState, TrainSpec
+
+NOISE_STREAM = 2
+"""Folded into a seed's key; 0 and 1 are the trainer's own."""
+PARTS = ("total", "future", "action", "state")
+
+Loss = Callable[[Array, Array, Array], Array]
+
+
+class Played(NamedTuple):
+    """One rollout as the estimators read it."""
+
+    rollout: Rollout
+    logits: Float[Array, "batch action"]
+    grams: Float[Array, "batch action action"]
+    advantages: Float[Array, "batch"]
+    expected: Float[Array, "batch action"]
+    """E[A | state, action] of every action."""
+    right: Float[Array, "batch action"]
+    """c of every action."""
+    value: Float[Array, "batch"]
+    """z(x), the state baseline less its mean (0 for constant baselines)."""
+    value_mean: Float[Array, ""]
+
+
+def measure(
+    spec: TrainSpec,
+    samples: int,
+    state: RunState,
+    runs: RunParams,
+    task: Task,
+    keys: Key[Array, "group"],
+    number: Int[Array, ""],
+    action_fraction: float = 0.0,
+) -> dict[str, Float[Array, "group run"]]:
+    """Measure the noise of every run of a program, and predict it.
+
+    Pure and traceable: `jax.jit(functools.partial(measure, spec, samples))`. Runs of a group see
+    the same examples and uniforms. One run of each group is measured at a time, which needs about
+    actions x batch x width floats of memory.
+
+    Args:
+        spec: what is static in the program.
+        samples: interactions to use, rounded up to whole rollouts.
+        state: of the runs; their parameters, reward windows and running means are used.
+        runs: the runs' numbers.
+        task: the task.
+        keys: the seeds' keys.
+        number: of the update, so that each evaluation draws anew.
+        action_fraction: f of an action-dependent baseline f E[A | state, action], subtracted with
+            its correction (`action_baselines`); 0 for none.
+
+    Returns:
+        `total`, `future`, `action`, `state`, their `predicted_*` for rollouts of this length
+        (`theory.window_covariance`), and `signal`. NaN where no form is known (a streak's parts
+        with other baselines than `expected_reward` and `state`, or lambda below 1). The predictions
+        take the policy for the same at every phase where it sees the phase, and hold for
+        action_fraction 0.
+    """
+    rollouts = -(-samples // spec.batch)
+
+    def one_group(state: RunState, runs: RunParams, key: Array) -> dict[str, Array]:
+        key = jax.random.fold_in(jax.random.fold_in(key, NOISE_STREAM), number)
+        axes = training.run_axes(state)
+
+        def one_run(index: Array) -> dict[str, Array]:
+            pick = lambda leaf, axis: lax.dynamic_index_in_dim(leaf, index, axis, False)  # noqa: E731
+            run = jax.tree.map(lambda leaf: leaf[index], runs)
+            chosen = jax.tree.map(pick, state, axes)
+            return measure_run(spec, rollouts, chosen, run, task, key, action_fraction)
+
+        return lax.map(one_run, jnp.arange(runs.discount.shape[0]))
+
+    return jax.vmap(one_group)(state, runs, keys)
+
+
+def measure_run(
+    spec: TrainSpec,
+    rollouts: int,
+    state: RunState,
+    run: RunParams,
+    task: Task,
+    key: Array,
+    action_fraction: float = 0.0,
+) -> dict[str, Float[Array, ""]]:
+    """Measure one run over `rollouts` rollouts that follow one another as in training."""
+
+    def one(carry: tuple[RunState, Params], number: Array) -> tuple[Any, Any]:
+        state, gradient = carry
+        draws = training.draw(spec, key, number, task)
+        played, more = _play(spec, state, run, task, draws)
+        loss = _loss(played, action_fraction)
+        sums = {**second_moments(played, loss), **score_moments(played)}
+        gradient = jax.tree.map(jnp.add, gradient, more)
+        return (_next(state, run, played.rollout), gradient), (sums, state.phase)
+
+    start = jax.tree.map(jnp.zeros_like, state.params)
+    (_, gradient), (sums, phases) = lax.scan(one, (state, start), jnp.arange(rollouts))
+    sums = jax.tree.map(lambda leaf: leaf.mean(axis=0), sums)
+    count = float(rollouts * spec.batch)
+    squared = sum(jnp.sum((leaf / count) ** 2) for leaf in jax.tree.leaves(gradient))
+    # Pairs of different examples only: the square of a sample's mean has the bias of its noise.
+    signal = (count * squared - sums["state_signal"]) / (count - 1)
+    moments = _moments(sums, signal)
+    predicted, mean_square = _predict(spec, run, moments, state.running_mean, phases)
+    return {
+        "total": sums["total"] - mean_square,
+        "future": sums["future"],
+        "action": sums["action"],
+        "state": sums["state"] - mean_square,
+        "signal": signal,
+        **predicted,
+    }
+
+
+def logit_grams(
+    spec: NetworkSpec,
+    classes: int,
+    params: Params,
+    inputs: Float[Array, "batch ..."],
+    phase: Float[Array, "batch 2"] | None = None,
+) -> Float[Array, "batch action action"]:
+    """`G(x) = J J^T`, inner products of the logits' gradients in all parameters, an example.
+
+    A dense layer with input h and backward signal delta_a (of logit a) has the kernel gradient
+    h delta_a^T, so it adds `(|h|^2 + 1) delta_a . delta_b`; one that is applied at several
+    positions adds the inner product of sums over positions.
+    """
+    taps: dict[str, Array] = {}
+
+    def shifted(shifts: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+        def tap(call: Callable, args: tuple, kwargs: dict, context: Any) -> Array:
+            result = call(*args, **kwargs)
+            if not isinstance(context.module, nn.Dense):
+                return result
+            name = context.module.name
+            taps[name] = args[0]
+            return result + shifts[name] if shifts else result
+
+        with nn.intercept_methods(tap):
+            logits = networks.apply(spec, classes, params, inputs, phase)
+        return logits, dict(taps)
+
+    logits, seen = jax.eval_shape(lambda: shifted({}))
+    shifts = {
+        name: jnp.zeros((*seen[name].shape[:-1], params[name]["kernel"].shape[-1]), logits.dtype)
+        for name in seen
+    }
+    _, pull_back, seen = jax.vjp(shifted, shifts, has_aux=True)
+    one_hot = jnp.broadcast_to(jnp.eye(classes)[:, None, :], (classes, *logits.shape))
+    (deltas,) = jax.vmap(pull_back)(one_hot)
+    return sum(
+        _layer_gram(seen[name], deltas[name], "bias" in params[name]) for name in sorted(seen)
+    )
+
+
+def _layer_gram(
+    inputs: Float[Array, "batch *positions fan_in"],
+    deltas: Float[Array, "action batch *positions fan_out"],
+    bias: bool,
+) -> Float[Array, "batch action action"]:
+    """One layer's part of `logit_grams`."""
+    exact = lax.Precision.HIGHEST
+    if inputs.ndim == 2:
+        squared = jnp.sum(inputs**2, axis=-1) + bias
+        return squared[:, None, None] * jnp.einsum("ano,bno->nab", deltas, deltas, precision=exact)
+
+    def one(example: tuple[Array, Array]) -> Array:
+        hidden, delta = example
+        gradient = jnp.einsum("pi,apo->aio", hidden, delta, precision=exact)
+        gram = jnp.einsum("aio,bio->ab", gradient, gradient, precision=exact)
+        whole = delta.sum(axis=1)
+        return gram + bias * jnp.einsum("ao,bo->ab", whole, whole, precision=exact)
+
+    return lax.map(one, (inputs, jnp.moveaxis(deltas, 1, 0)), batch_size=32)
+
+
+def squared_norms(
+    grams: Float[Array, "batch action action"], cotangents: Float[Array, "*more batch action"]
+) -> Float[Array, "*more batch"]:
+    """`|J^T u|^2 = u^T G u`."""
+    product = jnp.einsum("nab,...nb->...na", grams, cotangents, precision=lax.Precision.HIGHEST)
+    return jnp.sum(cotangents * product, axis=-1)
+
+
+def expected_advantages(
+    spec: TrainSpec,
+    run: RunParams,
+    window: adv.Window,
+    running_mean: Float[Array, ""],
+    value: Float[Array, "time env"],
+    value_mean: Float[Array, ""],
+) -> tuple[Float[Array, "time env"], Float[Array, "time env"]]:
+    """E[A | state, action] if the action is wrong, and if it is right.
+
+    With the window's own estimate of mu, as the trainer centres rewards. For a streak
+    `k gamma^d ([n = j] c mu^d - mu^k)`, less its mean given the state under `state`; NaN for its
+    other baselines. Rewards that add up: `theory.StepWeights`.
+    """
+    mu, period = window.accuracy, run.reward.period
+    moments = theory.Moments(mu, 1.0, 0.0, 0.0, 0.0, theory.ValueMoments(mean=value_mean))
+    arguments = (run.discount, run.gae_lambda, moments, spec.baseline, spec.rollout_length)
+    steps = theory.step_weights(run.reward, *arguments, window.phase[0], running_mean)
+    phase, before = window.phase[:, None], window.counts - window.correct
+    column = lambda leaf: leaf[:, None]  # noqa: E731
+    rest = column(steps.past) * (before - phase * mu) + column(steps.constant)
+    wrong = rest - column(steps.own) * mu - column(steps.zeta) * value
+    ahead = period - 1 - phase
+    paid = period * run.discount**ahead * jnp.ones_like(before)
+    slope = paid * (before == phase) * mu**ahead
+    known = (run.gae_lambda == 1) & (spec.baseline in ("expected_reward", "state"))
+    centre = slope * window.label_probability if spec.baseline == "state" else paid * mu**period
+    streak = jnp.where(known, -centre, jnp.nan)
+    wrong = jnp.where(run.reward.streak, streak, wrong)
+    return wrong, wrong + jnp.where(run.reward.streak, slope, column(steps.own))
+
+
+def second_moments(played: Played, loss: Loss) -> dict[str, Float[Array, ""]]:
+    """Uncentred parts of the estimator whose loss is given, averaged over the rollout.
+
+    `loss(logits, actions, advantages)` is a mean over the batch in which no example's derivative
+    depends on the others'.
+    """
+    count, classes = played.logits.shape
+    gradient = jax.grad(loss)
+
+    def cotangents(actions: Array, advantages: Array) -> Array:
+        return -count * gradient(played.logits, actions, advantages)
+
+    def of_action(action: Array) -> Array:
+        return cotangents(jnp.full(count, action), played.expected[:, action])
+
+    actions = played.rollout.actions
+    taken = cotangents(actions, played.advantages)
+    foreseen = cotangents(actions, losses.pick(played.expected, actions))
+    each = jax.vmap(of_action)(jnp.arange(classes))
+    policy = jax.nn.softmax(played.logits).T
+    mean = jnp.sum(policy[..., None] * each, axis=0)
+    squares = jnp.sum(policy * squared_norms(played.grams, each), axis=0)
+    mean_square = squared_norms(played.grams, mean)
+    return {
+        "total": squared_norms(played.grams, taken).mean(),
+        "future": squared_norms(played.grams, taken - foreseen).mean(),
+        "action": (squares - mean_square).mean(),
+        "state": mean_square.mean(),
+    }
+
+
+def score_moments(played: Played) -> dict[str, Float[Array, ""]]:
+    """Traces of `theory.Moments`, exact over actions, averaged over the rollout's examples."""
+    policy, right, value = jax.nn.softmax(played.logits), played.right, played.value
+    classes = policy.shape[1]
+    scores = jnp.eye(classes)[:, None, :] - policy
+    norms = squared_norms(played.grams, scores).T
+    accuracy = jnp.sum(policy * right, axis=-1)
+    fisher = jnp.sum(policy * norms, axis=-1)
+    correct = jnp.sum(policy * right * norms, axis=-1)
+    answer = policy * (right - accuracy[:, None])  # derivative of E[c | x] in the logits
+    each = {
+        "accuracy": accuracy,
+        "fisher": fisher,
+        "correct": correct,
+        "state_signal": squared_norms(played.grams, answer),
+        "value_fisher": fisher * value,
+        "value_correct": correct * value,
+        "value_square": fisher * value**2,
+        "value_variance": value**2,
+        "value_covariance": accuracy * value,
+    }
+    return {name: leaf.mean() for name, leaf in each.items()} | {"value_mean": played.value_mean}
+
+
+def _loss(played: Played, action_fraction: float) -> Loss:
+    """The trainer's policy-gradient loss, or the one with an action-dependent baseline."""
+    if not action_fraction:
+        return losses.policy_gradient_loss
+    baseline = action_fraction * played.expected
+
+    def loss(logits: Array, actions: Array, advantages: Array) -> Array:
+        return action_baselines.action_dependent_loss(logits, actions, advantages, baseline)
+
+    return loss
+
+
+def _play(
+    spec: TrainSpec, state: RunState, run: RunParams, task: Task, draws: Draws
+) -> tuple[Played, Params]:
+    """One rollout, and the gradient of the sum of E[c | x] over its examples."""
+    labels = draws.labels.reshape(-1)
+    right = task.score(labels[:, None], jnp.arange(task.classes)[None, :])
+    phase_inputs = training._phase_inputs(spec, state, run)
+
+    def apply(params: Params) -> Array:
+        return networks.apply(spec.network, task.classes, params, draws.inputs, phase_inputs)
+
+    logits, pull_back = jax.vjp(apply, state.params)
+    answers = jax.grad(lambda logits: jnp.sum(jax.nn.softmax(logits) * right))
+    (gradient,) = pull_back(answers(logits))
+    rollout = training.roll_out(logits, state, run, task, draws)
+    window = rollout.window
+    net, _ = training._values(spec, state, draws, phase_inputs)
+    net = None if net is None else net.reshape(draws.labels.shape)
+    zero = jnp.zeros_like(window.rewards)
+    exact = window.label_probability - window.accuracy
+    mean = jnp.float32(0) if net is None else net.mean()
+    value = {"state": exact, "value_net": zero if net is None else net - mean}
+    centred = value.get(spec.baseline, zero)
+    wrong, rights = expected_advantages(spec, run, window, state.running_mean, centred, mean)
+    advantages = adv.advantages(
+        window,
+        spec.baseline,
+        run.discount,
+        run.gae_lambda,
+        run.reward,
+        state.running_mean,
+        net,
+    )
+    wrong, rights = wrong.reshape(-1, 1), rights.reshape(-1, 1)
+    played = Played(
+        rollout,
+        logits,
+        logit_grams(spec.network, task.classes, state.params, draws.inputs, phase_inputs),
+        advantages.reshape(-1),
+        wrong + (rights - wrong) * right,
+        right,
+        centred.reshape(-1),
+        mean,
+    )
+    return played, gradient
+
+
+def _next(state: RunState, run: RunParams, rollout: Rollout) -> RunState:
+    """Carry the reward window over to the next rollout."""
+    phase = (rollout.window.phase[-1] + 1) % run.reward.period
+    accumulated = jnp.where(phase == 0, 0.0, rollout.window.counts[-1])
+    return state.replace(phase=phase, accumulated=accumulated)
+
+
+def _moments(sums: dict[str, Array], signal: Array) -> theory.Moments:
+    names = ("fisher", "correct", "square", "variance", "covariance", "mean")
+    values = theory.ValueMoments(**{name: sums[f"value_{name}"] for name in names})
+    scores = (sums[name] for name in ("accuracy", "fisher", "correct", "state_signal"))
+    return theory.Moments(*scores, signal, values)
+
+
+def _predict(
+    spec: TrainSpec,
+    run: RunParams,
+    moments: theory.Moments,
+    running_mean: Array,
+    phases: Int[Array, "rollout"],
+) -> tuple[dict[str, Array], Array]:
+    """Predicted parts, and the mean over steps of |E g|^2, over rollouts that begin at `phases`."""
+
+    def one(phase: Array) -> theory.Covariance:
+        arguments = (run.discount, run.gae_lambda, moments, spec.baseline, spec.rollout_length)
+        return theory.window_covariance(run.reward, *arguments, phase, running_mean)
+
+    found = jax.tree.map(lambda leaf: leaf.mean(axis=0), lax.map(one, phases))
+    predicted = {f"predicted_{name}": getattr(found, name) for name in PARTS}
+    return predicted, found.signal_square * moments.signal
