@@ -3,14 +3,17 @@
     I^-beta = (N_c / N)^alpha_N + (E_c(h) / E)^alpha_E,   R = g(log I)
 
 alpha_N, alpha_E, N_c and the link g are shared; the reference horizon carries the constraint that
-makes I the compute on its frontier. That only E_c(h) depends on the horizon is the paper's finding
-"mostly the coefficient, not the exponent" (Hilton, Tang and Schulman 2023); against it stands a law
-with exponents, N_c, E_c and link of its own for each horizon. They are compared by AICc on
-independent values (`analysis.model_choice`).
+makes I the compute on its frontier. The paper finds that the horizon changes "mostly the
+coefficient, not the exponent" (Hilton, Tang and Schulman 2023). Three models are compared by AICc
+on independent values (`analysis.model_choice`):
+
+- `shared`: the law above, only E_c depends on the horizon;
+- `exponents`: the exponents are shared; N_c, E_c and the link are each horizon's own;
+- `free`: everything is each horizon's own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,7 @@ from analysis.level_estimate import (
     estimate_levels,
     positive_interval,
 )
+from analysis.level_fit import LevelFit, LevelProblem, search
 from analysis.model_choice import SeedSpread, aicc, seed_spread
 from analysis.uncertainty import Interval
 
@@ -46,8 +50,7 @@ class JointFit:
         intervals: 95% intervals of the numbers.
         e_c: by horizon, increasing.
         e_c_intervals: 95% intervals of these.
-        aicc_shared: of this law.
-        aicc_free: of a law and link of its own for each horizon.
+        aicc: of the models `shared` (this law), `exponents` and `free`.
         estimate: level sets and data behind it.
     """
 
@@ -60,17 +63,14 @@ class JointFit:
     intervals: dict[str, Interval]
     e_c: dict[float, float]
     e_c_intervals: dict[float, Interval]
-    aicc_shared: float
-    aicc_free: float
+    aicc: dict[str, float]
     estimate: LevelEstimate
 
     @property
     def verdict(self) -> str:
-        """`"shared"`, `"free"` or `"undecided"`."""
-        gain = self.aicc_free - self.aicc_shared
-        if not np.isfinite(gain) or abs(gain) < DECISIVE:
-            return "undecided"
-        return "shared" if gain > 0 else "free"
+        """The model that describes the runs best, or `"undecided"` where another is as good."""
+        (best, least), (_, second), *_ = sorted(self.aicc.items(), key=lambda item: item[1])
+        return best if second - least >= DECISIVE else "undecided"
 
     def law_at(self, horizon: float) -> PowerLaw:
         """The law at a horizon of the fit, in the units of the reference's compute."""
@@ -87,10 +87,7 @@ class JointFit:
             {"horizon": horizon, "e_c": e_c, "e_c_ci": list(self.e_c_intervals[horizon])}
             for horizon, e_c in self.e_c.items()
         ]
-        entry["aicc"] = {
-            name: number if np.isfinite(number) else None
-            for name, number in (("shared", self.aicc_shared), ("free", self.aicc_free))
-        }
+        entry["aicc"] = {k: v if np.isfinite(v) else None for k, v in self.aicc.items()}
         fit = self.estimate.fit
         entry |= {"verdict": self.verdict, "starts": fit.starts}
         return entry | {"starts_agreeing": fit.agreeing, "runs": self.estimate.runs}
@@ -170,18 +167,27 @@ def joint_fit_of_levels(
         intervals=found.intervals,
         e_c=dict(sorted(e_c.items())),
         e_c_intervals=dict(sorted(e_c_intervals.items())),
-        aicc_shared=_score(spread, [shared]),
-        aicc_free=_score(spread, in_order),
+        aicc={
+            "shared": _score(spread, [(shared.problem, shared.fit)]),
+            "exponents": _score(spread, [_own_links(shared)]),
+            "free": _score(spread, [(one.problem, one.fit) for one in in_order]),
+        },
         estimate=shared,
     )
 
 
-def _score(spread: SeedSpread, parts: Sequence[LevelEstimate]) -> float:
-    """AICc of a model whose parts explain consecutive points, each with a link of its own."""
+def _own_links(shared: LevelEstimate) -> tuple[LevelProblem, LevelFit]:
+    """The model of shared exponents with a link for each horizon, from the fit that shares it."""
+    problem = replace(shared.problem, own_links=True)
+    return problem, search(problem, shared.fit.arguments[None])
+
+
+def _score(spread: SeedSpread, parts: Sequence[tuple[LevelProblem, LevelFit]]) -> float:
+    """AICc of a model whose parts explain consecutive points."""
     absorbed, first = 0.0, 0
-    for part in parts:
-        last = first + len(part.problem.returns)
-        tangent = part.problem.linked(part.fit.arguments).tangent()
+    for problem, fit in parts:
+        last = first + len(problem.returns)
+        tangent = problem.linked(fit.arguments).tangent()
         absorbed += float(np.sum((spread.deviations[:, first:last] @ tangent) ** 2))
         first = last
-    return aicc(spread, sum(part.fit.loss for part in parts), absorbed)
+    return aicc(spread, sum(fit.loss for _, fit in parts), absorbed)

@@ -6,9 +6,9 @@
   It ends where its first seed ends: beyond, the mean would be over the seeds that stopped last.
 - **Points are weighted by their noise**, var R = floor^2 + (shift * dR/dlogE)^2: evaluation noise
   and seeds that are ahead or behind in log E. Both numbers are measured from the spread over seeds.
-- Where a size was run with several learning rates, one is taken for all its seeds: that of the
-  highest return averaged over log E and seeds. (A maximum over runs at each point would follow the
-  noise.)
+- Where a size was run with several learning rates, a seed's run is the one at the rate that has the
+  highest return, averaged over log E, on the *other* seeds. (The best of noisy runs is too good by
+  the noise.)
 """
 
 from dataclasses import dataclass, replace
@@ -250,18 +250,23 @@ def _require_movement(returns: np.ndarray, variance: np.ndarray) -> None:
 
 
 def _one_learning_rate(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """For each size the learning rate of the highest return, averaged over log E, then seeds."""
+    """For each size and seed the runs at the learning rate that is best on the other seeds."""
     if "learning_rate" not in frame:
         return frame, []
     if frame.groupby("parameters")["learning_rate"].nunique().max() == 1:
         return frame, []
-    weight = np.log(frame["interactions"]).groupby(frame["run_id"]).diff().fillna(0.0)
-    table = frame.assign(weight=weight, area=weight * frame["return_mean"])
-    runs = table.groupby(["parameters", "learning_rate", "seed"])[["area", "weight"]].sum()
-    scores = (runs["area"] / runs["weight"]).groupby(["parameters", "learning_rate"]).mean()
-    chosen = scores.groupby("parameters").idxmax().str[1]
-    kept = frame["learning_rate"] == frame["parameters"].map(chosen)
-    return frame[kept], ["of several learning rates the best of each size was taken"]
+    frame = frame.sort_values(["run_id", "interactions"])
+    step = np.log(frame["interactions"]).groupby(frame["run_id"]).diff().fillna(0.0)
+    table = frame.assign(step=step, area=step * frame["return_mean"])
+    sums = table.groupby(["parameters", "seed", "learning_rate"])[["area", "step"]].sum()
+    score = (sums["area"] / sums["step"]).unstack("learning_rate")
+    size = score.groupby("parameters")
+    others = size.transform("sum") - score.fillna(0.0)
+    others = (others / (size.transform("count") - 1)).where(score.notna())
+    chosen = others.replace([np.inf, -np.inf], np.nan).fillna(score).idxmax(axis=1)
+    here = pd.MultiIndex.from_frame(frame[["parameters", "seed"]])
+    kept = frame["learning_rate"].to_numpy() == chosen.reindex(here).to_numpy()
+    return frame[kept], ["of several learning rates a seed's is the best on the other seeds"]
 
 
 def _curve(run: pd.DataFrame) -> Curve:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.optimize import least_squares
 from scipy.stats import qmc
 
@@ -42,6 +43,7 @@ class LevelProblem:
         root_weight: inverse standard deviation of the averaged return.
         centre_n: log N of the centre.
         centre_e: log E of the centre.
+        own_links: each horizon has a link of its own, else all share one.
     """
 
     log_n: np.ndarray
@@ -51,6 +53,7 @@ class LevelProblem:
     root_weight: np.ndarray
     centre_n: float
     centre_e: float
+    own_links: bool = False
 
     @classmethod
     def of(
@@ -103,8 +106,24 @@ class LevelProblem:
         return np.array(lower), np.array(upper)
 
     def linked(self, arguments: np.ndarray) -> LinkedFit:
-        """The best monotone link at these arguments, its residuals and their Jacobian."""
-        return fit_link(*self.levels(arguments), self.returns, self.root_weight)
+        """The best monotone link at these arguments, its residuals and their Jacobian.
+
+        Where each horizon has its own, the link given is the reference's.
+        """
+        level, derivatives = self.levels(arguments)
+        if not self.own_links:
+            return fit_link(level, derivatives, self.returns, self.root_weight)
+        blocks = [np.flatnonzero(self.horizon == i) for i in range(self.horizons)]
+        parts = [
+            fit_link(level[at], derivatives[at], self.returns[at], self.root_weight[at])
+            for at in blocks
+        ]
+        return LinkedFit(
+            link=parts[0].link,
+            residuals=np.concatenate([part.residuals for part in parts]),
+            jacobian=np.concatenate([part.jacobian for part in parts]),
+            basis=block_diag(*(part.basis for part in parts)),
+        )
 
 
 @dataclass(frozen=True)

@@ -19,16 +19,10 @@ INTERVALS = 14
 _DEGREE = 3
 
 
-def _basis() -> BSpline:
-    """Splines on [0, 1] that rise from 0 to 1, the first of them constant: [INTERVALS + 3]."""
-    inner = np.linspace(0, 1, INTERVALS + 1)
-    knots = np.concatenate([np.zeros(_DEGREE), inner, np.ones(_DEGREE)])
-    rising = np.tril(np.ones((INTERVALS + _DEGREE, INTERVALS + _DEGREE)))
-    return BSpline(knots, rising, _DEGREE)
-
-
-_BASIS = _basis()
-_SLOPES = _BASIS.derivative()
+_INNER = np.linspace(0, 1, INTERVALS + 1)
+_KNOTS = np.concatenate([np.zeros(_DEGREE), _INNER, np.ones(_DEGREE)])
+_RISING = np.tril(np.ones((INTERVALS + _DEGREE, INTERVALS + _DEGREE)))
+_BASIS = BSpline(_KNOTS, _RISING, _DEGREE)  # each rises from 0 to 1, the first is constant
 
 
 @dataclass(frozen=True)
@@ -104,20 +98,20 @@ def fit_link(
     lowest, highest = int(np.argmin(level)), int(np.argmax(level))
     span = max(level[highest] - level[lowest], 1e-12)
     place = np.clip((level - level[lowest]) / span, 0, 1)
-    design = _BASIS(place) * root_weight[:, None]
     target = returns * root_weight
-    coefficients, _ = nnls(design, target)
-    slope = (_SLOPES(place) @ coefficients) * root_weight
+    rotation, triangle = np.linalg.qr(_BASIS(place) * root_weight[:, None])
+    coefficients, _ = nnls(triangle, rotation.T @ target)
+    slope = BSpline(_KNOTS, _RISING @ coefficients, _DEGREE).derivative()(place) * root_weight
     moved = (
         derivatives
         - derivatives[lowest]
         - place[:, None] * (derivatives[highest] - derivatives[lowest])
     )
     jacobian = slope[:, None] * moved / span
-    active, _ = np.linalg.qr(design[:, coefficients > 0])
+    basis = rotation @ np.linalg.qr(triangle[:, coefficients > 0])[0]
     return LinkedFit(
         link=MonotoneLink(float(level[lowest]), float(level[highest]), coefficients),
-        residuals=design @ coefficients - target,
-        jacobian=jacobian - active @ (active.T @ jacobian),
-        basis=active,
+        residuals=rotation @ (triangle @ coefficients) - target,
+        jacobian=jacobian - basis @ (basis.T @ jacobian),
+        basis=basis,
     )
