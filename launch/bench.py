@@ -24,9 +24,11 @@ import numpy as np
 from absl import flags
 
 from launch import config
-from launch.sweep import product_speed
-from mnist_horizon import sweep, training
-from mnist_horizon.sweep import Program, SweepSpec, Variant
+from launch.forecast import product_speed
+from mnist_horizon import devices, sweep, training
+from mnist_horizon.schedules import Schedule
+from mnist_horizon.spec import SweepSpec, spec_from
+from mnist_horizon.sweep import Program, Variant
 from mnist_horizon.tasks import Examples, Task
 
 RUNS = flags.DEFINE_list("runs", ["16", "64"], "Runs updated together.")
@@ -43,6 +45,7 @@ HORIZONS = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 127.0)
 def main(argv: Sequence[str]) -> int:
     """Measure every case and print the table."""
     del argv
+    devices.use_cpu_cores()
     peak = product_speed()
     task = mnist_shaped_task()
     rows = []
@@ -79,12 +82,12 @@ def case_spec(width: int, depth: int, batch: int, seeds: int) -> SweepSpec:
         "budget": 1000 * batch,
         "batch": {"environments": 1, "rollout_length": batch},
     }
-    return sweep.spec_from(settings)
+    return spec_from(settings)
 
 
 def case_program(width: int, seeds: int, runs: int) -> Program:
     """`runs` runs in `seeds` groups; horizons repeat with other learning rates."""
-    dense = sweep.schedules.Schedule("dense")
+    dense = Schedule("dense")
     count = runs // seeds
     variants = [Variant(HORIZONS[i % len(HORIZONS)], dense, 1e-4 * (i + 1)) for i in range(count)]
     return Program("bench", width, tuple(range(seeds)), tuple(variants))
@@ -92,15 +95,15 @@ def case_program(width: int, seeds: int, runs: int) -> Program:
 
 def interactions_per_second(spec: SweepSpec, program: Program, task: Task, seconds: float) -> float:
     """Steady speed of a program's updates, the best of `REPEATS`, compilation left out."""
-    train = training.make_train(spec.train_spec(program.width))
-    runs = jax.tree.map(jnp.asarray, sweep.run_params(spec, program))
-    keys = jax.vmap(jax.random.key)(jnp.asarray(program.seeds))
-    update = jax.jit(train.update, donate_argnums=0)
-    state = jax.jit(train.init)(keys, task, runs)
+    layout = devices.choose_layout(len(program.seeds), len(program.variants), jax.device_count())
+    laid = devices.Laid(training.make_train(spec.train_spec(program.width)), layout)
+    runs, keys = laid.place_runs(sweep.run_params(spec, program)), laid.place_keys(program.seeds)
+    task = laid.place_task(task)
+    state = laid.init(keys, task, runs)
 
     def timed(state: Any, count: int) -> tuple[Any, float]:
         started = time.perf_counter()
-        state = update(state, runs, task, keys, jnp.int32(0), jnp.int32(count))
+        state = laid.update(state, runs, task, keys, jnp.int32(0), jnp.int32(count))
         jax.block_until_ready(state)
         return state, time.perf_counter() - started
 

@@ -12,12 +12,11 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from mnist_horizon import tasks
-from mnist_horizon.results import ResultsError
-from mnist_horizon.sweep import SweepError, SweepSpec, spec_from
+from mnist_horizon.spec import SweepError, SweepSpec, spec_from
 
-DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 3
+DONE, FAILED, BAD_INPUT, INTERRUPTED, CANNOT_WRITE = range(5)
 
-USER_ERRORS = (SweepError, tasks.TaskError, ResultsError, flags.Error)
+USER_ERRORS = (SweepError, tasks.TaskError, flags.Error)
 
 
 def default_config() -> ml_collections.ConfigDict:
@@ -45,7 +44,7 @@ def default_config() -> ml_collections.ConfigDict:
     config.entropy_coef = 0.0
     config.kl_coef = 0.0
     config.batch = ml_collections.ConfigDict({"environments": 1, "rollout_length": 512})
-    config.noise = ml_collections.ConfigDict({"samples": 0})
+    config.noise = ml_collections.ConfigDict({"samples": 0, "every": 8})
     config.budget = 1_000_000
     config.stop_at_return = 0.0
     config.evaluations = 40
@@ -92,7 +91,7 @@ def _parse_flags(argv: Sequence[str]) -> list[str]:
     """Parse flags; what a config file or an override raises ends in one line, not a traceback."""
     try:
         rest: list[str] = flags.FLAGS(argv)
-        if len(rest) > 1 and rest[0].endswith("sweep.py"):
+        if len(rest) > 1:
             raise SweepError(f"unexpected argument {rest[1]!r}: flags are written --name=value")
         return rest
     except Exception as error:  # a config file may raise anything

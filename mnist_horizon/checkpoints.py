@@ -19,13 +19,15 @@ KEPT = 2
 class Checkpoints:
     """The checkpoints of one program, `WORKDIR/checkpoints/<program id>/`.
 
-    A checkpoint is a pytree of arrays and the host's part as JSON, which carries the arrays'
-    checksum: a damaged checkpoint is noticed, said in one line, and the one before is used.
+    A checkpoint is a pytree of arrays and the host's part as JSON, which carries the checksum of
+    both: a damaged checkpoint is noticed, said in one line, and the one before is used.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
-        options = ocp.CheckpointManagerOptions(max_to_keep=KEPT, enable_async_checkpointing=False)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=KEPT, enable_async_checkpointing=False, cleanup_tmp_directories=True
+        )
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
     def __enter__(self) -> Self:
@@ -35,43 +37,52 @@ class Checkpoints:
         self._manager.close()
 
     def save(self, step: int, state: Any, host: dict[str, Any]) -> None:
-        """Write a checkpoint and wait until it is whole; the oldest of more than two goes."""
-        arrays = _numbered(state)
-        content = json.dumps({"checksum": _checksum(arrays), **host})
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(arrays), host=ocp.args.JsonSave({"json": content})
-            ),
-        )
-        self._manager.wait_until_finished()
+        """Write a checkpoint and wait until it is whole; the oldest of more than two goes.
+
+        Raises:
+            OSError: it cannot be written; those before are left as they are.
+        """
+        arrays, text = _numbered(state), json.dumps(host)
+        content = {"host": text, "checksum": _checksum(arrays, text)}
+        try:
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(arrays), host=ocp.args.JsonSave(content)
+                ),
+            )
+            self._manager.wait_until_finished()
+        except Exception as error:  # the storage libraries have many kinds for a disk that is full
+            raise OSError(f"cannot write a checkpoint: {_one_line(error)}") from error
 
     def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
         """The newest checkpoint that is whole, as the structure of `like`; None without one."""
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
                 return self._restore(step, like)
-            except (
-                Exception
-            ) as error:  # damage shows in many ways, all of them mean: the one before
-                reason = " ".join(str(error).split())[:120]
-                LOG.warning("checkpoint %s/%d is damaged (%s)", self._folder.name, step, reason)
+            except Exception as error:  # damage shows in many ways; all mean: the one before
+                LOG.warning(
+                    "checkpoint %s/%d is damaged, the one before is used: %s",
+                    self._folder.name,
+                    step,
+                    _one_line(error),
+                )
                 self._manager.delete(step)
         return None
 
     def _restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
-        template = jax.tree.map(np.asarray, _numbered(like))
+        template = {name: np.empty(leaf.shape, leaf.dtype) for name, leaf in _named(like).items()}
         restored = self._manager.restore(
             step,
             args=ocp.args.Composite(
                 state=ocp.args.StandardRestore(template), host=ocp.args.JsonRestore()
             ),
         )
-        host = json.loads(restored["host"]["json"])
-        if _checksum(restored["state"]) != host.pop("checksum"):
-            raise ValueError("its arrays are not those that were saved")
-        leaves = [restored["state"][f"{i:03d}"] for i in range(len(restored["state"]))]
-        return jax.tree.unflatten(jax.tree.structure(like), leaves), host
+        arrays, text = restored["state"], restored["host"]["host"]
+        if _checksum(arrays, text) != restored["host"]["checksum"]:
+            raise ValueError("its content is not what was saved")
+        leaves = [arrays[name] for name in template]
+        return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(text)
 
     def remove(self) -> None:
         """Delete them all: the program is done."""
@@ -79,15 +90,23 @@ class Checkpoints:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _numbered(state: Any) -> dict[str, np.ndarray]:
+def _named(state: Any) -> dict[str, Any]:
     """Leaves by number: their structure is the code's affair, and the checkpoint stays readable."""
-    return {f"{i:03d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+    return {f"{i:03d}": leaf for i, leaf in enumerate(jax.tree.leaves(state))}
 
 
-def _checksum(arrays: dict[str, Any]) -> str:
-    digest = hashlib.sha256()
+def _numbered(state: Any) -> dict[str, np.ndarray]:
+    return {name: np.asarray(leaf) for name, leaf in _named(state).items()}
+
+
+def _checksum(arrays: dict[str, Any], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         digest.update(f"{name}{array.dtype}{array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160]

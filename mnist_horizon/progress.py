@@ -1,42 +1,62 @@
-"""Progress of a sweep: a bar on a terminal, plain lines elsewhere, and `progress.jsonl` always."""
+"""Progress of a sweep: a bar on a terminal, log lines elsewhere, and `progress.jsonl` always."""
 
 import json
+import logging
 import math
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from tqdm import tqdm
 
-from mnist_horizon.sweep import Program, SweepSpec
+from mnist_horizon.spec import SweepSpec
+from mnist_horizon.sweep import Program
 
-LINE_SECONDS = 10.0
+LOG = logging.getLogger(__name__)
+
+FIRST_LINES_SECONDS, LATER_LINES_SECONDS = 10.0, 60.0
 
 
 class Progress:
-    """Counts interactions over a sweep; the ETA assumes that every run spends its budget."""
+    """Counts a sweep's work, and says what is left.
 
-    def __init__(self, folder: Path, spec: SweepSpec, programs: Sequence[Program]) -> None:
-        self._spec, self._file = spec, (folder / "progress.jsonl").open("a")
-        total = sum(self._interactions(program, spec.updates) for program in programs)
-        is_terminal = sys.stderr.isatty()
-        # A program that stopped early leaves interactions that never come; only time tells of it.
+    Work is interactions times what one costs at its width, as the widths of a sweep differ in speed
+    a hundredfold. Time left is the work left at the speed of the updates so far, which compilation
+    is no part of, and for each program left what one has cost beside its updates. That assumes
+    that every run spends its budget: where a sweep stops at a return, it ends sooner.
+    """
+
+    def __init__(
+        self, folder: Path, spec: SweepSpec, programs: Sequence[Program], cost: Mapping[int, float]
+    ) -> None:
+        """Begin with nothing done.
+
+        Args:
+            folder: where `progress.jsonl` is.
+            spec: the sweep.
+            programs: all of its programs.
+            cost: of an interaction at each width, in any unit.
+        """
+        self._spec, self._cost = spec, cost
+        self._file = _open_at_line(folder / "progress.jsonl")
+        self._interactions = sum(self._size(program, spec.updates) for program in programs)
+        self._work = sum(self._size(p, spec.updates) * cost[p.width] for p in programs)
+        self._interactions_done, self._work_done = 0, 0.0
+        self._fresh_work, self._update_seconds = 0.0, 0.0
+        self._started, self._waiting = 0, len(programs)
+        self._begin = self._last_line = time.monotonic()
+        self._program: Program | None = None
+        self._update, self._program_fresh, self._program_seconds = 0, 0, 0.0
         self._bar = tqdm(
-            total=total,
-            unit=" interactions",
-            unit_scale=True,
-            smoothing=0.1,
+            total=self._work,
+            bar_format="{percentage:3.0f}%|{bar}| {desc}",
             file=sys.stderr,
-            disable=not is_terminal,
+            disable=not sys.stderr.isatty(),
             dynamic_ncols=True,
         )
-        self._plain = not is_terminal
-        self._total, self._done, self._fresh = total, 0, 0
-        self._started = self._last_line = time.monotonic()
-        self._program: Program | None = None
-        self._update = 0
 
     def __enter__(self) -> Self:
         return self
@@ -46,58 +66,102 @@ class Progress:
         self._file.close()
 
     def skip(self, program: Program) -> None:
-        """A program was done before."""
-        self._count(self._interactions(program, self._spec.updates), is_fresh=False)
+        """A program was done before, or by another process."""
+        self._waiting -= 1
+        self._count(program, self._spec.updates)
 
     def start(self, program: Program, update: int) -> None:
         """A program begins, or goes on, at this update."""
         self._program, self._update = program, update
-        self._count(self._interactions(program, update), is_fresh=False)
+        self._program_fresh, self._program_seconds = 0, 0.0
+        self._waiting -= 1
+        self._started += 1
+        self._count(program, update)
 
-    def advance(self, updates: int, rows: Sequence[dict[str, Any]]) -> None:
-        """Some updates were done; `rows` are the program's so far, the newest last."""
+    def advance(self, updates: int, seconds: float, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Some updates took so long; `rows` are the program's so far, the newest last."""
         assert self._program is not None
+        size = self._size(self._program, updates)
         self._update += updates
-        self._count(self._interactions(self._program, updates), is_fresh=True)
+        self._program_fresh += size
+        self._program_seconds += seconds
+        self._fresh_work += size * self._cost[self._program.width]
+        self._update_seconds += seconds
+        self._count(self._program, updates)
         newest = [row for row in rows if row["updates"] == rows[-1]["updates"]]
         mean = sum(row["return_mean"] for row in newest) / len(newest) if newest else math.nan
-        rate = self._fresh / (time.monotonic() - self._started)
-        self._bar.set_postfix_str(f"{self._program.program_id}, return {mean:.3f}", refresh=False)
+        self._show(mean)
         if newest and newest[-1]["updates"] == self._update:
-            self._record(mean, rate)
-        if self._plain and time.monotonic() - self._last_line > LINE_SECONDS:
-            self._last_line = time.monotonic()
-            left = (self._total - self._done) / rate
-            print(
-                f"{self._program.program_id}: {self._done / self._total:.0%} of the sweep, "
-                f"{rate:.3g} interactions/s, {left:.0f} s left, mean return {mean:.3f}",
-                file=sys.stderr,
-                flush=True,
-            )
+            self._record(mean)
 
     def finish(self, program: Program) -> None:
         """A program is done, perhaps before its budget was spent."""
-        rest = self._spec.updates - self._update
-        self._count(self._interactions(program, rest), is_fresh=False)
+        self._count(program, self._spec.updates - self._update)
 
-    def _record(self, mean: float, rate: float) -> None:
+    @property
+    def interactions_per_second(self) -> float:
+        """Of the present program's updates in this process."""
+        return self._program_fresh / max(self._program_seconds, 1e-9)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the sweep is done, as the class says."""
+        speed = self._fresh_work / max(self._update_seconds, 1e-9)
+        beside = time.monotonic() - self._begin - self._update_seconds
+        rest = (self._work - self._work_done) / speed if speed else math.inf
+        return rest + self._waiting * beside / max(self._started, 1)
+
+    def _show(self, mean: float) -> None:
+        assert self._program is not None
+        text = (
+            f"{self._program.program_id}, {self.interactions_per_second:.3g} interactions/s, "
+            f"{_duration(self.seconds_left)} left, mean return {mean:.3f}"
+        )
+        self._bar.set_description_str(text, refresh=False)
+        now = time.monotonic()
+        pause = min(LATER_LINES_SECONDS, max(FIRST_LINES_SECONDS, (now - self._begin) / 10))
+        if self._bar.disable and now - self._last_line >= pause:
+            self._last_line = now
+            LOG.info("%.0f%% of the sweep: %s", 100 * self._work_done / self._work, text)
+
+    def _record(self, mean: float) -> None:
         assert self._program is not None
         entry = {
             "time": time.time(),
             "program_id": self._program.program_id,
             "update": self._update,
-            "interactions": self._done,
-            "of": self._total,
-            "interactions_per_second": rate,
+            "interactions": self._interactions_done,
+            "of": self._interactions,
+            "interactions_per_second": self.interactions_per_second,
+            "seconds_left": self.seconds_left,
             "return_mean": None if math.isnan(mean) else mean,
         }
         self._file.write(json.dumps(entry) + "\n")
         self._file.flush()
 
-    def _count(self, interactions: int, is_fresh: bool) -> None:
-        self._done += interactions
-        self._fresh += interactions * is_fresh
-        self._bar.update(interactions)
+    def _count(self, program: Program, updates: int) -> None:
+        size = self._size(program, updates)
+        self._interactions_done += size
+        self._work_done += size * self._cost[program.width]
+        self._bar.update(size * self._cost[program.width])
 
-    def _interactions(self, program: Program, updates: int) -> int:
+    def _size(self, program: Program, updates: int) -> int:
         return len(program.runs) * updates * self._spec.batch_size
+
+
+def _open_at_line(path: Path) -> Any:
+    """Open a file to add lines; a last line that a full disk cut short is taken off first."""
+    if path.exists():
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(path, whole)
+    return path.open("a")
+
+
+def _duration(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "?"
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

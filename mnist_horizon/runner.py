@@ -5,21 +5,34 @@ run's numbers are carried in its state, so that chunks of any length give the sa
 """
 
 import dataclasses
+import functools
 import json
 import logging
+import math
+import operator
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pyarrow
 
-from mnist_horizon import memory, networks, results, sweep, training, workdir
+from mnist_horizon import (
+    devices,
+    memory,
+    networks,
+    noise,
+    results,
+    sweep,
+    training,
+    workdir,
+)
 from mnist_horizon.checkpoints import Checkpoints
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.progress import Progress
@@ -50,11 +63,12 @@ class Outcome:
 class Journal:
     """The host's part of a program: where it is, and the rows so far."""
 
-    update: int
-    sums_from: int
-    rows: list[dict[str, Any]]
-    diverged: dict[str, int]
-    seconds: float
+    update: int = 0
+    sums_from: int = 0
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    noise: list[dict[str, Any]] = field(default_factory=list)
+    diverged: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """For a checkpoint."""
@@ -66,6 +80,9 @@ def run_sweep(
 ) -> Outcome:
     """Run what a sweep still lacks in its working directory.
 
+    Programs that other processes work on are passed over, and looked at again after each round of
+    one's own.
+
     Args:
         spec: the sweep.
         folder: its working directory; made if absent.
@@ -73,29 +90,44 @@ def run_sweep(
         checkpoint_seconds: time between checkpoints of a program.
 
     Raises:
-        SweepError: the directory holds another sweep.
+        SweepError: the directory holds another sweep, or a run does not fit into the memory.
         Interrupted: SIGTERM or SIGINT came; the same call goes on where this one stopped.
+        OSError: the directory cannot be written; what it holds is whole, and the same call goes
+            on from there.
     """
-    programs = workdir.prepare(folder, spec, memory.needs(spec, task.task))
-    done = [bool(workdir.read_record(folder, program).get("done")) for program in programs]
-    runs = sum(len(program.runs) for program in programs)
-    skipped = sum(len(p.runs) for p, is_done in zip(programs, done, strict=True) if is_done)
-    LOG.info("%d runs in %d programs; %d runs are done already", runs, len(programs), skipped)
-    busy = []
-    with _stop_requested() as stop, Progress(folder, spec, programs) as progress:
-        for program, is_done in zip(programs, done, strict=True):
-            if is_done:
+    needs = memory.needs(spec, task.task)
+    programs = workdir.prepare(folder, spec, needs, task.provenance)
+    shape = task.task.train.images.shape[1:]
+    cost = {
+        width: sweep.work_per_interaction(spec, width, task.task.classes, shape)
+        for width in {program.width for program in programs}
+    }
+    waiting = [p for p in programs if not workdir.is_done(folder, p)]
+    runs, left = (sum(len(p.runs) for p in some) for some in (programs, waiting))
+    LOG.info("%d runs in %d programs; %d runs are done already", runs, len(programs), runs - left)
+    with _stop_requested() as stop, Progress(folder, spec, programs, cost) as progress:
+        for program in programs:
+            if program not in waiting:
                 progress.skip(program)
-                continue
-            with workdir.lock(folder, program.program_id) as free:
-                if not free:
-                    busy.append(program.program_id)
-                elif not workdir.read_record(folder, program).get("done"):
-                    runner = ProgramRunner(spec, program, folder, task, checkpoint_seconds)
-                    runner.run(stop, progress)
+        is_new = True
+        while waiting and is_new:
+            busy = []
+            for program in waiting:
+                if stop():
+                    raise Interrupted
+                with workdir.lock(folder, program.program_id) as is_free:
+                    if not is_free:
+                        busy.append(program)
+                    elif workdir.is_done(folder, program):
+                        progress.skip(program)
+                    else:
+                        runner = ProgramRunner(spec, program, folder, task, checkpoint_seconds)
+                        runner.run(stop, progress)
+            is_new = len(busy) < len(waiting)
+            waiting = busy
     records = [workdir.read_record(folder, program) for program in programs]
     diverged = {run: at for record in records for run, at in record.get("diverged", {}).items()}
-    return Outcome(diverged, tuple(busy))
+    return Outcome(diverged, tuple(program.program_id for program in waiting))
 
 
 class ProgramRunner:
@@ -111,82 +143,94 @@ class ProgramRunner:
     ) -> None:
         self.spec, self.program, self.folder, self.task = spec, program, folder, task
         self.checkpoint_seconds = checkpoint_seconds
+        self.marks = spec.evaluation_updates()
+        self._noisy_marks = range(0, len(self.marks), spec.noise.every)
+        self._table = folder / "results" / f"{program.program_id}.parquet"
+        self._noise_table = folder / "noise" / f"{program.program_id}.parquet"
         self.columns = [_run_columns(spec, run, task.task) for run in program.runs]
-        self.runs = jax.tree.map(jnp.asarray, sweep.run_params(spec, program))
-        self.keys = jax.vmap(jax.random.key)(jnp.asarray(program.seeds))
-        train = training.make_train(spec.train_spec(program.width))
-        self._init = jax.jit(train.init)
-        self._update = jax.jit(train.update, donate_argnums=0)
-        self._evaluate = jax.jit(train.evaluate)
+        layout = devices.choose_layout(
+            len(program.seeds), len(program.variants), jax.device_count()
+        )
+        train_spec = spec.train_spec(program.width)
+        self.laid = devices.Laid(training.make_train(train_spec), layout)
+        self.runs = self.laid.place_runs(sweep.run_params(spec, program))
+        self.keys = self.laid.place_keys(program.seeds)
+        self.data = self.laid.place_task(task.task)
+        measure = functools.partial(noise.measure, train_spec, spec.noise.samples)
+        group, same = devices.GROUP, devices.REPLICATED
+        self._measure = self.laid.sharded(measure, (group, group, same, group, same))
 
     def run(self, stop: Callable[[], bool], progress: Progress) -> None:
         """Run to the end, or raise `Interrupted` with everything checkpointed."""
-        state = self._init(self.keys, self.task.task, self.runs)
-        journal = Journal(0, 0, [], {}, 0.0)
         with Checkpoints(self.folder / "checkpoints" / self.program.program_id) as checkpoints:
-            if (found := checkpoints.restore(state)) is not None:
-                state, journal = jax.tree.map(jnp.asarray, found[0]), Journal(**found[1])
-                LOG.info("%s goes on at update %d", self.program.program_id, journal.update)
+            state, journal = self._begin(checkpoints)
             progress.start(self.program, journal.update)
-            last_saved = last_flushed = time.monotonic()
-            for newest in self._chunks(state, journal, progress):
-                state = newest
-                now = time.monotonic()
-                if stop() or now - last_saved > self.checkpoint_seconds:
+            self._compile(state)
+            chunk = 1
+            saved = flushed = time.monotonic()
+            while not self._is_over(journal):
+                started = time.monotonic()
+                count = min(chunk, self._next_mark(journal) - journal.update)
+                state = self._advance(state, journal, count)
+                seconds = time.monotonic() - started
+                journal.seconds += seconds
+                chunk = _next_chunk(chunk, seconds, is_whole=count == chunk)
+                progress.advance(count, seconds, journal.rows)
+                if stop() or time.monotonic() - saved >= self.checkpoint_seconds:
                     self._flush(journal)
-                    checkpoints.save(journal.update, state, journal.to_json())
-                    last_saved = last_flushed = time.monotonic()
+                    state_by_run = self.laid.unpack(state)
+                    checkpoints.save(journal.update, state_by_run, journal.to_json())
+                    saved = flushed = time.monotonic()
                     if stop():
                         raise Interrupted
-                elif now - last_flushed > FLUSH_SECONDS:
+                elif time.monotonic() - flushed >= FLUSH_SECONDS:
                     self._flush(journal)
-                    last_flushed = time.monotonic()
+                    flushed = time.monotonic()
             self._finish(state, journal)
             checkpoints.remove()
         progress.finish(self.program)
 
-    def _chunks(self, state: RunState, journal: Journal, progress: Progress) -> Iterator[RunState]:
-        """States after each chunk; `journal` goes along."""
-        marks = self.spec.evaluation_updates()
-        chunk = 1
-        while journal.update < marks[-1] and not self._all_past_threshold(journal):
-            mark = next(mark for mark in marks if mark > journal.update)
-            count = min(chunk, mark - journal.update)
-            started = time.monotonic()
-            state = self._update(
-                state,
-                self.runs,
-                self.task.task,
-                self.keys,
-                jnp.int32(journal.update),
-                jnp.int32(count),
-            )
-            self._note_divergence(state, journal)
-            seconds = time.monotonic() - started
-            journal.update += count
-            journal.seconds += seconds
-            # The first chunk holds the compilation, so growth is by doubling, never by a ratio.
-            if seconds < CHUNK_SECONDS / 2 and count == chunk:
-                chunk *= 2
-            elif seconds > 2 * CHUNK_SECONDS:
-                chunk = max(1, chunk // 2)
-            if journal.update == mark:
-                state = self._write_rows(state, journal)
-            progress.advance(count, journal.rows)
-            yield state
+    def _begin(self, checkpoints: Checkpoints) -> tuple[RunState, Journal]:
+        """The state and journal of the last checkpoint, or of the very beginning."""
+        arguments = (self.keys, self.data, self.runs)
+        found = checkpoints.restore(self.laid.program_shapes(*arguments))
+        if found is None:
+            return self.laid.init(*arguments), Journal()
+        LOG.info("%s goes on at update %d", self.program.program_id, found[1]["update"])
+        return self.laid.pack(found[0]), Journal(**found[1])
+
+    def _compile(self, state: RunState) -> None:
+        """Compile update and evaluation beforehand, so that the speed of updates is theirs."""
+        number = jnp.int32(0)
+        arguments = (state, self.runs, self.data, self.keys, number, number)
+        self._update = self.laid.update.lower(*arguments).compile()
+        self._evaluate = self.laid.evaluate.lower(state, self.data, self.keys).compile()
+
+    def _is_over(self, journal: Journal) -> bool:
+        return journal.update >= self.marks[-1] or self._all_past_threshold(journal)
+
+    def _next_mark(self, journal: Journal) -> int:
+        return next(mark for mark in self.marks if mark > journal.update)
+
+    def _advance(self, state: RunState, journal: Journal, count: int) -> RunState:
+        """Do `count` updates, and what is due after them; `journal` goes along."""
+        first, number = jnp.int32(journal.update), jnp.int32(count)
+        state = self._update(state, self.runs, self.data, self.keys, first, number)
+        journal.update += count
+        self._note_divergence(state, journal)
+        if journal.update in self.marks:
+            state = self._write_rows(state, journal)
+            if self.spec.noise.samples and self.marks.index(journal.update) in self._noisy_marks:
+                self._write_noise(state, journal)
+        return state
 
     def _write_rows(self, state: RunState, journal: Journal) -> RunState:
         """Add a row for each run, and begin new sums."""
         updates = journal.update - journal.sums_from
-        measured = self._evaluate(state, self.task.task, self.keys)
-        sums = jax.device_get({**vars(state.sums), **measured})
-        flat = {name: np.asarray(value, np.float64).reshape(-1) for name, value in sums.items()}
+        measured = self._evaluate(state, self.data, self.keys)
+        flat = self._by_run({**vars(state.sums), **measured})
         for i, columns in enumerate(self.columns):
-            if columns["run_id"] in journal.diverged:
-                continue
             row = {
-                "interactions": journal.update * self.spec.batch_size,
-                "updates": journal.update,
                 "return_mean": flat["return_"][i] / updates,
                 "reward_mean": flat["reward"][i] / updates,
                 "train_accuracy": flat["accuracy"][i] / updates,
@@ -194,21 +238,44 @@ class ProgramRunner:
                 "test_accuracy": flat["test_accuracy"][i],
                 "kl_initial": flat["kl_initial"][i],
             }
-            journal.rows.append({"run": i, **{k: _plain(v) for k, v in row.items()}})
+            if not all(map(math.isfinite, row.values())):
+                self._stop_run(columns["run_id"], journal.update, journal)
+            if columns["run_id"] not in journal.diverged:
+                counts = {
+                    "interactions": journal.update * self.spec.batch_size,
+                    "updates": journal.update,
+                }
+                journal.rows.append({"run": i, **counts, **{k: float(v) for k, v in row.items()}})
         journal.sums_from = journal.update
         return dataclasses.replace(state, sums=jax.tree.map(jnp.zeros_like, state.sums))
 
+    def _write_noise(self, state: RunState, journal: Journal) -> None:
+        """Measure the gradient's noise, for a row of the noise table for each run."""
+        number = jnp.int32(journal.update)
+        flat = self._by_run(self._measure(state, self.runs, self.data, self.keys, number))
+        for i, columns in enumerate(self.columns):
+            if columns["run_id"] not in journal.diverged:
+                row = {name: float(value[i]) for name, value in flat.items()}
+                count = journal.update * self.spec.batch_size
+                journal.noise.append({"run": i, "interactions": count, **row})
+
+    def _by_run(self, arrays: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Arrays of the layout as float64 by the program's runs."""
+        found = self.laid.unpack(arrays)
+        return {name: np.asarray(value, np.float64) for name, value in found.items()}
+
     def _note_divergence(self, state: RunState, journal: Journal) -> None:
-        """Name, once, each run whose numbers are no longer finite; it gets no more rows."""
-        diverged = np.asarray(jax.device_get(state.diverged_at)).reshape(-1)
+        """Stop the runs whose policy or rewards were not finite at one of the updates."""
+        diverged = self.laid.unpack(state.diverged_at)
         for columns, update in zip(self.columns, diverged, strict=True):
-            if update >= 0 and columns["run_id"] not in journal.diverged:
-                journal.diverged[columns["run_id"]] = int(update)
-                LOG.error(
-                    "run %s diverged: not finite at update %d; it is stopped, the others go on",
-                    columns["run_id"],
-                    update,
-                )
+            if update >= 0:
+                self._stop_run(columns["run_id"], int(update), journal)
+
+    def _stop_run(self, run_id: str, update: int, journal: Journal) -> None:
+        """Name a run that diverged, once; it gets no more rows and no policy."""
+        if run_id not in journal.diverged:
+            journal.diverged[run_id] = update
+            LOG.error("run %s is not finite at update %d: it stops, others go on", run_id, update)
 
     def _all_past_threshold(self, journal: Journal) -> bool:
         """Whether every run that can still learn has been past `stop_at_return`."""
@@ -225,43 +292,56 @@ class ProgramRunner:
     def _flush(self, journal: Journal) -> None:
         """Write the rows so far, for those who look on."""
         if journal.rows:
-            rows = [
-                {**self.columns[row["run"]], **{k: v for k, v in row.items() if k != "run"}}
-                for row in journal.rows
-            ]
-            path = self.folder / "results" / f"{self.program.program_id}.parquet"
-            results.write_results(path, sorted(rows, key=_row_order))
+            results.write_results(self._table, self._with_columns(journal.rows, results.SCHEMA))
+        if journal.noise:
+            rows = self._with_columns(journal.noise, results.NOISE_SCHEMA)
+            results.write_results(self._noise_table, rows, results.NOISE_SCHEMA)
+
+    def _with_columns(
+        self, rows: list[dict[str, Any]], schema: pyarrow.Schema
+    ) -> list[dict[str, Any]]:
+        """The journal's rows with their runs' columns, as far as the table has them, in order."""
+        full = ({**self.columns[row["run"]], **row} for row in rows)
+        chosen = [{name: row[name] for name in schema.names} for row in full]
+        return sorted(chosen, key=_row_order)
 
     def _finish(self, state: RunState, journal: Journal) -> None:
         """Results, policies, and only then the record that says done."""
         self._flush(journal)
-        params = jax.device_get(state.params)
-        axes = training.run_axes(params)
-        pairs = np.ndindex(len(self.program.seeds), len(self.program.variants))
-        for columns, (group, run) in zip(self.columns, pairs, strict=True):
-            policy = jax.tree.map(
-                lambda leaf, axis, group=group, run=run: np.take(leaf[group], run, axis=axis),
-                params,
-                axes,
-            )
+        files = [self._table] * bool(journal.rows) + [self._noise_table] * bool(journal.noise)
+        params = self.laid.unpack(state.params)
+        for i, columns in enumerate(self.columns):
+            if columns["run_id"] in journal.diverged:
+                continue
+            policy = jax.tree.map(operator.itemgetter(i), params)
             results.save_policy(self.folder, columns["run_id"], policy)
+            files.append(self.folder / "policies" / f"{columns['run_id']}.msgpack")
         facts = {
-            "done": True,
             "interactions": journal.update * self.spec.batch_size,
             "seconds": round(journal.seconds, 3),
             "diverged": journal.diverged,
-            "task": self.task.provenance,
-            **workdir.provenance(),
+            "cut": {
+                "groups": self.laid.layout.groups,
+                "runs_per_group": self.laid.layout.runs_per_group,
+                "devices": self.laid.layout.devices,
+            },
         }
-        workdir.write_record(self.folder, self.spec, self.program, facts)
+        workdir.write_done(self.folder, self.spec, self.program, files, self.task.provenance, facts)
+
+
+def _next_chunk(chunk: int, seconds: float, is_whole: bool) -> int:
+    """Updates of the next chunk, so that one takes about `CHUNK_SECONDS`.
+
+    Signals, checkpoints and progress are looked at between chunks. A chunk that an evaluation cut
+    short says nothing about a whole one.
+    """
+    if is_whole and seconds < CHUNK_SECONDS / 2:
+        return chunk * 2
+    return max(1, chunk // 2) if seconds > 2 * CHUNK_SECONDS else chunk
 
 
 def _row_order(row: Mapping[str, Any]) -> tuple[str, int]:
     return row["run_id"], row["interactions"]
-
-
-def _plain(value: Any) -> Any:
-    return int(value) if isinstance(value, int | np.integer) else float(value)
 
 
 def _run_columns(spec: SweepSpec, run: Run, task: Task) -> dict[str, Any]:

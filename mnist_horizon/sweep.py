@@ -22,6 +22,13 @@ from mnist_horizon.memory import Need
 from mnist_horizon.schedules import Schedule
 from mnist_horizon.spec import SweepSpec
 
+ELEMENTWISE_FLOPS = 45_000
+"""FLOPs of a product that take as long as the rest of an interaction: sampling, rewards, metrics.
+
+From `launch/configs/horizon.py` on 2 cores: 0.61, 1.1, 1.6 and 4.5 microseconds an interaction at
+widths 4, 13, 40 and 128 are 45,000 FLOPs and those counted, at 0.65 of the matrix product's speed.
+"""
+
 
 @dataclass(frozen=True, order=True)
 class Variant:
@@ -132,11 +139,10 @@ def run_entropy_coef(spec: SweepSpec, variant: Variant) -> float:
 
 
 def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
-    """The traced numbers of a program's runs, as arrays [group, run]."""
-    shape = (len(program.seeds), len(program.variants))
+    """The traced numbers of a program's runs, as arrays [program run]."""
 
     def column(values: Sequence[float], dtype: type = np.float32) -> Any:
-        return np.broadcast_to(np.asarray(values, dtype), shape)
+        return np.tile(np.asarray(values, dtype), len(program.seeds))
 
     chosen = program.variants
     return training.RunParams(
@@ -168,6 +174,13 @@ def flops_per_interaction(spec: SweepSpec, width: int, classes: int, shape: tupl
     if spec.algorithm.name == "ppo":
         return forward + train.epochs * (forward + backward) + reference
     return forward + backward + reference
+
+
+def work_per_interaction(
+    spec: SweepSpec, width: int, classes: int, shape: tuple[int, ...]
+) -> float:
+    """What an interaction costs in time, as FLOPs of the large products: for forecasts."""
+    return flops_per_interaction(spec, width, classes, shape) + ELEMENTWISE_FLOPS
 
 
 def _cut(items: Sequence[Any], size: int) -> list[Sequence[Any]]:

@@ -8,74 +8,92 @@ in `locks/`; the system releases a dead process's locks, so nothing is ever clai
 import contextlib
 import dataclasses
 import fcntl
+import hashlib
 import json
+import logging
+import os
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from mnist_horizon import results, schedules, sweep
-from mnist_horizon.sweep import Program, Run, SweepError, SweepSpec, Variant
+from mnist_horizon import results, schedules, sweep, tasks
+from mnist_horizon.memory import Need
+from mnist_horizon.spec import SweepError, SweepSpec, differences
+from mnist_horizon.sweep import Program, Run, Variant
+
+LOG = logging.getLogger(__name__)
 
 PACKAGES = ("mnist_horizon", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
 
 
 def check(workdir: Path, spec: SweepSpec) -> None:
-    """Refuse a directory that holds another sweep, without touching it.
+    """Refuse a directory that cannot be written or holds another sweep, without touching it.
 
     Raises:
-        SweepError: the spec there differs in something that is not an axis.
+        SweepError: it is no folder, may not be written, or the spec there differs in something
+            that is not an axis.
     """
+    nearest = next(path for path in (workdir, *workdir.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise SweepError(f"--workdir: {nearest} is no folder that may be written")
     if not (workdir / "sweep.json").exists():
         return
     try:
         old = results.read_sweep(workdir)
     except results.ResultsError as error:
-        raise SweepError(str(error)) from None
-    if found := sweep.differences(old, spec.to_json()):
+        raise SweepError(f"{error}: put it back, or choose another --workdir") from None
+    if found := differences(old, spec.to_json()):
         raise SweepError(
             f"{workdir} holds a sweep with other settings ({'; '.join(found)}): "
             "choose another --workdir, or the settings of before"
         )
 
 
-def prepare(workdir: Path, spec: SweepSpec, bytes_per_run: Mapping[int, int]) -> list[Program]:
+def prepare(
+    workdir: Path, spec: SweepSpec, needs: Mapping[int, Need], task: Mapping[str, Any]
+) -> list[Program]:
     """The programs of a sweep, in order: those already placed, then new ones for the rest.
 
-    The records of new programs, and the spec with the axes of all calls so far, are written under
+    The spec with the axes of all calls so far, and the records of new programs, are written under
     a lock, so that processes that start at once agree on the programs.
+
+    Args:
+        workdir: the working directory; made if absent.
+        spec: the sweep.
+        needs: memory needed by the runs of each width.
+        task: the provenance of the task that was loaded.
+
+    Raises:
+        SweepError: the directory holds another sweep, or one of other data.
     """
     with lock(workdir, "sweep", wait=True):
         check(workdir, spec)
-        wanted = sweep.all_runs(spec)
-        placed = placed_programs(workdir)
+        old = _read_placed(workdir)
+        _check_data(workdir, [record for _, record in old], task)
+        placed = [program for program, _ in old]
         taken = {run for program in placed for run in program.runs}
-        new = sweep.plan(spec, [run for run in wanted if run not in taken], bytes_per_run)
-        for program in new:
-            write_record(workdir, spec, program, {"done": False})
+        wanted = sweep.all_runs(spec)
+        new = sweep.plan(spec, [run for run in wanted if run not in taken], needs)
         _write_json(workdir / "sweep.json", _with_axes_of_before(workdir, spec))
+        for program in new:
+            write_record(workdir, spec, program, {"done": False, "task": _without_places(task)})
     chosen = set(wanted)
     return [program for program in [*placed, *new] if chosen & set(program.runs)]
 
 
-def placed_programs(workdir: Path) -> list[Program]:
-    """The programs that have a record, in the order of their names."""
-    return [_program_from(record) for record in results.read_programs(workdir)[0]]
-
-
 def remaining_runs(workdir: Path, spec: SweepSpec) -> tuple[list[Program], list[Run]]:
     """Placed programs that are not done, and runs that no program holds yet; nothing is written."""
-    records, _ = results.read_programs(workdir)
-    placed = [_program_from(record) for record in records]
+    old = _read_placed(workdir)
     chosen = sweep.all_runs(spec)
-    taken = {run for program in placed for run in program.runs}
+    taken = {run for program, _ in old for run in program.runs}
     open_programs = [
         program
-        for program, record in zip(placed, records, strict=True)
+        for program, record in old
         if not record.get("done") and set(chosen) & set(program.runs)
     ]
     return open_programs, [run for run in chosen if run not in taken]
@@ -106,6 +124,44 @@ def write_record(
         **facts,
     }
     _write_json(_record_path(workdir, program), record)
+
+
+def write_done(
+    workdir: Path,
+    spec: SweepSpec,
+    program: Program,
+    files: Iterable[Path],
+    task: Mapping[str, Any],
+    facts: Mapping[str, Any],
+) -> None:
+    """Write the record of a program that is done: its files with their checksums, provenance."""
+    checksums = {str(path.relative_to(workdir)): _checksum(path) for path in files}
+    write_record(
+        workdir,
+        spec,
+        program,
+        {
+            "done": True,
+            **facts,
+            "files": checksums,
+            "task": _without_places(task),
+            **provenance(),
+        },
+    )
+
+
+def is_done(workdir: Path, program: Program) -> bool:
+    """Whether a program is done and its files are as they were written; says which is not."""
+    record = read_record(workdir, program)
+    if not record.get("done"):
+        return False
+    for name, checksum in record.get("files", {}).items():
+        path = workdir / name
+        if not path.is_file() or _checksum(path) != checksum:
+            state = "damaged" if path.exists() else "missing"
+            LOG.warning("%s is %s: %s is run again", path, state, program.program_id)
+            return False
+    return True
 
 
 @contextlib.contextmanager
@@ -156,12 +212,44 @@ def _commit() -> str:
     return commit + "+" * bool(git("status", "--porcelain", "--untracked-files=no"))
 
 
+def _read_placed(workdir: Path) -> list[tuple[Program, dict[str, Any]]]:
+    """Programs with their records, in the order of their names; says which are damaged."""
+    records, notes = results.read_programs(workdir)
+    placed = []
+    for record in records:
+        try:
+            placed.append((_program_from(record), record))
+        except (KeyError, TypeError, ValueError):
+            notes.append(f"{workdir}/programs: {record.get('program_id')} lacks its runs")
+    for note in notes:
+        LOG.warning("%s: its runs are placed anew", note)
+    return placed
+
+
 def _program_from(record: Mapping[str, Any]) -> Program:
     variants = tuple(
         Variant(one["horizon"], schedules.parse(one["schedule"]), one["learning_rate"])
         for one in record["variants"]
     )
     return Program(record["program_id"], record["width"], tuple(record["seeds"]), variants)
+
+
+def _check_data(
+    workdir: Path, records: Iterable[Mapping[str, Any]], task: Mapping[str, Any]
+) -> None:
+    """Refuse to go on with other data than the sweep was begun with."""
+    for record in records:
+        content = record.get("task", {}).get("content")
+        if content not in (None, task["content"]):
+            raise SweepError(
+                f"task: the data ({task['source']}) are not those that the sweep in {workdir} was "
+                f"begun with ({record['task']['source']}): use these, or another --workdir"
+            )
+
+
+def _without_places(task: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's provenance without the folders of this machine."""
+    return {**task, "settings": tasks.identity_settings(task["task"], task["settings"])}
 
 
 def _with_axes_of_before(workdir: Path, spec: SweepSpec) -> dict[str, Any]:
@@ -171,9 +259,9 @@ def _with_axes_of_before(workdir: Path, spec: SweepSpec) -> dict[str, Any]:
         return new
     old = results.read_sweep(workdir)
     for name in ("widths", "horizons", "schedules"):
-        new[name] = sorted({*old[name], *new[name]})
-    new["seeds"] = max(old["seeds"], new["seeds"])
-    rates = {*old["optimizer"]["learning_rates"], *new["optimizer"]["learning_rates"]}
+        new[name] = sorted({*old.get(name, ()), *new[name]})
+    new["seeds"] = max(old.get("seeds", 0), new["seeds"])
+    rates = {*old["optimizer"].get("learning_rates", ()), *new["optimizer"]["learning_rates"]}
     new["optimizer"]["learning_rates"] = sorted(rates)
     return new
 
@@ -185,3 +273,8 @@ def _record_path(workdir: Path, program: Program) -> Path:
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     text = json.dumps(content, indent=1)
     results.write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

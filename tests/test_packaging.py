@@ -25,7 +25,8 @@ PYTHONS = ("3.11", "3.12", "3.13")
 
 # From the lowest: a module may import, through whatever others, only what stands before it.
 ORDER = ["horizon", "schedules", "tasks", "environment", "networks", "advantages", "losses"]
-ORDER += ["theory", "training", "sweep", "runner"]
+ORDER += ["theory", "training", "spec", "memory", "sweep", "results", "workdir", "progress"]
+ORDER += ["runner"]
 LIBRARY_OF_ANALYSIS = {"horizon", "schedules", "theory", "results"}
 
 

@@ -1,0 +1,145 @@
+"""What a sweep will cost before it is run: programs, interactions, FLOPs, memory, time."""
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from mnist_horizon import memory, sweep, workdir
+from mnist_horizon.spec import SweepSpec
+from mnist_horizon.sweep import Program
+from mnist_horizon.tasks import LoadedTask
+
+EFFICIENCY = 0.65
+"""Share of the matrix product's speed that a sweep's work reaches (`sweep.ELEMENTWISE_FLOPS`)."""
+
+COMPILE_SECONDS = 8.0
+"""To compile a program's update and evaluation on 2 cores; from the cache it is less than one."""
+
+
+@dataclass(frozen=True)
+class ProgramForecast:
+    """One program's cost.
+
+    Attributes:
+        program: the program.
+        interactions: of all its runs.
+        flops: counted training FLOPs of all its runs.
+        memory: bytes on the device, the data set included.
+        seconds: at `EFFICIENCY` of the product's speed, compilation included.
+    """
+
+    program: Program
+    interactions: int
+    flops: float
+    memory: int
+    seconds: float
+
+
+def forecast(
+    spec: SweepSpec, folder: Path, task: LoadedTask, speed: float
+) -> list[ProgramForecast]:
+    """Cost of what a sweep still lacks in its working directory; nothing is written.
+
+    Args:
+        spec: the sweep.
+        folder: its working directory, which may not exist yet.
+        task: the task that the spec names, loaded.
+        speed: of the device, in FLOP/s of a large product (`product_speed`).
+
+    Raises:
+        SweepError: a run does not fit into the memory.
+    """
+    needs = memory.needs(spec, task.task)
+    placed, rest = workdir.remaining_runs(folder, spec)
+    data = memory.data_bytes(task.task)
+    shape, classes = task.task.train.images.shape[1:], task.task.classes
+    result = []
+    for program in [*placed, *sweep.plan(spec, rest, needs)]:
+        interactions = len(program.runs) * spec.updates * spec.batch_size
+        need = memory.need(spec, program.width, task.task)
+        work = interactions * sweep.work_per_interaction(spec, program.width, classes, shape)
+        result.append(
+            ProgramForecast(
+                program=program,
+                interactions=interactions,
+                flops=float(interactions)
+                * sweep.flops_per_interaction(spec, program.width, classes, shape),
+                memory=need.of(len(program.seeds), len(program.variants)) + data,
+                seconds=work / (EFFICIENCY * speed) + COMPILE_SECONDS,
+            )
+        )
+    return result
+
+
+def describe(spec: SweepSpec, task: LoadedTask, costs: Sequence[ProgramForecast]) -> str:
+    """The forecast as a table, with what it rests on."""
+    header = ("program", "runs", "interactions", "PFLOP", "memory", "expected time")
+    rows = [header, *map(_row, costs)]
+    total = ProgramForecast(
+        program=Program("total", 0, (), ()),
+        interactions=sum(cost.interactions for cost in costs),
+        flops=sum(cost.flops for cost in costs),
+        memory=max((cost.memory for cost in costs), default=0),
+        seconds=sum(cost.seconds for cost in costs),
+    )
+    runs = sum(len(cost.program.runs) for cost in costs)
+    rows.append(("total", str(runs), *_row(total)[2:]))
+    stop = f", or until all have been past {spec.stop_at_return:g}" * (spec.stop_at_return > 0)
+    return "\n".join(
+        [
+            *_table(rows),
+            f"each run: {spec.updates} updates of {spec.batch_size} = "
+            f"{spec.updates * spec.batch_size} interactions (budget {spec.budget}){stop}",
+            f"time: at {EFFICIENCY:.0%} of the speed of this machine's matrix product "
+            f"({jax.default_backend()}, {os.cpu_count()} cores), and {COMPILE_SECONDS:g} s to "
+            "compile a program",
+            f"memory: of the device, {size(memory.data_bytes(task.task))} of it the data set; "
+            "the total is the largest program's",
+        ]
+    )
+
+
+def product_speed(size: int = 2048, repeats: int = 5) -> float:
+    """FLOP/s of an f32 matrix product of this size, the best of some repeats."""
+    matrix = jnp.ones((size, size), jnp.float32)
+    product = jax.jit(lambda a: jnp.matmul(a, a, precision="highest"))
+    product(matrix).block_until_ready()
+    best = math.inf
+    for _ in range(repeats):
+        started = time.perf_counter()
+        product(matrix).block_until_ready()
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best
+
+
+def size(number: float) -> str:
+    """Bytes as `1,234 MB`."""
+    return f"{number / 1e6:,.0f} MB"
+
+
+def _row(cost: ProgramForecast) -> tuple[str, ...]:
+    return (
+        cost.program.program_id,
+        str(len(cost.program.runs)),
+        f"{cost.interactions:,}",
+        f"{cost.flops / 1e15:.4g}",
+        size(cost.memory),
+        _duration(cost.seconds),
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,336 @@
+"""The validated spec of a sweep: every setting that decides its numbers, checked once.
+
+Settings come from a config or from a `sweep.json`; what is wrong with them is said in one line that
+names the field.
+"""
+
+import dataclasses
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from mnist_horizon import networks, schedules, tasks, training
+from mnist_horizon.advantages import BASELINES
+from mnist_horizon.horizon import discount_from_horizon
+from mnist_horizon.networks import NetworkSpec
+from mnist_horizon.training import TrainSpec
+
+MOST_RUNS = 1_000_000
+AXES = ("widths", "horizons", "schedules", "seeds", "optimizer.learning_rates")
+
+
+class SweepError(ValueError):
+    """The user's input is at fault; the message is one line and names the field."""
+
+
+@dataclass(frozen=True)
+class NetworkChoice:
+    """`network.*`: the family whose widths are swept."""
+
+    name: str = "mlp"
+    depth: int = 1
+
+
+@dataclass(frozen=True)
+class AlgorithmChoice:
+    """`algorithm.*`: VPG, or PPO with its epochs, minibatches and clip."""
+
+    name: str = "vpg"
+    gae_lambda: float = 1.0
+    epochs: int = 4
+    minibatches: int = 4
+    clip: float = 0.2
+
+
+@dataclass(frozen=True)
+class OptimizerChoice:
+    """`optimizer.*`: learning rates are those of width 64 at h = 1, dense.
+
+    `rule` carries them to other widths (`networks.RULES`), `critical_horizon` to other horizons
+    and schedules (`run_learning_rate`; 0: the same rate everywhere), `decay_interactions` along
+    training (`training.decay`; 0: constant).
+    """
+
+    name: str = "adam"
+    learning_rates: tuple[float, ...] = (1e-3,)
+    rule: str = "constant"
+    critical_horizon: float = 0.0
+    decay_interactions: float = 0.0
+
+
+@dataclass(frozen=True)
+class BatchChoice:
+    """`batch.*`: interactions an update = environments x rollout length."""
+
+    environments: int = 1
+    rollout_length: int = 512
+
+
+@dataclass(frozen=True)
+class NoiseChoice:
+    """`noise.*`: the gradient's noise is measured with `samples` interactions (0: not at all).
+
+    It is done at every `every`-th evaluation; each costs about ten times as much as an update.
+    """
+
+    samples: int = 0
+    every: int = 8
+
+
+@dataclass(frozen=True)
+class SweepSpec:
+    """Everything that decides a sweep's numbers."""
+
+    task: str
+    task_settings: dict[str, Any]
+    widths: tuple[int, ...]
+    horizons: tuple[float, ...]
+    seeds: int
+    budget: int
+    schedules: tuple[str, ...] = ("dense",)
+    network: NetworkChoice = field(default_factory=NetworkChoice)
+    algorithm: AlgorithmChoice = field(default_factory=AlgorithmChoice)
+    baseline: str = "expected_reward"
+    optimizer: OptimizerChoice = field(default_factory=OptimizerChoice)
+    entropy_coef: float = 0.0
+    kl_coef: float = 0.0
+    batch: BatchChoice = field(default_factory=BatchChoice)
+    noise: NoiseChoice = field(default_factory=NoiseChoice)
+    stop_at_return: float = 0.0
+    evaluations: int = 40
+    precision: str = "f32"
+    phase_visible: bool = False
+    max_program_bytes: int = 8 * 2**30
+
+    @property
+    def batch_size(self) -> int:
+        """Interactions an update, B."""
+        return self.batch.environments * self.batch.rollout_length
+
+    @property
+    def updates(self) -> int:
+        """Updates a run: the budget over the batch."""
+        return self.budget // self.batch_size
+
+    @property
+    def run_count(self) -> int:
+        """Runs of the sweep: the product of its axes."""
+        axes = (self.widths, self.horizons, self.schedules, self.optimizer.learning_rates)
+        return math.prod(len(axis) for axis in axes) * self.seeds
+
+    def network_spec(self, width: int) -> NetworkSpec:
+        """The family's member of this width."""
+        return NetworkSpec(
+            self.network.name, self.network.depth, width, self.precision, self.phase_visible
+        )
+
+    def train_spec(self, width: int) -> TrainSpec:
+        """The static part of a program of this width."""
+        is_ppo = self.algorithm.name == "ppo"
+        return TrainSpec(
+            network=self.network_spec(width),
+            environments=self.batch.environments,
+            rollout_length=self.batch.rollout_length,
+            algorithm=self.algorithm.name,
+            epochs=self.algorithm.epochs if is_ppo else 1,
+            minibatches=self.algorithm.minibatches if is_ppo else 1,
+            clip=self.algorithm.clip,
+            baseline=self.baseline,
+            optimizer=self.optimizer.name,
+            rule=self.optimizer.rule,
+            decay_interactions=self.optimizer.decay_interactions,
+            kl_penalty=self.kl_coef > 0,
+        )
+
+    def evaluation_updates(self) -> list[int]:
+        """Updates after which a row is written: log-spaced over the last three decades or so."""
+        first = max(1, self.updates // 512)
+        spaced = np.geomspace(first, self.updates, min(self.evaluations, self.updates))
+        return sorted({round(float(number)) for number in spaced})
+
+    def to_json(self) -> dict[str, Any]:
+        """The spec as JSON can hold it; `spec_from` reads it back.
+
+        Where a task's data lie (`task.data_dir`) is left out: results may move to other machines.
+        """
+        settings = dataclasses.asdict(self)
+        name, task_settings = settings.pop("task"), settings.pop("task_settings")
+        return {"task": {"name": name, **tasks.identity_settings(name, task_settings)}, **settings}
+
+
+def spec_from(settings: Mapping[str, Any]) -> SweepSpec:
+    """Validate the settings of a config (or a `sweep.json`) into a spec.
+
+    Raises:
+        SweepError: a field is unknown, missing, of the wrong type or impossible.
+    """
+    settings = dict(settings)
+    if "task_settings" in settings:
+        raise SweepError("task_settings: unknown field; a task's settings are task.NAME")
+    task = settings.pop("task", None)
+    if not isinstance(task, Mapping) or not isinstance(task.get("name"), str):
+        raise SweepError("task.name: give the name of a task, such as 'digits'")
+    task_settings = {key: value for key, value in task.items() if key != "name"}
+    try:
+        task_settings = tasks.settings_of(task["name"], task_settings)
+    except tasks.TaskError as error:
+        raise SweepError(str(error)) from None
+    flat = {**settings, "task": task["name"], "task_settings": task_settings}
+    spec = _build(SweepSpec, flat, "")
+    _check(spec)
+    return spec
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Fields that are no axes and differ between two `to_json`s, as `field: old -> new`.
+
+    How many runs go into a program is no part of the experiment.
+    """
+    old, new = _flat(old), _flat(new)
+    return [
+        f"{name}: {old.get(name)!r} -> {new.get(name)!r}"
+        for name in sorted({*old, *new} - {*AXES, "max_program_bytes"})
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def _build(cls: type, settings: Mapping[str, Any], prefix: str) -> Any:
+    """Make a (nested) dataclass from settings, checking names and types."""
+    hints = get_type_hints(cls)
+    fields = {item.name: item for item in dataclasses.fields(cls)}
+    for name in settings:
+        if name not in fields:
+            accepted = ", ".join(n for n in fields if n != "task_settings")
+            raise SweepError(f"{prefix}{name}: unknown field; there are {accepted}")
+    values = {}
+    for name, item in fields.items():
+        if name in settings:
+            values[name] = _convert(settings[name], hints[name], prefix + name)
+        elif item.default is item.default_factory is dataclasses.MISSING:
+            raise SweepError(f"{prefix}{name}: missing; give it in the config")
+    return cls(**values)
+
+
+def _convert(value: Any, wanted: Any, name: str) -> Any:
+    if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
+        if not isinstance(value, Mapping):
+            raise SweepError(f"{name}: must be a group of fields, not {value!r}")
+        return _build(wanted, value, f"{name}.")
+    if get_origin(wanted) is tuple:
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise SweepError(f"{name}: must be a list, not {value!r}")
+        element = get_args(wanted)[0]
+        return tuple(_convert(one, element, f"{name}[{i}]") for i, one in enumerate(value))
+    if get_origin(wanted) is dict:
+        return dict(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_finite = is_number and math.isfinite(value)
+    if wanted is float and is_finite:
+        return float(value)
+    if wanted is int and is_finite and value == (whole := int(value)):
+        return whole  # 2e6 is welcome as a budget
+    if wanted in (bool, str) and isinstance(value, wanted):
+        return value
+    kind = {float: "a finite number", int: "a whole number", bool: "True or False", str: "text"}
+    raise SweepError(f"{name}: must be {kind[wanted]}, not {value!r}")
+
+
+def _check(spec: SweepSpec) -> None:
+    """Refuse impossible values, naming the field."""
+    _check_names(spec)
+    _check_axes(spec)
+    _check_numbers(spec)
+    batch, parts = spec.batch_size, spec.algorithm.minibatches
+    divides = spec.algorithm.name != "ppo" or batch % parts == 0
+    message = f"must divide the batch of {batch} interactions, not {parts}"
+    _require(divides, "algorithm.minibatches", message)
+    message = f"must hold 2 updates of {batch} interactions: at least {2 * batch}"
+    _require(spec.updates >= 2, "budget", message)
+    _require(spec.updates < 2**31, "budget", "makes 2^31 updates or more: choose a larger batch")
+    _require(spec.run_count <= MOST_RUNS, "seeds", f"makes more than {MOST_RUNS:,} runs")
+
+
+def _check_names(spec: SweepSpec) -> None:
+    names: list[tuple[str, str, Collection[str]]] = [
+        ("network.name", spec.network.name, networks.NETWORKS),
+        ("algorithm.name", spec.algorithm.name, training.ALGORITHMS),
+        ("baseline", spec.baseline, BASELINES),
+        ("optimizer.name", spec.optimizer.name, training.OPTIMIZERS),
+        ("optimizer.rule", spec.optimizer.rule, networks.RULES),
+        ("precision", spec.precision, networks.PRECISIONS),
+    ]
+    for name, value, choices in names:
+        _require(value in choices, name, f"must be one of {', '.join(choices)}, not {value!r}")
+
+
+def _check_axes(spec: SweepSpec) -> None:
+    axes: list[tuple[str, Sequence[Any]]] = [
+        ("widths", spec.widths),
+        ("horizons", spec.horizons),
+        ("schedules", spec.schedules),
+        ("optimizer.learning_rates", spec.optimizer.learning_rates),
+    ]
+    for name, values in axes:
+        _require(len(values) > 0, name, "must not be empty")
+        _require(len(set(values)) == len(values), name, f"holds a value twice: {list(values)}")
+    for number, text in enumerate(spec.schedules):
+        try:
+            canonical = str(schedules.parse(text))
+        except ValueError as error:
+            raise SweepError(f"schedules[{number}]: {error}") from None
+        _require(canonical == text, f"schedules[{number}]", f"write {canonical!r}, not {text!r}")
+    for number, horizon in enumerate(spec.horizons):
+        _require(horizon >= 1, f"horizons[{number}]", f"must be at least 1, not {horizon:g}")
+        discount = np.float32(discount_from_horizon(horizon))
+        message = f"{horizon:g} is a discount of 1 in single precision: choose one below 1e7"
+        _require(discount < 1, f"horizons[{number}]", message)
+    for number, rate in enumerate(spec.optimizer.learning_rates):
+        _require(rate > 0, f"optimizer.learning_rates[{number}]", f"must be above 0, not {rate:g}")
+
+
+def _check_numbers(spec: SweepSpec) -> None:
+    lowest: list[tuple[str, float, float]] = [
+        *((f"widths[{i}]", width, 1) for i, width in enumerate(spec.widths)),
+        ("network.depth", spec.network.depth, 1),
+        ("seeds", spec.seeds, 1),
+        ("batch.environments", spec.batch.environments, 1),
+        ("batch.rollout_length", spec.batch.rollout_length, 1),
+        ("algorithm.epochs", spec.algorithm.epochs, 1),
+        ("algorithm.minibatches", spec.algorithm.minibatches, 1),
+        ("evaluations", spec.evaluations, 2),
+        ("noise.samples", spec.noise.samples, 0),
+        ("noise.every", spec.noise.every, 1),
+        ("optimizer.critical_horizon", spec.optimizer.critical_horizon, 0),
+        ("optimizer.decay_interactions", spec.optimizer.decay_interactions, 0),
+        ("entropy_coef", spec.entropy_coef, 0),
+        ("kl_coef", spec.kl_coef, 0),
+        ("max_program_bytes", spec.max_program_bytes, 1),
+    ]
+    for name, value, low in lowest:
+        _require(value >= low, name, f"must be at least {low}, not {value:g}")
+    _require(
+        spec.algorithm.clip > 0, "algorithm.clip", f"must be above 0, not {spec.algorithm.clip}"
+    )
+    for name, value in (
+        ("algorithm.gae_lambda", spec.algorithm.gae_lambda),
+        ("stop_at_return", spec.stop_at_return),
+    ):
+        _require(0 <= value <= 1, name, f"must lie in 0 to 1, not {value:g}")
+
+
+def _require(condition: bool, name: str, message: str) -> None:
+    if not condition:
+        raise SweepError(f"{name}: {message}")
