@@ -5,9 +5,11 @@ its own groups alone: nothing is communicated while training. A CPU counts as on
 (`use_cpu_cores`): small operations that one thread does then keep every core busy.
 """
 
+import contextlib
 import functools
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,9 +83,13 @@ def choose_layout(seeds: int, variants: int, devices: int) -> Layout:
 
 
 def use_cpu_cores() -> None:
-    """Make each CPU core that this process may use a device; call it before JAX starts."""
-    if not os.environ.get("XLA_FLAGS", "").count("xla_force_host_platform_device_count"):
-        jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+    """Make each CPU core that this process may use a device; call it before JAX starts.
+
+    A process that has computed with JAX already keeps the devices that it has.
+    """
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        with contextlib.suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
 
 
 class Laid:
@@ -94,18 +100,35 @@ class Laid:
     """
 
     def __init__(self, train: Train, layout: Layout) -> None:
-        devices = np.array(jax.devices()[: layout.devices])
         self.layout = layout
-        self.mesh = Mesh(devices, ("group",))
-        sharded = functools.partial(jax.shard_map, mesh=self.mesh, check_vma=False)
-        init_specs = (GROUP, REPLICATED, GROUP)
-        self.init = jax.jit(sharded(train.init, in_specs=init_specs, out_specs=GROUP))
-        update_specs = (GROUP, GROUP, REPLICATED, GROUP, REPLICATED, REPLICATED)
-        self.update = jax.jit(
-            sharded(train.update, in_specs=update_specs, out_specs=GROUP), donate_argnums=0
+        self.mesh = Mesh(np.array(jax.devices()[: layout.devices]), ("group",))
+        self.train = train
+        self.init = self.sharded(train.init, (GROUP, REPLICATED, GROUP))
+        self.update = self.sharded(
+            train.update,
+            (GROUP, GROUP, REPLICATED, GROUP, REPLICATED, REPLICATED),
+            donate_argnums=0,
         )
-        evaluate_specs = (GROUP, REPLICATED, GROUP)
-        self.evaluate = jax.jit(sharded(train.evaluate, in_specs=evaluate_specs, out_specs=GROUP))
+        self.evaluate = self.sharded(train.evaluate, (GROUP, REPLICATED, GROUP))
+
+    def sharded(
+        self, function: Callable[..., Any], specs: tuple[PartitionSpec, ...], **settings: Any
+    ) -> Any:
+        """Jit a function over [group, ...] so that each device computes its own groups."""
+        mapped = jax.shard_map(
+            function, mesh=self.mesh, in_specs=specs, out_specs=GROUP, check_vma=False
+        )
+        return jax.jit(mapped, **settings)
+
+    def program_shapes(self, keys: Array, task: Task, runs: RunParams) -> Any:
+        """Shapes and types of a state in the program's order, [program run, ...]."""
+        state = jax.eval_shape(self.train.init, keys, task, runs)
+
+        def shape(leaf: jax.ShapeDtypeStruct, axis: int) -> jax.ShapeDtypeStruct:
+            rest = [size for i, size in enumerate(leaf.shape) if i not in (0, 1 + axis)]
+            return jax.ShapeDtypeStruct((len(self.layout.positions), *rest), leaf.dtype)
+
+        return jax.tree.map(shape, state, training.run_axes(state))
 
     def place_task(self, task: Task) -> Task:
         """A copy of the data on every device."""
