@@ -12,6 +12,7 @@
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,7 @@ class Curves:
         notes: one line for everything left out.
     """
 
-    group: dict[str, object]
+    group: dict[str, Any]
     parameters: np.ndarray
     interactions: np.ndarray
     seeds: tuple[int, ...]
@@ -77,7 +78,7 @@ class Curves:
     @property
     def horizon(self) -> float:
         """Horizon length of these runs."""
-        return float(str(self.group["horizon"]))
+        return float(self.group["horizon"])
 
     @property
     def seeds_at(self) -> np.ndarray:
@@ -168,7 +169,7 @@ def noise_variance(
         returns: shape [seed, point], NaN where a seed is missing.
 
     Raises:
-        FitError: the seeds do not differ at all.
+        FitError: no size has two seeds, or seeds do not differ at all.
     """
     counts = np.isfinite(returns).sum(axis=0)
     mean = np.nanmean(returns, axis=0)
@@ -178,8 +179,10 @@ def noise_variance(
         if here.sum() > 1:
             slope[here] = np.gradient(isotonic_regression(mean[here]), log_interactions[here])
     freedom = counts - 1.0
+    if not freedom.any():
+        raise FitError("no size has two seeds: weights and intervals need the spread over seeds")
     squares = np.nansum((returns - mean) ** 2, axis=0)
-    total = squares.sum() / max(freedom.sum(), 1)
+    total = squares.sum() / freedom.sum()
     if total <= 0:
         raise FitError("the returns of all seeds are the same: weights need seeds that differ")
 
@@ -199,7 +202,7 @@ def noise_variance(
     return variance(best.x)
 
 
-def _single_group(frame: pd.DataFrame) -> dict[str, object]:
+def _single_group(frame: pd.DataFrame) -> dict[str, Any]:
     """Values of the columns held fixed; raises FitError where one of them varies."""
     if frame.empty:
         raise FitError("there are no rows: the power law needs runs of at least 3 sizes")

@@ -25,7 +25,6 @@ from analysis.level_estimate import (
     product_law_at,
 )
 from analysis.uncertainty import Interval
-from mnist_horizon.schedules import Schedule
 
 
 @dataclass(frozen=True)
@@ -203,5 +202,6 @@ def _groups(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     varying = [name for name in columns if frame[name].nunique() > 1 and "schedule" not in name]
     for _, rows in frame.groupby(columns, dropna=False):
         first = rows.iloc[0]
-        schedule = Schedule(first["schedule"], float(first["schedule_level"]))
-        yield ", ".join([str(schedule), *(f"{name} {first[name]}" for name in varying)]), rows
+        level = "" if first["schedule"] == "dense" else f":{first['schedule_level']:g}"
+        named = [f"{name} {first[name]}" for name in varying]
+        yield ", ".join([f"{first['schedule']}{level}", *named]), rows
