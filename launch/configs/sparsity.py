@@ -1,0 +1,40 @@
+"""Horizon and sparsity together on MNIST: which schedule and horizon need how many interactions.
+
+    python -m launch.sweep --config=launch/configs/sparsity.py --workdir=runs/sparsity
+    python -m analysis.report runs/sparsity
+
+`--config=launch/configs/sparsity.py:digits` is the version of minutes on the embedded digits.
+
+The grid is cut by the cost that `mnist_horizon.theory` predicts: runs that would need more than the
+budget at a return of 0.85 are kept where theory puts them within a factor 10 of it (they are
+censored, and say so), and delays go up to 16, whose best horizon is near 26.
+"""
+
+import ml_collections
+
+from launch.configs import horizon, quickstart
+
+
+def get_config(task: str = "mnist") -> ml_collections.ConfigDict:
+    """7 horizons, 9 schedules, 2 widths, 4 seeds: 504 runs."""
+    config = (quickstart if task == "digits" else horizon).get_config()
+    config.schedules = (
+        "dense",
+        "revealed:0.25",
+        "revealed:0.0625",
+        "periodic:2",
+        "periodic:4",
+        "periodic:16",
+        "streak:2",
+        "streak:3",
+        "streak:4",
+    )
+    config.horizons = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 127.0)
+    config.widths = (16, 64)
+    config.noise.samples = 0
+    config.stop_at_return = 0.85
+    if task == "digits":
+        config.horizons = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0)
+        config.widths = (32,)
+        config.batch.rollout_length = 256
+    return config
