@@ -6,6 +6,7 @@ its interval held the value it was drawn from, with the binomial interval of tha
 wide it was. The same command prints the same table, whatever the number of processes.
 """
 
+import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -161,7 +162,8 @@ def coverage_table(
     if processes == 1:
         outcomes = [_draw(job) for job in jobs]
     else:
-        with ProcessPoolExecutor(processes) as pool:
+        # Fresh processes: forking one that has threads, as JAX's import may leave, can hang.
+        with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
             outcomes = list(pool.map(_draw, jobs, chunksize=8))
     rows = []
     for i, target in enumerate(targets):

@@ -1,0 +1,274 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mnist_horizon import results
+from mnist_horizon.results import (
+    NOISE_SCHEMA,
+    REQUIRED_COLUMNS,
+    SCHEMA,
+    ResultsError,
+    load_policy,
+    read_noise,
+    read_results,
+    read_sweep,
+    save_policy,
+    write_results,
+)
+
+
+def rows_of(run_id: str, count: int = 3, **changes: object) -> list[dict[str, object]]:
+    base: dict[str, object] = {
+        "run_id": run_id,
+        "task": "digits",
+        "network": "mlp",
+        "algorithm": "vpg",
+        "schedule": "dense",
+        "schedule_level": 1.0,
+        "width": 8,
+        "parameters": 610,
+        "flops_per_interaction": 3000.0,
+        "horizon": 3.0,
+        "discount": 0.5,
+        "seed": 0,
+    }
+    return [
+        base | {"interactions": 100 * (i + 1), "return_mean": 0.1 * (i + 1)} | changes
+        for i in range(count)
+    ]
+
+
+def test_round_trip_fills_in_defaults_and_keeps_types(tmp_path):
+    write_results(tmp_path / "results" / "a.parquet", rows_of("one", baseline="value_net"))
+    read = read_results(tmp_path)
+    assert read.notes == ()
+    assert list(read.frame) == SCHEMA.names
+    assert read.frame["baseline"].tolist() == ["value_net"] * 3
+    assert read.frame["gae_lambda"].tolist() == [1.0] * 3
+    assert read.frame["interactions"].dtype == np.int64
+    assert read.frame["interactions"].tolist() == [100, 200, 300]
+    assert read.frame["reward_mean"].isna().all()
+
+
+def test_columns_chosen_come_with_what_every_reader_needs(tmp_path):
+    write_results(tmp_path / "results" / "a.parquet", rows_of("one"))
+    frame = read_results(tmp_path, columns=["horizon"]).frame
+    assert sorted(frame) == ["horizon", "interactions", "return_mean", "run_id"]
+
+
+def test_written_file_is_the_old_or_the_new_one(tmp_path, monkeypatch):
+    path = tmp_path / "results" / "a.parquet"
+    write_results(path, rows_of("one"))
+
+    def half_then_fail(table, file, **options):
+        file.write(b"PAR1 half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(results.pq, "write_table", half_then_fail)
+    with pytest.raises(OSError, match="disk full"):
+        write_results(path, rows_of("two"))
+    assert [file.name for file in path.parent.iterdir()] == ["a.parquet"]
+    assert set(read_results(tmp_path).frame["run_id"]) == {"one"}
+
+
+def test_written_files_can_be_read_by_others(tmp_path):
+    path = tmp_path / "results" / "a.parquet"
+    write_results(path, rows_of("one"))
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
+def test_writing_refuses_what_the_schema_does_not_know(tmp_path):
+    with pytest.raises(ResultsError, match="unknown reward_maen"):
+        write_results(tmp_path / "a.parquet", rows_of("one", reward_maen=1.0))
+    without = [{k: v for k, v in row.items() if k != "seed"} for row in rows_of("one")]
+    with pytest.raises(ResultsError, match="lacks seed"):
+        write_results(tmp_path / "a.parquet", without)
+    with pytest.raises(ResultsError, match="cannot write"):
+        write_results(tmp_path / "a.parquet", rows_of("one", width=8.5))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_of_others_need_only_the_required_columns_in_any_fitting_type(tmp_path):
+    frame = pd.DataFrame(rows_of("one"))[list(reversed(REQUIRED_COLUMNS))]
+    frame = frame.astype({"horizon": "int32", "task": "category", "width": "float64"})
+    (tmp_path / "results").mkdir()
+    frame.assign(extra=1).to_parquet(tmp_path / "results" / "theirs.parquet")
+    read = read_results(tmp_path)
+    assert read.notes == ()
+    assert read.frame["horizon"].tolist() == [3.0] * 3
+    assert read.frame["width"].dtype == np.int64
+    assert set(read.frame["task"]) == {"digits"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "cannot be read"),
+        (lambda path: path.write_bytes(b""), "cannot be read"),
+        (
+            lambda path: pd.DataFrame(rows_of("bad")).drop(columns=["seed"]).to_parquet(path),
+            "lacks the column seed",
+        ),
+        (
+            lambda path: pd.DataFrame(rows_of("bad", seed=0.5)).to_parquet(path),
+            "cannot be read",
+        ),
+    ],
+    ids=["truncated", "empty", "missing column", "fractional seed"],
+)
+def test_a_bad_table_is_noted_in_one_line_and_the_rest_is_read(tmp_path, damage, says):
+    write_results(tmp_path / "results" / "bad.parquet", rows_of("bad"))
+    write_results(tmp_path / "results" / "good.parquet", rows_of("good"))
+    damage(tmp_path / "results" / "bad.parquet")
+    read = read_results(tmp_path)
+    assert set(read.frame["run_id"]) == {"good"}
+    (note,) = read.notes
+    assert "bad.parquet" in note
+    assert says in note
+    assert "\n" not in note
+
+
+def test_rows_without_a_finite_return_are_noted_with_their_run(tmp_path):
+    rows = rows_of("fine") + rows_of("diverged")
+    rows[4]["return_mean"] = float("nan")
+    rows[5]["return_mean"] = float("inf")
+    write_results(tmp_path / "results" / "a.parquet", rows)
+    read = read_results(tmp_path)
+    assert len(read.frame) == 4
+    (note,) = read.notes
+    assert note.startswith("2 rows of 1 runs")
+    assert "diverged at 200 interactions" in note
+
+
+def test_rows_with_an_empty_required_column_are_left_out_and_types_kept(tmp_path):
+    (tmp_path / "results").mkdir()
+    frame = pd.DataFrame(rows_of("one")).astype({"seed": "Int64"})
+    frame.loc[1, "seed"] = pd.NA
+    frame.to_parquet(tmp_path / "results" / "a.parquet")
+    read = read_results(tmp_path)
+    assert read.frame["interactions"].tolist() == [100, 300]
+    assert read.frame["seed"].dtype == np.int64
+    assert read.notes == ("1 rows left out: a required column is empty there",)
+
+
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()])
+def test_nothing_to_read_is_an_error_of_one_line(tmp_path, make):
+    make(tmp_path / "w")
+    with pytest.raises(ResultsError) as error:
+        read_results(tmp_path / "w")
+    assert "no results to read" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_all_rows_bad_is_nothing_to_read(tmp_path):
+    write_results(tmp_path / "results" / "a.parquet", rows_of("one", return_mean=np.nan))
+    with pytest.raises(ResultsError, match="not a number"):
+        read_results(tmp_path)
+
+
+def test_one_missing_folder_of_two_is_a_note(tmp_path):
+    write_results(tmp_path / "w" / "results" / "a.parquet", rows_of("one"))
+    read = read_results([tmp_path / "w", tmp_path / "nowhere"])
+    assert len(read.frame) == 3
+    assert read.notes == (f"{tmp_path / 'nowhere'}: left out, no such folder",)
+
+
+def test_the_same_run_in_two_folders_is_read_once_and_another_one_is_renamed(tmp_path):
+    write_results(tmp_path / "v" / "results" / "a.parquet", rows_of("same") + rows_of("other"))
+    write_results(
+        tmp_path / "w" / "results" / "a.parquet",
+        rows_of("same") + rows_of("other", optimizer="sgd"),
+    )
+    read = read_results([tmp_path / "v", tmp_path / "w"])
+    assert read.frame.groupby("run_id").size().to_dict() == {"same": 3, "other": 3, "other@w": 3}
+    assert len(read.notes) == 2
+    again = read_results([tmp_path / "v", tmp_path / "v"])
+    assert len(again.frame) == 6
+    assert again.notes == ()
+
+
+def test_runs_of_programs_that_go_on_are_unfinished(tmp_path):
+    write_results(tmp_path / "results" / "a.parquet", rows_of("short") + rows_of("whole", 5))
+    write_results(tmp_path / "results" / "b.parquet", rows_of("stopped"))
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "sweep.json").write_text(json.dumps({"budget": 500}))
+    going = {"runs": ["short", "whole", "waiting"], "done": False}
+    (tmp_path / "programs" / "a.json").write_text(json.dumps(going))
+    (tmp_path / "programs" / "b.json").write_text(json.dumps({"runs": ["stopped"], "done": True}))
+    (tmp_path / "programs" / "c.json").write_text("{")
+    read = read_results(tmp_path)
+    assert read.unfinished == {"short", "waiting"}
+    assert any("2 runs are short of the budget" in note for note in read.notes)
+    assert any("c.json" in note for note in read.notes)
+
+
+def test_policy_round_trip_and_its_errors(tmp_path):
+    params = {"dense_0": {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3)}}
+    save_policy(tmp_path, "run-1", params)
+    loaded = load_policy(tmp_path, "run-1")
+    np.testing.assert_array_equal(loaded["dense_0"]["kernel"], params["dense_0"]["kernel"])
+    with pytest.raises(ResultsError, match="no finished run 'run-2'"):
+        load_policy(tmp_path, "run-2")
+    path = tmp_path / "policies" / "run-1.msgpack"
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(ResultsError, match="cannot be read"):
+        load_policy(tmp_path, "run-1")
+    with pytest.raises(ResultsError, match="no run id"):
+        save_policy(tmp_path, "../elsewhere", params)
+
+
+def test_sweep_spec_and_its_errors(tmp_path):
+    with pytest.raises(ResultsError, match="holds no sweep"):
+        read_sweep(tmp_path)
+    (tmp_path / "sweep.json").write_text('{"budget": 5}')
+    assert read_sweep(tmp_path) == {"budget": 5}
+    (tmp_path / "sweep.json").write_text("[1]")
+    with pytest.raises(ResultsError, match="not a JSON object"):
+        read_sweep(tmp_path)
+
+
+def test_noise_table_round_trip(tmp_path):
+    texts = {"run_id": "one", "task": "digits", "schedule": "dense", "baseline": "none"}
+    row = dict.fromkeys(NOISE_SCHEMA.names, 1) | texts
+    write_results(tmp_path / "noise" / "a.parquet", [row], NOISE_SCHEMA)
+    read = read_noise(tmp_path)
+    assert list(read.frame) == NOISE_SCHEMA.names
+    with pytest.raises(ResultsError, match="no noise to read"):
+        read_noise(tmp_path / "nowhere")
+
+
+_LOAD = """
+import resource, sys, time
+from mnist_horizon.results import read_results
+before = time.process_time()
+frame = read_results(sys.argv[1]).frame
+seconds = time.process_time() - before
+print(len(frame), seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_a_hundred_thousand_rows_load_in_two_seconds_and_a_gibibyte(tmp_path):
+    runs = 200
+    table = pa.Table.from_pylist(rows_of("run", 50))
+    for program in range(10):
+        parts = [
+            table.set_column(0, "run_id", pa.array([f"p{program}-r{run}"] * 50))
+            for run in range(runs)
+        ]
+        (tmp_path / "results").mkdir(exist_ok=True)
+        pq.write_table(pa.concat_tables(parts), tmp_path / "results" / f"p{program}.parquet")
+    printed = subprocess.run(
+        [sys.executable, "-c", _LOAD, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    count, seconds, kibibytes = printed.stdout.split()
+    assert int(count) == 100_000
+    assert float(seconds) < 2
+    assert int(kibibytes) < 2**20
