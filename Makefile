@@ -22,6 +22,7 @@ export PIP_CACHE_DIR := $(CACHE)/pip
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export XDG_CACHE_HOME := $(CACHE)
 export MPLCONFIGDIR := $(CACHE)/matplotlib
+export KERAS_HOME := $(CACHE)/keras
 export IPYTHONDIR := $(CACHE)/ipython
 export JUPYTER_CONFIG_DIR := $(CACHE)/jupyter/config
 export JUPYTER_DATA_DIR := $(CACHE)/jupyter/data
@@ -70,6 +71,7 @@ test-full: $(DEV)
 	@echo '== Slow tests: pytest'
 	@$(PY) -m pytest -m slow
 
+# The lock covers every extra: they resolve together, and a constraint installs nothing by itself.
 lock: $(UV)
 	@echo '== Renewing requirements.lock: all extras, Python 3.11 and newer, hashes, no addresses'
 	@UV_CUSTOM_COMPILE_COMMAND='make lock' $(UV) pip compile --quiet pyproject.toml --all-extras \
