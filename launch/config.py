@@ -72,7 +72,13 @@ def spec(config: Any) -> SweepSpec:
     """
     if config is None:
         raise SweepError("--config: name a sweep, such as --config=launch/configs/quickstart.py")
-    return spec_from(config.to_dict())
+    try:
+        settings = config.to_dict()
+    except OSError as error:  # a file that is not there is said only here
+        raise SweepError(f"--config: {str(error).strip().splitlines()[-1].strip()}") from None
+    except AttributeError:
+        raise SweepError("--config: get_config() must return a ConfigDict") from None
+    return spec_from(settings)
 
 
 def run(main: Callable[[Sequence[str]], int]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from mnist_horizon import memory, sweep, workdir
+from mnist_horizon import devices, memory, sweep, workdir
 from mnist_horizon.spec import SweepSpec
 from mnist_horizon.sweep import Program
 from mnist_horizon.tasks import LoadedTask
@@ -30,7 +30,7 @@ class ProgramForecast:
         program: the program.
         interactions: of all its runs.
         flops: counted training FLOPs of all its runs.
-        memory: bytes on the device, the data set included.
+        memory: bytes on all devices, the data set on each of them included.
         seconds: at `EFFICIENCY` of the product's speed, compilation included.
     """
 
@@ -62,7 +62,11 @@ def forecast(
     result = []
     for program in [*placed, *sweep.plan(spec, rest, needs)]:
         interactions = len(program.runs) * spec.updates * spec.batch_size
+        layout = devices.choose_layout(
+            len(program.seeds), len(program.variants), jax.device_count()
+        )
         need = memory.need(spec, program.width, task.task)
+        held = need.of(layout.groups, layout.runs_per_group) + layout.devices * data
         work = interactions * sweep.work_per_interaction(spec, program.width, classes, shape)
         result.append(
             ProgramForecast(
@@ -70,7 +74,7 @@ def forecast(
                 interactions=interactions,
                 flops=float(interactions)
                 * sweep.flops_per_interaction(spec, program.width, classes, shape),
-                memory=need.of(len(program.seeds), len(program.variants)) + data,
+                memory=held,
                 seconds=work / (EFFICIENCY * speed) + COMPILE_SECONDS,
             )
         )
@@ -99,8 +103,8 @@ def describe(spec: SweepSpec, task: LoadedTask, costs: Sequence[ProgramForecast]
             f"time: at {EFFICIENCY:.0%} of the speed of this machine's matrix product "
             f"({jax.default_backend()}, {os.cpu_count()} cores), and {COMPILE_SECONDS:g} s to "
             "compile a program",
-            f"memory: of the device, {size(memory.data_bytes(task.task))} of it the data set; "
-            "the total is the largest program's",
+            f"memory: of {jax.device_count()} devices, with the data set "
+            f"({size(memory.data_bytes(task.task))}) on each; the total is the largest program's",
         ]
     )
 

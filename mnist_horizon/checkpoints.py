@@ -5,7 +5,7 @@ import json
 import logging
 import shutil
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import jax
 import numpy as np
@@ -25,12 +25,14 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
+        for half_written in self._folder.glob("*.orbax-checkpoint-tmp*"):
+            shutil.rmtree(half_written)
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=KEPT, enable_async_checkpointing=False, cleanup_tmp_directories=True
+            max_to_keep=KEPT, enable_async_checkpointing=False, lightweight_initialize=True
         )
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Checkpoints":
         return self
 
     def __exit__(self, *_: object) -> None:

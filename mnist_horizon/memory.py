@@ -1,19 +1,24 @@
 """Device memory of a program, estimated beforehand, so that programs are cut to fit.
 
-Counted is what is live at once in the compiled update and in the compiled evaluation, whichever is
-larger; `tests/mnist_horizon/test_memory.py` compares it with XLA's own account. The data set,
-which all programs share, is not part of it (`data_bytes`).
+Counted is what lives at once in the compiled update and in the compiled evaluation, whichever is
+larger. The factors say how many copies of an array XLA keeps; they were read off its account of
+compiled programs, and `tests/mnist_horizon/test_memory.py` holds them to it. The data set, which
+all programs share, is not part of it (`data_bytes`).
 """
 
+import math
 from dataclasses import dataclass
 
 import jax
 
 from mnist_horizon import networks
-from mnist_horizon.spec import SweepError, SweepSpec
+from mnist_horizon.spec import SweepError, SweepSpec, check_observations
 from mnist_horizon.tasks import Task
+from mnist_horizon.training import EVALUATION_PART
 
 FLOAT = 4
+LOGITS_OF_UPDATE, LOGITS_OF_EVALUATION = 5, 3
+"""Arrays of the logits' size: probabilities, their sums, what is added to their gradient."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,58 @@ class Need:
         return groups * (self.group + runs * self.run)
 
 
+@dataclass(frozen=True)
+class _Floats:
+    """Floats of one network: parameters, and for an interaction each layer's arrays."""
+
+    parameters: int
+    first: int
+    """What the first layer sees; the runs of a group share it."""
+    hidden: list[int]
+    """What each hidden layer gives."""
+    patches: list[int]
+    """Copies that each hidden layer sees, where it sees patches; 0 where it sees the one before."""
+    outputs: int
+    is_convolution: bool
+    is_bf16: bool
+
+    @property
+    def training(self) -> float:
+        """Kept from the forward pass for the backward pass, and its gradient on the way.
+
+        Each hidden layer before and after its activation; a last convolution once more, turned
+        into the linear layer's order; patches with a third of their gradient, in the type of the
+        products.
+        """
+        last = self.hidden[-1] * self.is_convolution
+        patches = sum(self.patches) * (2 / 3 if self.is_bf16 else 4 / 3)
+        return 2 * sum(self.hidden) + last + patches
+
+    @property
+    def forward(self) -> float:
+        """At the widest place of a forward pass that keeps nothing."""
+        before = [0, *self.hidden]
+        copies = 1.5 if self.is_bf16 else 2
+        stages = zip(before, self.patches, self.hidden, strict=False)
+        return max(
+            max(copies * high, copies * low + patch + high * self.is_convolution)
+            for low, patch, high in stages
+        )
+
+    @property
+    def rearranged(self) -> float:
+        """Parameters in the order, or the type, that the evaluation's products want."""
+        return self.parameters / 2 if self.is_bf16 else self.parameters
+
+
 def needs(spec: SweepSpec, task: Task) -> dict[int, Need]:
     """What a run and a group need at each width of the sweep.
 
     Raises:
-        SweepError: one run alone needs more than `max_program_bytes`.
+        SweepError: one run alone needs more than `max_program_bytes`, or the network cannot look
+            at the task's observations.
     """
+    check_observations(spec, task.train.images.shape[1:])
     result = {width: need(spec, width, task) for width in spec.widths}
     for number, width in enumerate(spec.widths):
         alone = result[width].of(1, 1)
@@ -47,23 +98,60 @@ def needs(spec: SweepSpec, task: Task) -> dict[int, Need]:
 
 def need(spec: SweepSpec, width: int, task: Task) -> Need:
     """What a run and a group of this width need."""
-    shape, network = task.train.images.shape[1:], spec.network_spec(width)
-    outputs = [task.classes] + [1] * (spec.baseline == "value_net")
-    parameters = sum(networks.count_parameters(network, out, shape) for out in outputs)
-    copies = 2 + 2 * (spec.optimizer.name == "adam")
-    activations = sum(
-        layer.positions * layer.fan_out
-        for out in outputs
-        for layer in networks.layers(network, out, shape)
-    )
-    first = networks.layers(network, task.classes, shape)[0]
-    inputs = first.positions * first.fan_in
-    return Need(
-        run=FLOAT * (copies * parameters + 3 * activations * spec.batch_size),
-        group=FLOAT * inputs * spec.batch_size,
-    )
+    policy = _floats(spec, width, task.classes, task)
+    nets = [policy]
+    if spec.baseline == "value_net":
+        nets.append(_floats(spec, width, 1, task))
+    parameters = sum(net.parameters for net in nets)
+    state = parameters * (3 if spec.optimizer.name == "adam" else 1)
+    rows = _evaluation_rows(task)
+    evaluation = rows * (policy.forward + LOGITS_OF_EVALUATION * policy.outputs)
+    shared = policy.first * max(spec.batch_size, rows) + policy.parameters
+    if spec.noise.samples:
+        shared = max(shared, spec.batch_size * task.classes * max(policy.hidden))
+    run = state + max(_update(spec, nets, state), evaluation + policy.rearranged)
+    return Need(run=math.ceil(FLOAT * run), group=FLOAT * shared)
 
 
 def data_bytes(task: Task) -> int:
-    """Bytes of the data set on the device."""
+    """Bytes of the data set on a device."""
     return int(sum(leaf.nbytes for leaf in jax.tree.leaves(task)))
+
+
+def _update(spec: SweepSpec, nets: list[_Floats], state: int) -> float:
+    """Floats of an update: while the batch is worked on, or while its gradient is added up.
+
+    PPO's passes over minibatches carry a copy of the state.
+    """
+    batch, parameters = spec.batch_size, sum(net.parameters for net in nets)
+    logits = LOGITS_OF_UPDATE * nets[0].outputs
+    if spec.algorithm.name == "ppo":
+        part = batch // spec.algorithm.minibatches
+        acting = batch * (max(net.forward for net in nets) + logits)
+        training = part * sum(net.training for net in nets) + parameters + batch * logits
+        return max(acting, training + state)
+    working = batch * (sum(net.training for net in nets) + logits)
+    return max(working, batch * sum(sum(net.hidden) for net in nets) + parameters)
+
+
+def _floats(spec: SweepSpec, width: int, outputs: int, task: Task) -> _Floats:
+    network, shape = spec.network_spec(width), task.train.images.shape[1:]
+    layers = networks.layers(network, outputs, shape)
+    first, *rest = layers[:1] + layers[1 + spec.phase_visible :]
+    middle = [first, *rest[:-1]]
+    is_convolution = network.name == "cnn"
+    return _Floats(
+        parameters=networks.count_parameters(network, outputs, shape),
+        first=first.positions * first.fan_in,
+        hidden=[layer.positions * layer.fan_out for layer in middle],
+        patches=[0] + [is_convolution * layer.positions * layer.fan_in for layer in middle[1:]],
+        outputs=outputs,
+        is_convolution=is_convolution,
+        is_bf16=spec.precision == "bf16",
+    )
+
+
+def _evaluation_rows(task: Task) -> int:
+    """Examples of the test split that are looked at together."""
+    count = task.test.labels.shape[0]
+    return math.ceil(count / math.ceil(count / EVALUATION_PART))

@@ -34,12 +34,13 @@ from mnist_horizon import (
     workdir,
 )
 from mnist_horizon.checkpoints import Checkpoints
+from mnist_horizon.devices import Laid, Layout
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.progress import Progress
-from mnist_horizon.spec import SweepSpec
+from mnist_horizon.spec import SweepError, SweepSpec
 from mnist_horizon.sweep import Program, Run
 from mnist_horizon.tasks import LoadedTask, Task, identity_settings
-from mnist_horizon.training import RunState
+from mnist_horizon.training import RunState, TrainSpec
 
 LOG = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ def run_sweep(
         checkpoint_seconds: time between checkpoints of a program.
 
     Raises:
-        SweepError: the directory holds another sweep, or a run does not fit into the memory.
+        SweepError: the directory holds another sweep, or a program does not fit into the memory.
         Interrupted: SIGTERM or SIGINT came; the same call goes on where this one stopped.
         OSError: the directory cannot be written; what it holds is whole, and the same call goes
             on from there.
@@ -122,7 +123,8 @@ def run_sweep(
                         progress.skip(program)
                     else:
                         runner = ProgramRunner(spec, program, folder, task, checkpoint_seconds)
-                        runner.run(stop, progress)
+                        with _memory_named(program):
+                            runner.run(stop, progress)
             is_new = len(busy) < len(waiting)
             waiting = busy
     records = [workdir.read_record(folder, program) for program in programs]
@@ -151,14 +153,12 @@ class ProgramRunner:
         layout = devices.choose_layout(
             len(program.seeds), len(program.variants), jax.device_count()
         )
-        train_spec = spec.train_spec(program.width)
-        self.laid = devices.Laid(training.make_train(train_spec), layout)
+        self.laid, self._measure = _functions(
+            spec.train_spec(program.width), layout, spec.noise.samples
+        )
         self.runs = self.laid.place_runs(sweep.run_params(spec, program))
         self.keys = self.laid.place_keys(program.seeds)
         self.data = self.laid.place_task(task.task)
-        measure = functools.partial(noise.measure, train_spec, spec.noise.samples)
-        group, same = devices.GROUP, devices.REPLICATED
-        self._measure = self.laid.sharded(measure, (group, group, same, group, same))
 
     def run(self, stop: Callable[[], bool], progress: Progress) -> None:
         """Run to the end, or raise `Interrupted` with everything checkpointed."""
@@ -329,6 +329,18 @@ class ProgramRunner:
         workdir.write_done(self.folder, self.spec, self.program, files, self.task.provenance, facts)
 
 
+@functools.lru_cache(maxsize=4)
+def _functions(spec: TrainSpec, layout: Layout, samples: int) -> tuple[Laid, Callable[..., Any]]:
+    """A program's functions and the measurement of its noise.
+
+    Programs of the same shapes are given the same functions, so that they are compiled once.
+    """
+    laid = Laid(training.make_train(spec), layout)
+    group, same = devices.GROUP, devices.REPLICATED
+    measure = functools.partial(noise.measure, spec, samples)
+    return laid, laid.sharded(measure, (group, group, same, group, same))
+
+
 def _next_chunk(chunk: int, seconds: float, is_whole: bool) -> int:
     """Updates of the next chunk, so that one takes about `CHUNK_SECONDS`.
 
@@ -377,6 +389,20 @@ def _run_columns(spec: SweepSpec, run: Run, task: Task) -> dict[str, Any]:
         "phase_visible": spec.phase_visible,
         "seed": run.seed,
     }
+
+
+@contextmanager
+def _memory_named(program: Program) -> Iterator[None]:
+    """Turn a device's lack of memory into a line that says what to change."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise SweepError(
+            f"max_program_bytes: {program.program_id} needs more memory than the device has: "
+            "choose a smaller one, and another --workdir"
+        ) from error
 
 
 @contextmanager

@@ -184,6 +184,17 @@ def spec_from(settings: Mapping[str, Any]) -> SweepSpec:
     return spec
 
 
+def check_observations(spec: SweepSpec, shape: tuple[int, ...]) -> None:
+    """Refuse a network that cannot look at observations of this shape.
+
+    Raises:
+        SweepError: a CNN was given what is no square image.
+    """
+    is_square = len(shape) == 2 and shape[0] == shape[1]
+    message = f"'cnn' needs square images, and those of task {spec.task!r} have shape {shape}"
+    _require(spec.network.name != "cnn" or is_square, "network.name", message)
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Fields that are no axes and differ between two `to_json`s, as `field: old -> new`.
 
@@ -294,9 +305,9 @@ def _check_axes(spec: SweepSpec) -> None:
         _require(canonical == text, f"schedules[{number}]", f"write {canonical!r}, not {text!r}")
     for number, horizon in enumerate(spec.horizons):
         _require(horizon >= 1, f"horizons[{number}]", f"must be at least 1, not {horizon:g}")
-        discount = np.float32(discount_from_horizon(horizon))
+        below_one = bool(np.float32(discount_from_horizon(horizon)) < 1)
         message = f"{horizon:g} is a discount of 1 in single precision: choose one below 1e7"
-        _require(discount < 1, f"horizons[{number}]", message)
+        _require(below_one, f"horizons[{number}]", message)
     for number, rate in enumerate(spec.optimizer.learning_rates):
         _require(rate > 0, f"optimizer.learning_rates[{number}]", f"must be above 0, not {rate:g}")
 

@@ -1,0 +1,314 @@
+"""The command `python -m launch.sweep` as processes: what it prints, and what ends it."""
+
+import contextlib
+import json
+import os
+import pty
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from launch import config
+from launch.forecast import forecast
+from mnist_horizon import devices, memory, results, sweep, tasks
+from mnist_horizon.networks import backward_flops, forward_flops
+from tests.launch import commands
+from tests.mnist_horizon.sweeps import outputs, records, tiny
+
+SMOKE = "--config=launch/configs/smoke.py"
+TINY = (
+    SMOKE,
+    "--config.widths=(4,)",
+    "--config.schedules=('dense',)",
+    "--config.budget=1280",
+    "--config.evaluations=4",
+)
+"""`tiny()` as a command line."""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working directory of a tiny sweep that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("finished")
+    command = commands.run(folder / "io", *TINY, f"--workdir={folder / 'w'}")
+    assert command.wait() == config.DONE, command.err
+    assert f"results in {folder}/w/results; peak memory" in command.err
+    return folder / "w"
+
+
+def test_a_second_call_says_that_all_is_done(finished: Path, tmp_path: Path) -> None:
+    before = outputs(finished)
+    command = commands.run(tmp_path, *TINY, f"--workdir={finished}")
+    assert command.wait() == config.DONE
+    assert "4 runs in 1 programs; 4 runs are done already" in command.err
+    assert outputs(finished) == before
+
+
+def test_a_results_folder_from_elsewhere_goes_on(finished: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(finished, tmp_path / "from another machine")
+    command = commands.run(
+        tmp_path, *TINY, "--config.horizons=(1.0,3.0,7.0,15.0)", f"--workdir={moved}"
+    )
+    assert command.wait() == config.DONE, command.err
+    assert results.read_results(moved).frame["run_id"].nunique() == 8
+    assert outputs(finished).items() <= outputs(moved).items()
+
+
+def test_another_sweep_is_refused(finished: Path, tmp_path: Path) -> None:
+    command = commands.run(tmp_path, *TINY, "--config.baseline=none", f"--workdir={finished}")
+    assert command.wait() == config.BAD_INPUT
+    (line,) = command.err.splitlines()
+    assert "baseline: 'expected_reward' -> 'none'" in line
+
+
+def test_a_dry_run_prints_the_cost_and_writes_nothing(tmp_path: Path) -> None:
+    workdir = tmp_path / "w"
+    command = commands.run(tmp_path, SMOKE, f"--workdir={workdir}", "--dry_run")
+    assert command.wait() == config.DONE, command.err
+    assert not workdir.exists()
+    header, *rows = command.out.splitlines()
+    assert header.split() == [
+        "program",
+        "runs",
+        "interactions",
+        "PFLOP",
+        "memory",
+        "expected",
+        "time",
+    ]
+    cells = [re.split(r"\s{2,}", row.strip()) for row in rows[:3]]
+    assert [row[1:3] for row in cells] == [["8", "20,480"], ["8", "20,480"], ["16", "40,960"]]
+    flops = 20_480 * sum(map(_flops, (4, 8))) / 1e15
+    assert float(cells[2][3]) == pytest.approx(flops, rel=1e-3)
+    assert all(row[4].endswith("MB") and re.fullmatch(r"\d+ s", row[5]) for row in cells)
+    assert "each run: 40 updates of 64 = 2560 interactions (budget 2560)" in command.out
+    assert "peak memory of this process so far" in command.out
+
+
+def _flops(width: int) -> int:
+    network = tiny().network_spec(width)
+    return forward_flops(network, 10, (8, 8)) + backward_flops(network, 10, (8, 8))
+
+
+def test_a_forecast_is_of_what_is_missing(finished: Path) -> None:
+    task = tasks.load("digits", {})
+    assert forecast(tiny(), finished, task, speed=1e11) == []
+    spec = tiny(seeds=3, widths=(4, 8))
+    costs = forecast(spec, finished, task, speed=1e11)
+    assert [(c.program.width, len(c.program.runs)) for c in costs] == [(4, 2), (8, 6)]
+    for cost in costs:
+        width, runs = cost.program.width, cost.program.runs
+        interactions = len(runs) * spec.updates * 64
+        assert cost.interactions == interactions
+        assert cost.flops == interactions * _flops(width)
+        layout = devices.choose_layout(len(cost.program.seeds), 2, 1)
+        need = memory.need(spec, width, task.task).of(layout.groups, layout.runs_per_group)
+        assert cost.memory == need + memory.data_bytes(task.task)
+        slower = interactions * sweep.ELEMENTWISE_FLOPS / 1e11
+        assert cost.seconds > slower
+
+
+def test_paper_py_can_be_afforded(mnist_dir: Path, tmp_path: Path) -> None:
+    """The grid for an accelerator: its dry run on this machine, against a direct count."""
+    started = time.monotonic()
+    command = commands.run(
+        tmp_path,
+        "--config=launch/configs/paper.py",
+        f"--config.task.data_dir={mnist_dir}",
+        f"--workdir={tmp_path / 'w'}",
+        "--dry_run",
+    )
+    assert command.wait() == config.DONE, command.err
+    assert not (tmp_path / "w").exists()
+    total = re.split(r"\s{2,}", next(r for r in command.out.splitlines() if "total" in r).strip())
+    assert total[:3] == ["total", "792", f"{792 * 4_194_304:,}"]
+    widths = (4, 9, 20, 45, 100, 225, 500, 1100, 2500)
+    flops = 88 * 4_194_304 * sum(4 * 784 * w + 6 * 10 * w for w in widths) / 1e15
+    assert float(total[3]) == pytest.approx(flops, rel=1e-3)
+    assert time.monotonic() - started < 120
+
+
+def test_sigterm_ends_with_code_3_and_the_command_goes_on(finished: Path, tmp_path: Path) -> None:
+    arguments = (*TINY, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
+    command = commands.start(tmp_path, *arguments)
+    wait_for(tmp_path / "w" / "checkpoints", "*/[0-9]*")
+    os.kill(command.process.pid or 0, signal.SIGTERM)
+    assert command.wait() == config.INTERRUPTED, command.err
+    assert command.err.splitlines()[-1] == ("interrupted: all is saved, the same command goes on")
+    again = commands.run(tmp_path, *arguments)
+    assert again.wait() == config.DONE, again.err
+    assert "goes on at update" in again.err
+    assert outputs(tmp_path / "w") == outputs(finished)
+
+
+def wait_for(folder: Path, pattern: str, seconds: float = 120) -> None:
+    """Until a file is there."""
+    end = time.monotonic() + seconds
+    while not list(folder.glob(pattern)):
+        assert time.monotonic() < end, f"no {pattern} in {folder}"
+        time.sleep(0.01)
+
+
+def kill_at_random(
+    folder: Path, kills: int, arguments: tuple[str, ...], expected: dict[str, bytes]
+) -> int:
+    """Kill a sweep again and again until it is done; begin another until all kills are spent."""
+    moments = random.Random(0)
+    spent = sweeps = 0
+    while spent < kills:
+        sweeps += 1
+        workdir = folder / f"w{sweeps}"
+        command_line = (*arguments, f"--workdir={workdir}", "--checkpoint_seconds=0")
+        while True:
+            command = commands.start(folder / "io", *command_line)
+            if spent < kills:
+                # From the first write on: before it there is nothing to lose.
+                wait_for(workdir, "progress.jsonl")
+                command.process.join(moments.uniform(0, 3))
+            else:
+                command.process.join()
+            if command.process.exitcode is not None:
+                break
+            command.process.kill()
+            command.wait()
+            spent += 1
+        assert command.process.exitcode == config.DONE, command.err
+        assert outputs(workdir) == expected
+        for line in (workdir / "progress.jsonl").read_text().splitlines():
+            json.loads(line)
+    return sweeps
+
+
+def test_killed_three_times_equals_uninterrupted(finished: Path, tmp_path: Path) -> None:
+    assert kill_at_random(tmp_path, 3, TINY, outputs(finished)) >= 1
+
+
+@pytest.mark.slow
+def test_killed_twenty_times_equals_uninterrupted(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    assert commands.run(tmp_path / "io", SMOKE, f"--workdir={whole}").wait() == config.DONE
+    kill_at_random(tmp_path, 20, (SMOKE,), outputs(whole))
+
+
+def test_two_processes_take_different_programs(tmp_path: Path) -> None:
+    """Each run is computed once, by one or the other; a dead process's claim is taken over."""
+    room = memory.need(tiny(), 4, tasks.load("digits", {}).task).of(1, 2)
+    arguments = (*TINY, f"--config.max_program_bytes={room}", f"--workdir={tmp_path / 'w'}")
+    both = [commands.start(tmp_path / name, *arguments) for name in ("a", "b")]
+    assert [command.wait() for command in both] == [config.DONE] * 2, [c.err for c in both]
+    found = records(tmp_path / "w")
+    assert len(found) == 2
+    assert all(record["done"] for record in found.values())
+    entries = (tmp_path / "w" / "progress.jsonl").read_text().splitlines()
+    first = [json.loads(line)["program_id"] for line in entries if json.loads(line)["update"] == 1]
+    assert sorted(first) == sorted(found), "a program was begun twice"
+
+
+def test_the_claim_of_a_killed_process_is_free(finished: Path, tmp_path: Path) -> None:
+    arguments = (*TINY, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
+    killed = commands.start(tmp_path, *arguments)
+    wait_for(tmp_path / "w" / "checkpoints", "*/[0-9]*")
+    beside = commands.run(tmp_path / "beside", *arguments)
+    if killed.process.is_alive():
+        assert "is left to the process that works on it" in beside.err
+    killed.process.kill()
+    killed.wait()
+    again = commands.run(tmp_path, *arguments)
+    assert again.wait() == config.DONE, again.err
+    assert outputs(tmp_path / "w") == outputs(finished)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("only root may mount a file system")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("moment", ["start", "checkpoint"])
+def test_a_full_disk_is_said_in_a_line_and_loses_nothing(
+    moment: str, small_disk: Path, finished: Path, tmp_path: Path
+) -> None:
+    workdir = small_disk / "w"
+    arguments = (*TINY, f"--workdir={workdir}", "--checkpoint_seconds=0")
+    if moment == "start":
+        fill(small_disk / "ballast")
+        command = commands.run(tmp_path, *arguments)
+    else:
+        command = commands.start(tmp_path, *arguments, "--config.budget=64000")
+        wait_for(workdir / "checkpoints", "*/[0-9]*")
+        fill(small_disk / "ballast")
+        arguments = (*arguments, "--config.budget=64000")
+    assert command.wait() == config.CANNOT_WRITE, command.err
+    last = command.err.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "No space left" in last
+    assert "the same command goes on" in last
+    assert "Traceback" not in command.err
+    (small_disk / "ballast").unlink()
+    again = commands.run(tmp_path, *arguments)
+    assert again.wait() == config.DONE, again.err
+    if moment == "start":
+        assert outputs(workdir) == outputs(finished)
+    else:
+        assert "goes on at update" in again.err
+
+
+def fill(path: Path) -> None:
+    """Write until the disk is full."""
+    with path.open("wb", buffering=0) as file:
+        for size in (2**20, 2**10, 1):
+            with contextlib.suppress(OSError):
+                while file.write(b"x" * size):
+                    pass
+    assert not shutil.disk_usage(path).free
+
+
+def test_a_run_that_is_not_finite_ends_with_code_1_and_is_named(tmp_path: Path) -> None:
+    rates = "--config.optimizer.learning_rates=(1e38,)"
+    command = commands.run(tmp_path, *TINY, rates, f"--workdir={tmp_path / 'w'}")
+    assert command.wait() == config.FAILED, command.err
+    last = command.err.splitlines()[-1]
+    assert last.startswith("error: not finite, so stopped: digits-mlp1-w4-h1-dense-lr1000")
+    assert "-s0 (update 1)" in last
+    assert "Traceback" not in command.err
+
+
+def test_a_terminal_shows_one_bar(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = commands.start(
+        tmp_path, *TINY, f"--workdir={tmp_path / 'w'}", stderr=os.ttyname(theirs)
+    )
+    shown = b""
+    os.set_blocking(ours, False)
+    while command.process.is_alive():
+        shown += _read(ours)
+        time.sleep(0.05)
+    shown += _read(ours)
+    os.close(theirs)
+    os.close(ours)
+    assert command.wait() == config.DONE
+    bars = [part for part in re.split(r"[\r\n]", shown.decode()) if "%|" in part]
+    (program,) = records(tmp_path / "w")
+    pattern = rf"100%\|.*\| {program}, .* interactions/s, \d:\d\d left, mean return 0\.\d{{3}}"
+    assert re.search(pattern, bars[-1]), bars[-1]
+    assert all(program in bar for bar in bars if not bar.strip().startswith("0%"))
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 2**16)
+    except (BlockingIOError, OSError):
+        return b""
