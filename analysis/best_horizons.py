@@ -16,7 +16,7 @@ from analysis.sparsity import JointData, JointLaw
 from analysis.uncertainty import Interval
 from mnist_horizon.schedules import Schedule
 
-_REACH = 2  # measured horizons on each side of the lowest that the parabola goes through
+_REACH = 2  # measured horizons on each side of the lowest that the cubic goes through
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class BestHorizon:
     Attributes:
         schedule: `periodic:k`.
         threshold: the return to reach.
-        measured: lowest point of the parabola; at an edge, the outermost measured horizon.
+        measured: lowest point of the cubic; at an edge, the outermost measured horizon.
         measured_ci: its 95% interval; None at an edge or with one seed.
         edge: "shortest" or "longest" where the lowest measured horizon is the outermost, so that
             the best may lie beyond; else empty.
@@ -50,21 +50,27 @@ class BestHorizon:
 
 
 @dataclass(frozen=True)
-class _Parabola:
-    """log E as least + exp(curvature) (log h - best)^2 / 2; parameters in this order."""
+class _Cubic:
+    """log E as `least + e^c (d^2 / 2 + skew d^3 / 6)`, d = log h - best.
+
+    Parameters in the order least, c, best, skew; the skew is 0 for fewer than 4 horizons.
+    """
 
     log_h: np.ndarray
     ends: Interval
+    skewed: bool
 
     @property
     def bounds(self) -> list[tuple[float, float]]:
-        return [(-5.0, 70.0), (-9.0, 4.0), self.ends]
+        """Bounds of the parameters: the slope changes sign once within one e-fold of the least."""
+        return [(-5.0, 70.0), (-9.0, 4.0), self.ends, (-1.0 * self.skewed, 1.0 * self.skewed)]
 
     def __call__(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        distance = self.log_h - theta[2]
-        bend = np.exp(theta[1])
-        rise = bend * distance**2 / 2
-        return theta[0] + rise, np.stack([np.ones_like(rise), rise, -bend * distance], axis=1)
+        distance, bend, skew = self.log_h - theta[2], np.exp(theta[1]), theta[3]
+        rise = bend * (distance**2 / 2 + skew * distance**3 / 6)
+        by_best = -bend * (distance + skew * distance**2 / 2)
+        parts = (np.ones_like(rise), rise, by_best, bend * distance**3 / 6)
+        return theta[0] + rise, np.stack(parts, axis=1)
 
 
 def best_horizons(law: JointLaw) -> tuple[list[BestHorizon], list[str]]:
@@ -108,13 +114,13 @@ def _measure(data: JointData, lowest: float) -> tuple[float, Interval | None, st
     window = levels[max(place - _REACH, 0) : place + _REACH + 1]
     near = data.take(np.isin(data.mean.horizon, window))
     ends = (float(np.log(window[0])), float(np.log(window[-1])))
-    log_h = np.log(near.mean.horizon)
-    start = np.array([near.values.log_e.min(), -1.0, np.log(lowest)])
-    full = seed_model.fit(_Parabola(log_h, ends), near.values, [start])
+    skewed = len(window) > 3
+    start = np.array([near.values.log_e.min(), -1.0, np.log(lowest), -0.3 * skewed])
+    full = seed_model.fit(_Cubic(np.log(near.mean.horizon), ends, skewed), near.values, [start])
     best = float(full.theta[2])
     left_out = []
     for part in near.without_each_seed():
-        mean = _Parabola(np.log(part.mean.horizon), ends)
+        mean = _Cubic(np.log(part.mean.horizon), ends, skewed)
         left_out.append(seed_model.fit(mean, part.values, [full.theta], full.spread).theta[2])
     if not left_out:
         return float(np.exp(best)), None, ""

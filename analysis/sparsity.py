@@ -324,7 +324,8 @@ class JointLaw:
         if not len(self.left_out) or schedule.period == 1:
             return value, None
         left_out = np.array([best(theta) for theta in self.left_out])
-        return value, uncertainty.jackknife_interval(value, left_out, np.log, np.exp)
+        low, high = uncertainty.jackknife_interval(value, left_out, np.log, np.exp)
+        return value, (float(low), float(high))
 
     def to_json(self) -> dict[str, Any]:
         """The entry of `fits.json`."""
