@@ -11,6 +11,7 @@
   the noise.)
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +49,19 @@ class FitError(ValueError):
 
 
 @dataclass(frozen=True)
+class SeedNoise:
+    """How far seeds differ, `var R = floor^2 + (shift dR/dlogE)^2`.
+
+    Attributes:
+        floor: standard deviation of the return of one seed at a point.
+        shift: standard deviation of log E by which a run is ahead or behind.
+    """
+
+    floor: float
+    shift: float
+
+
+@dataclass(frozen=True)
 class Curves:
     """Returns of all sizes at one horizon; arrays over points are of shape [point].
 
@@ -57,7 +71,8 @@ class Curves:
         interactions: E of each point.
         seeds: the seeds, whether or not every size has each.
         returns: return of each seed, NaN where a size lacks the seed, shape [seed, point].
-        variance: variance of one seed's return at each point, from the noise model.
+        variance: variance of one seed's return at each point, by `noise`, shape [point].
+        noise: how far seeds differ.
         sizes: distinct N, shape [size].
         flops_per_interaction: training FLOPs an interaction of each size, shape [size].
         runs: runs used.
@@ -70,6 +85,7 @@ class Curves:
     seeds: tuple[int, ...]
     returns: np.ndarray
     variance: np.ndarray
+    noise: SeedNoise
     sizes: np.ndarray
     flops_per_interaction: np.ndarray
     runs: int
@@ -136,7 +152,7 @@ def learning_curves(frame: pd.DataFrame) -> Curves:
     log_e = np.concatenate([grid for grid, _ in per_size])
     returns = np.concatenate([values for _, values in per_size], axis=1)
     parameters = np.repeat(sizes["parameters"].to_numpy(float), [len(g) for g, _ in per_size])
-    variance = noise_variance(parameters, log_e, returns)
+    noise, variance = measure_noise(parameters, log_e, returns)
     _require_movement(returns, variance)
     return Curves(
         group=group,
@@ -145,6 +161,7 @@ def learning_curves(frame: pd.DataFrame) -> Curves:
         seeds=tuple(int(seed) for seed in seeds),
         returns=returns,
         variance=variance,
+        noise=noise,
         sizes=sizes["parameters"].to_numpy(float),
         flops_per_interaction=sizes["flops_per_interaction"].to_numpy(float),
         runs=sum(int(np.isfinite(values).any(axis=1).sum()) for _, values in per_size),
@@ -155,10 +172,10 @@ def learning_curves(frame: pd.DataFrame) -> Curves:
 _STUB = "left out: it ends before 1/8 of the training of the others"
 
 
-def noise_variance(
+def measure_noise(
     parameters: np.ndarray, log_interactions: np.ndarray, returns: np.ndarray
-) -> np.ndarray:
-    """Variance of one seed's return at each point, `floor^2 + (shift dR/dlogE)^2`.
+) -> tuple[SeedNoise, np.ndarray]:
+    """How far seeds differ, and the variance of one seed's return at each point, shape [point].
 
     floor and shift maximise the Gaussian likelihood of the seeds about their mean, summed over all
     points; slopes are those of the averaged curves made monotone.
@@ -186,9 +203,15 @@ def noise_variance(
     if total <= 0:
         raise FitError("the returns of all seeds are the same: weights need seeds that differ")
 
+    steepness = max(float(np.mean(slope**2)), 1e-300)
+
+    def noise(logs: np.ndarray) -> SeedNoise:
+        floor, shift = np.sqrt(total * np.exp(logs)).tolist()
+        return SeedNoise(floor, shift / math.sqrt(steepness))
+
     def variance(logs: np.ndarray) -> np.ndarray:
-        floor, shift = np.exp(logs)
-        return total * (floor + shift * slope**2 / max(np.mean(slope**2), 1e-300))
+        found = noise(logs)
+        return found.floor**2 + (found.shift * slope) ** 2
 
     def deviance(logs: np.ndarray) -> float:
         expected = variance(logs)
@@ -199,7 +222,7 @@ def noise_variance(
         (minimize(deviance, start, bounds=bounds) for start in ([-1.0, -1.0], [-4.0, 0.0])),
         key=lambda result: result.fun,
     )
-    return variance(best.x)
+    return noise(best.x), variance(best.x)
 
 
 def _single_group(frame: pd.DataFrame) -> dict[str, Any]:

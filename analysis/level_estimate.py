@@ -84,11 +84,21 @@ def estimate_levels(curves: Sequence[Curves], generator: np.random.Generator) ->
         FitError: the returns do not identify the level sets.
     """
     problem = LevelProblem.of(curves)
-    fit = search(problem, sobol_starts(problem, generator))
+    return estimate_from(curves, problem, sobol_starts(problem, generator))
+
+
+def estimate_from(
+    curves: Sequence[Curves], problem: LevelProblem, starts: np.ndarray
+) -> LevelEstimate:
+    """The same from given starts, shape [start, argument].
+
+    Raises:
+        FitError: the returns do not identify the level sets.
+    """
+    fit = search(problem, starts)
     require_identified(problem, fit)
-    seeds = sorted({seed for one in curves for seed in one.seeds})
     without = []
-    for seed in seeds:
+    for seed in sorted({seed for one in curves for seed in one.seeds}):
         others = [one.without_seed(seed) for one in curves]
         again = LevelProblem.of(others, centre=(problem.centre_n, problem.centre_e))
         without.append(search(again, fit.arguments[None]).arguments)

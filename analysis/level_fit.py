@@ -11,7 +11,8 @@ with a mean over hundreds of points the default tolerances stop the search far f
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from scipy.linalg import block_diag
@@ -145,6 +146,43 @@ class LevelFit:
     agreeing: int
 
 
+class Objective(Protocol):
+    """What a search needs of a problem."""
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest arguments, each of shape [argument]."""
+        ...
+
+    def linked(self, arguments: np.ndarray) -> LinkedFit:
+        """The best link at these arguments, its residuals and their Jacobian."""
+        ...
+
+
+@dataclass(frozen=True)
+class PinnedProblem:
+    """A problem with one of its arguments held, for profile likelihoods."""
+
+    problem: LevelProblem
+    index: int
+    value: float
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the free arguments."""
+        lower, upper = self.problem.bounds()
+        return np.delete(lower, self.index), np.delete(upper, self.index)
+
+    def linked(self, arguments: np.ndarray) -> LinkedFit:
+        """The best link at these free arguments."""
+        linked = self.problem.linked(np.insert(arguments, self.index, self.value))
+        return replace(linked, jacobian=np.delete(linked.jacobian, self.index, axis=1))
+
+
+def pinned_loss(problem: LevelProblem, fit: LevelFit, index: int, value: float) -> float:
+    """Least weighted sum of squares with an argument held at a value, searched from the fit."""
+    start = np.delete(fit.arguments, index)
+    return _descend(PinnedProblem(problem, index, value), start)[1]
+
+
 def search(problem: LevelProblem, starts: np.ndarray) -> LevelFit:
     """Minimise the summed squares from each start (trust region, exact gradient), keep the best.
 
@@ -215,7 +253,7 @@ def _initial_shifts(problem: LevelProblem) -> np.ndarray:
     return np.array(shifts)
 
 
-def _descend(problem: LevelProblem, start: np.ndarray) -> tuple[np.ndarray, float]:
+def _descend(problem: Objective, start: np.ndarray) -> tuple[np.ndarray, float]:
     """The end of one search and its loss."""
     cache: dict[bytes, LinkedFit] = {}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.learning_curves import Curves
+from analysis.learning_curves import Curves, SeedNoise
 from analysis.model_choice import aicc, seed_spread
 
 
@@ -18,6 +18,7 @@ def curves(returns: np.ndarray, points_a_size: int) -> Curves:
         seeds=tuple(range(len(returns))),
         returns=returns,
         variance=np.ones(points),
+        noise=SeedNoise(1.0, 0.0),
         sizes=sizes,
         flops_per_interaction=sizes,
         runs=len(returns) * len(sizes),

@@ -12,9 +12,10 @@ from sklearn.isotonic import isotonic_regression
 from analysis.frontier import PowerLaw, product_law
 from analysis.joint_law import fit_joint
 from analysis.learning_curves import FitError, learning_curves
-from analysis.level_estimate import product_law_at
+from analysis.level_estimate import constants, product_law_at
 from analysis.level_fit import LevelProblem
 from analysis.power_law import fit_all, fit_power_law, intrinsic_performance_table
+from analysis.power_law_draws import draw_curves, redraw
 from analysis.thresholds import place_in_interval
 
 TRUTH = product_law(0.55, 0.42, 0.55 * np.log(3e4) - 0.42 * np.log(1e5))
@@ -73,19 +74,25 @@ def simulate(
 def over_horizons(
     generator: np.random.Generator, horizons: tuple[float, ...], exponent_drift: float = 0.0
 ) -> pd.DataFrame:
-    """Runs at several horizons: E_c grows by 1/30 a step of the horizon, alpha_E drifts."""
+    """Runs at several horizons: E_c grows by 1/30 a step of the horizon.
+
+    Where alpha_E drifts, N_c and E_c move with it, so that both terms still matter to the runs.
+    """
     frames = []
     for i, horizon in enumerate(horizons):
-        law = replace(
-            TRUTH,
-            alpha_e=TRUTH.alpha_e * (1 + exponent_drift * i),
-            e_c=TRUTH.e_c * (1 + (horizon - 1) / 30),
-        )
+        growth = 1 + (horizon - 1) / 30
+        law = replace(TRUTH, e_c=TRUTH.e_c * growth)
+        if exponent_drift:
+            alpha_e = TRUTH.alpha_e * (1 + exponent_drift * i)
+            balance = TRUTH.alpha_n * np.log(3e4) - alpha_e * np.log(1e5 * growth)
+            law = product_law(TRUTH.alpha_n, alpha_e, balance)
         frames.append(simulate(generator, law, horizon=horizon))
     return pd.concat(frames, ignore_index=True)
 
 
-def recover(draws: int, first: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def recover(
+    draws: int, first: int, sizes: int, seeds: int, shift: float
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Estimates and whether their intervals hold the truth, by number, each of shape [draw]."""
     truth = {
         "alpha_n": TRUTH.alpha_n,
@@ -96,7 +103,9 @@ def recover(draws: int, first: int) -> tuple[dict[str, np.ndarray], dict[str, np
     fits = []
     for draw in range(draws):
         generator = np.random.default_rng(first + draw)
-        frame = simulate(generator, transient=0.5, stop_early=True)
+        frame = simulate(
+            generator, sizes=sizes, seeds=seeds, shift=shift, transient=0.5, stop_early=True
+        )
         fits.append(fit_power_law(frame, generator=generator))
     found = {name: np.array([fit.numbers[name] for fit in fits]) / truth[name] for name in truth}
     held = {
@@ -134,7 +143,7 @@ def test_without_noise_the_law_is_found() -> None:
 
 
 def test_exponents_are_recovered_from_noisy_runs() -> None:
-    found, held = recover(draws=20, first=100)
+    found, held = recover(draws=20, first=100, sizes=6, seeds=6, shift=0.05)
     for name in found:
         assert abs(found[name].mean() - 1) < 0.03, name
         assert held[name].sum() >= 16, name  # 95% intervals: 15 or fewer of 20 in 1 of 3000
@@ -142,7 +151,7 @@ def test_exponents_are_recovered_from_noisy_runs() -> None:
 
 @pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    found, held = recover(draws=200, first=1000)
+    found, held = recover(draws=200, first=1000, sizes=5, seeds=4, shift=0.08)
     for name in found:
         assert abs(found[name].mean() - 1) < 0.03, name
         assert 0.88 <= held[name].mean() <= 0.99, name
@@ -259,13 +268,31 @@ def test_of_several_learning_rates_a_seed_takes_the_best_on_the_others() -> None
 
 def test_noise_of_rows_and_of_seeds_is_told_apart() -> None:
     quiet = learning_curves(simulate(np.random.default_rng(10), seeds=8, noise=4e-3, shift=1e-3))
-    assert np.sqrt(np.median(quiet.variance)) == pytest.approx(4e-3, rel=0.2)
+    assert quiet.noise.floor == pytest.approx(4e-3, rel=0.25)  # reading off between rows averages
+    assert quiet.noise.shift < 0.02
     late = learning_curves(simulate(np.random.default_rng(10), seeds=8, noise=1e-4, shift=0.1))
-    deviation = np.sqrt(late.variance)
-    steep = np.argmax(deviation)
-    spread = np.nanstd(late.returns, axis=0, ddof=1)
-    assert deviation[steep] == pytest.approx(spread[steep], rel=0.6)
-    assert deviation.max() > 3 * deviation.min()
+    assert late.noise.shift == pytest.approx(0.1, rel=0.35)
+    assert late.noise.floor < 2e-3
+    assert late.variance.max() > 10 * late.variance.min()
+
+
+def test_data_drawn_from_a_fit_have_its_shape_and_are_refitted_to_it() -> None:
+    generator = np.random.default_rng(15)
+    frame = simulate(generator)
+    frame = frame[(frame["parameters"] > 1000) | (frame["seed"] != 3)]
+    estimate = fit_power_law(frame, generator=generator).estimate
+    drawn = draw_curves(estimate, generator)
+    curves = estimate.curves[0]
+    np.testing.assert_array_equal(np.isnan(drawn.returns), np.isnan(curves.returns))
+    assert np.nanmax(np.abs(drawn.returns - curves.returns)) < 0.1
+    assert drawn.noise.shift == pytest.approx(curves.noise.shift, rel=0.6)
+    redrawn = [redraw(estimate, "NE", np.random.default_rng(draw)) for draw in range(8)]
+    truth = constants(estimate, "NE").numbers
+    for name in ("alpha_n", "alpha_e", "optimal_size_exponent"):
+        mean = np.mean([one.numbers[name] for one in redrawn])
+        assert mean == pytest.approx(truth[name], rel=0.05)
+        held = [o.intervals[name][0] <= truth[name] <= o.intervals[name][1] for o in redrawn]
+        assert sum(held) >= 5
 
 
 def test_joint_law_shares_exponents_and_finds_how_e_c_grows() -> None:
