@@ -81,7 +81,7 @@ class _PlainLines(standard_logging.Handler):
 
 
 def _log_plainly() -> None:
-    logging.set_verbosity(logging.WARNING)  # libraries log at INFO what only they want to know
+    logging.set_verbosity(logging.FATAL)  # what matters of what libraries log is said here
     LOG.setLevel("INFO")
     LOG.propagate = False
     LOG.handlers = [_PlainLines()]

@@ -1,9 +1,12 @@
 """Checkpoints: everything that a program needs to go on bit for bit, kept twice."""
 
+import errno
 import hashlib
 import json
 import logging
+import os
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,47 @@ import orbax.checkpoint as ocp
 LOG = logging.getLogger(__name__)
 
 KEPT = 2
+
+
+class PlainFiles(ocp.CheckpointHandler):
+    """Arrays as `arrays.npz` and the host's part as `host.json`.
+
+    Orbax sees to it that a checkpoint is there whole or not at all, and how many are kept. Its own
+    format for arrays would write from threads that print tracebacks when a disk is full.
+    """
+
+    def save(self, directory: os.PathLike[str], args: "Save") -> None:
+        """Write both files, down to the disk."""
+        with (Path(directory) / "arrays.npz").open("wb") as file:
+            np.savez(file, **args.arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        with (Path(directory) / "host.json").open("w") as file:
+            json.dump(args.host, file)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def restore(self, directory: os.PathLike[str], args: "Restore | None" = None) -> "Save":
+        """Read both files, and all of each."""
+        del args
+        with np.load(Path(directory) / "arrays.npz") as file:
+            arrays = {name: file[name] for name in file.files}
+        return Save(arrays, json.loads((Path(directory) / "host.json").read_text()))
+
+
+@ocp.args.register_with_handler(PlainFiles, for_save=True)
+@dataclass
+class Save(ocp.args.CheckpointArgs):
+    """What a checkpoint holds."""
+
+    arrays: dict[str, Any] = field(default_factory=dict)
+    host: dict[str, Any] = field(default_factory=dict)
+
+
+@ocp.args.register_with_handler(PlainFiles, for_restore=True)
+@dataclass
+class Restore(ocp.args.CheckpointArgs):
+    """Nothing more than the folder is needed."""
 
 
 class Checkpoints:
@@ -47,14 +91,12 @@ class Checkpoints:
         arrays, text = _numbered(state), json.dumps(host)
         content = {"host": text, "checksum": _checksum(arrays, text)}
         try:
-            self._manager.save(
-                step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(arrays), host=ocp.args.JsonSave(content)
-                ),
-            )
+            self._manager.save(step, args=Save(arrays, content))
             self._manager.wait_until_finished()
-        except Exception as error:  # the storage libraries have many kinds for a disk that is full
+        except Exception as error:  # Orbax wraps what its handlers raise
+            full = os.strerror(errno.ENOSPC)
+            if full in str(error):
+                raise OSError(errno.ENOSPC, full, str(self._folder)) from error
             raise OSError(f"cannot write a checkpoint: {_one_line(error)}") from error
 
     def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
@@ -73,17 +115,14 @@ class Checkpoints:
         return None
 
     def _restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
-        template = {name: np.empty(leaf.shape, leaf.dtype) for name, leaf in _named(like).items()}
-        restored = self._manager.restore(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardRestore(template), host=ocp.args.JsonRestore()
-            ),
-        )
-        arrays, text = restored["state"], restored["host"]["host"]
-        if _checksum(arrays, text) != restored["host"]["checksum"]:
+        found = self._manager.restore(step, args=Restore())
+        arrays, text = found.arrays, found.host["host"]
+        if _checksum(arrays, text) != found.host["checksum"]:
             raise ValueError("its content is not what was saved")
-        leaves = [arrays[name] for name in template]
+        expected = {name: (leaf.shape, leaf.dtype) for name, leaf in _named(like).items()}
+        if expected != {name: (array.shape, array.dtype) for name, array in arrays.items()}:
+            raise ValueError("its arrays are those of another program")
+        leaves = [arrays[name] for name in expected]
         return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(text)
 
     def remove(self) -> None:

@@ -64,17 +64,18 @@ class _Floats:
     def forward(self) -> float:
         """At the widest place of a forward pass that keeps nothing."""
         before = [0, *self.hidden]
-        copies = 1.5 if self.is_bf16 else 2
+        copies = 1.5 if self.is_bf16 else 2.0
         stages = zip(before, self.patches, self.hidden, strict=False)
-        return max(
+        widest = (
             max(copies * high, copies * low + patch + high * self.is_convolution)
             for low, patch, high in stages
         )
+        return float(max(widest))
 
     @property
     def rearranged(self) -> float:
         """Parameters in the order, or the type, that the evaluation's products want."""
-        return self.parameters / 2 if self.is_bf16 else self.parameters
+        return self.parameters * (0.5 if self.is_bf16 else 1.0)
 
 
 def needs(spec: SweepSpec, task: Task) -> dict[int, Need]:
@@ -129,9 +130,9 @@ def _update(spec: SweepSpec, nets: list[_Floats], state: int) -> float:
         part = batch // spec.algorithm.minibatches
         acting = batch * (max(net.forward for net in nets) + logits)
         training = part * sum(net.training for net in nets) + parameters + batch * logits
-        return max(acting, training + state)
+        return float(max(acting, training + state))
     working = batch * (sum(net.training for net in nets) + logits)
-    return max(working, batch * sum(sum(net.hidden) for net in nets) + parameters)
+    return float(max(working, batch * sum(sum(net.hidden) for net in nets) + parameters))
 
 
 def _floats(spec: SweepSpec, width: int, outputs: int, task: Task) -> _Floats:

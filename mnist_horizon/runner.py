@@ -162,7 +162,10 @@ class ProgramRunner:
 
     def run(self, stop: Callable[[], bool], progress: Progress) -> None:
         """Run to the end, or raise `Interrupted` with everything checkpointed."""
-        with Checkpoints(self.folder / "checkpoints" / self.program.program_id) as checkpoints:
+        name = self.program.program_id
+        if file := workdir.damaged(self.folder, self.program):
+            LOG.warning("%s is missing or damaged: %s is run again", file, name)
+        with Checkpoints(self.folder / "checkpoints" / name) as checkpoints:
             state, journal = self._begin(checkpoints)
             progress.start(self.program, journal.update)
             self._compile(state)

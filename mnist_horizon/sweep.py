@@ -141,7 +141,7 @@ def run_entropy_coef(spec: SweepSpec, variant: Variant) -> float:
 def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
     """The traced numbers of a program's runs, as arrays [program run]."""
 
-    def column(values: Sequence[float], dtype: type = np.float32) -> Any:
+    def column(values: Sequence[float | int], dtype: type = np.float32) -> Any:
         return np.tile(np.asarray(values, dtype), len(program.seeds))
 
     chosen = program.variants
@@ -180,7 +180,7 @@ def work_per_interaction(
     spec: SweepSpec, width: int, classes: int, shape: tuple[int, ...]
 ) -> float:
     """What an interaction costs in time, as FLOPs of the large products: for forecasts."""
-    return flops_per_interaction(spec, width, classes, shape) + ELEMENTWISE_FLOPS
+    return float(flops_per_interaction(spec, width, classes, shape) + ELEMENTWISE_FLOPS)
 
 
 def _cut(items: Sequence[Any], size: int) -> list[Sequence[Any]]:

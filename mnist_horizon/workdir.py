@@ -151,17 +151,17 @@ def write_done(
 
 
 def is_done(workdir: Path, program: Program) -> bool:
-    """Whether a program is done and its files are as they were written; says which is not."""
-    record = read_record(workdir, program)
-    if not record.get("done"):
-        return False
-    for name, checksum in record.get("files", {}).items():
+    """Whether a program is done and its files are as they were written."""
+    return bool(read_record(workdir, program).get("done")) and damaged(workdir, program) is None
+
+
+def damaged(workdir: Path, program: Program) -> Path | None:
+    """The first file of a finished program that is missing or not as it was written."""
+    for name, checksum in read_record(workdir, program).get("files", {}).items():
         path = workdir / name
         if not path.is_file() or _checksum(path) != checksum:
-            state = "damaged" if path.exists() else "missing"
-            LOG.warning("%s is %s: %s is run again", path, state, program.program_id)
-            return False
-    return True
+            return path
+    return None
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The command `python -m launch.sweep` as processes: what it prints, and what ends it."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -8,9 +9,11 @@ import random
 import re
 import shutil
 import signal
+import struct
 import subprocess
+import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,7 +49,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_second_call_says_that_all_is_done(finished: Path, tmp_path: Path) -> None:
     before = outputs(finished)
     command = commands.run(tmp_path, *TINY, f"--workdir={finished}")
-    assert command.wait() == config.DONE
+    assert command.wait() == config.DONE, shown
     assert "4 runs in 1 programs; 4 runs are done already" in command.err
     assert outputs(finished) == before
 
@@ -138,7 +141,7 @@ def test_paper_py_can_be_afforded(mnist_dir: Path, tmp_path: Path) -> None:
 def test_sigterm_ends_with_code_3_and_the_command_goes_on(finished: Path, tmp_path: Path) -> None:
     arguments = (*TINY, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
     command = commands.start(tmp_path, *arguments)
-    wait_for(tmp_path / "w" / "checkpoints", "*/[0-9]*")
+    wait_until(lambda: is_checkpointed(tmp_path / "w"))
     os.kill(command.process.pid or 0, signal.SIGTERM)
     assert command.wait() == config.INTERRUPTED, command.err
     assert command.err.splitlines()[-1] == ("interrupted: all is saved, the same command goes on")
@@ -148,12 +151,16 @@ def test_sigterm_ends_with_code_3_and_the_command_goes_on(finished: Path, tmp_pa
     assert outputs(tmp_path / "w") == outputs(finished)
 
 
-def wait_for(folder: Path, pattern: str, seconds: float = 120) -> None:
-    """Until a file is there."""
+def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
-    while not list(folder.glob(pattern)):
-        assert time.monotonic() < end, f"no {pattern} in {folder}"
+    while not is_so():
+        assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def is_checkpointed(workdir: Path) -> bool:
+    """Whether there is a whole checkpoint; those being written have longer names."""
+    return any(path.name.isdigit() for path in workdir.glob("checkpoints/*/*"))
 
 
 def kill_at_random(
@@ -170,7 +177,7 @@ def kill_at_random(
             command = commands.start(folder / "io", *command_line)
             if spent < kills:
                 # From the first write on: before it there is nothing to lose.
-                wait_for(workdir, "progress.jsonl")
+                wait_until((workdir / "progress.jsonl").exists)
                 command.process.join(moments.uniform(0, 3))
             else:
                 command.process.join()
@@ -214,7 +221,7 @@ def test_two_processes_take_different_programs(tmp_path: Path) -> None:
 def test_the_claim_of_a_killed_process_is_free(finished: Path, tmp_path: Path) -> None:
     arguments = (*TINY, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
     killed = commands.start(tmp_path, *arguments)
-    wait_for(tmp_path / "w" / "checkpoints", "*/[0-9]*")
+    wait_until(lambda: is_checkpointed(tmp_path / "w"))
     beside = commands.run(tmp_path / "beside", *arguments)
     if killed.process.is_alive():
         assert "is left to the process that works on it" in beside.err
@@ -248,7 +255,7 @@ def test_a_full_disk_is_said_in_a_line_and_loses_nothing(
         command = commands.run(tmp_path, *arguments)
     else:
         command = commands.start(tmp_path, *arguments, "--config.budget=64000")
-        wait_for(workdir / "checkpoints", "*/[0-9]*")
+        wait_until(lambda: is_checkpointed(workdir))
         fill(small_disk / "ballast")
         arguments = (*arguments, "--config.budget=64000")
     assert command.wait() == config.CANNOT_WRITE, command.err
@@ -288,6 +295,7 @@ def test_a_run_that_is_not_finite_ends_with_code_1_and_is_named(tmp_path: Path) 
 
 def test_a_terminal_shows_one_bar(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
     command = commands.start(
         tmp_path, *TINY, f"--workdir={tmp_path / 'w'}", stderr=os.ttyname(theirs)
     )
@@ -299,12 +307,14 @@ def test_a_terminal_shows_one_bar(tmp_path: Path) -> None:
     shown += _read(ours)
     os.close(theirs)
     os.close(ours)
-    assert command.wait() == config.DONE
+    assert command.wait() == config.DONE, shown
     bars = [part for part in re.split(r"[\r\n]", shown.decode()) if "%|" in part]
+    assert bars, shown
     (program,) = records(tmp_path / "w")
     pattern = rf"100%\|.*\| {program}, .* interactions/s, \d:\d\d left, mean return 0\.\d{{3}}"
     assert re.search(pattern, bars[-1]), bars[-1]
-    assert all(program in bar for bar in bars if not bar.strip().startswith("0%"))
+    lines = [line for line in shown.decode().split("\n") if "%|" in line]
+    assert len(lines) == 1, "the bar stays on its line"
 
 
 def _read(terminal: int) -> bytes:
