@@ -208,7 +208,9 @@ def _departure(one: Entry) -> Claim:
     name = one["schedule"]
     behind = f"{one['censored']} of {one['runs']} runs censored"
     if "ratio" not in one:
-        return Claim(f"{name}: no departure from the law can be given ({behind}).", False)
+        bound = number(one["at_least"])
+        text = f"{name} needs, at some horizon, at least {bound} times what the law predicts"
+        return Claim(f"{text} ({behind}; too few runs get there to say more).", False)
     text = (
         f"{name} needs {with_interval(one, 'ratio')} times what the other schedules predict "
         f"({behind})"

@@ -220,11 +220,13 @@ class JointData:
     def departure(self, number: int, start: Fit) -> float | None:
         """log of what a schedule needs over what the law predicts from the other schedules.
 
-        None where no run of the schedule reaches the threshold, or the others do not allow a fit.
+        None where fewer than two seeds of the schedule reach the threshold (one, where there is
+        only one), or the others do not allow a fit.
         """
         own = self.mean.schedule == number
         others = self.take(self.additive & ~own)
-        if not (own & self.exact).any() or others.problems():
+        reached = len(np.unique(self.seed[own & self.exact]))
+        if reached < min(2, self.seed.max() + 1) or others.problems():
             return None
         theta = others.fit(start).theta
         predicted = self.mean.take(own)(theta)[0]
@@ -232,6 +234,15 @@ class JointData:
             _Offset(predicted), self.values.take(own), [np.zeros(1)], start.spread
         )
         return float(found.theta[0])
+
+    def lower_bound(self, number: int, fit: Fit) -> float:
+        """The least that a schedule needs over the law's prediction, from how far runs were seen.
+
+        The largest over horizons of the geometric mean over seeds.
+        """
+        part = self.take(self.mean.schedule == number)
+        gap = part.values.log_e - part.mean(fit.theta)[0]
+        return float(np.exp(pd.Series(gap).groupby(part.mean.horizon).mean().max()))
 
     def problems(self) -> list[str]:
         """Why no joint law can be fitted; empty where it can."""
@@ -261,14 +272,16 @@ class Departure:
 
     Attributes:
         schedule: the schedule.
-        ratio: measured over predicted; None where no run reaches the threshold.
+        ratio: measured over predicted; None where fewer than two seeds reach the threshold.
         ratio_ci: its 95% interval; None with one seed.
+        at_least: where there is no ratio, what it is at least at some horizon.
         runs: how many there are, of them `censored`.
     """
 
     schedule: Schedule
     ratio: float | None
     ratio_ci: Interval | None
+    at_least: float | None
     runs: int
     censored: int
 
@@ -342,6 +355,7 @@ class JointLaw:
                 "schedule": str(one.schedule),
                 **({} if one.ratio is None else {"ratio": one.ratio}),
                 **({} if one.ratio_ci is None else {"ratio_ci": list(one.ratio_ci)}),
+                **({} if one.at_least is None else {"at_least": one.at_least}),
                 "runs": one.runs,
                 "censored": one.censored,
             }
@@ -456,11 +470,12 @@ def _departure(
     schedule = data.mean.schedules[number]
     found = data.departure(number, fits[0])
     if found is None:
-        return Departure(schedule, None, None, runs, censored)
+        bound = data.lower_bound(number, fits[0])
+        return Departure(schedule, None, None, bound, runs, censored)
     left_out = [p.departure(number, fit) for p, fit in zip(parts, fits[1:], strict=True)]
     known = [value for value in left_out if value is not None]
     ends = None
     if len(known) == len(left_out) > 1:
         low, high = uncertainty.jackknife_interval(found, np.array(known))
         ends = (float(np.exp(low)), float(np.exp(high)))
-    return Departure(schedule, float(np.exp(found)), ends, runs, censored)
+    return Departure(schedule, float(np.exp(found)), ends, None, runs, censored)

@@ -337,7 +337,7 @@ def departures(laws: Sequence[JointLaw]) -> Drawn:
         theme.log_axis(axis, "x")
         axis.set_yticks(range(len(names)), names)
         axis.yaxis.set_minor_locator(NullLocator())
-        axis.set_xlabel("interactions, measured over predicted from the other schedules")
+        axis.set_xlabel("measured over predicted from the other schedules")
         keys = [
             Line2D([], [], color=color, marker="o", label=f"return {threshold:g}")
             for threshold, color in colors.items()
