@@ -10,7 +10,7 @@ nothing to read does it end with exit code 2.
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from analysis.claims import Claim, batch_claims, horizon_claims, power_law_claim
 from analysis.curve_tables import Family, families
 from analysis.horizon_law import HorizonLaws, fit_horizon_laws
 from analysis.power_law import PowerLaws, fit_all
+from analysis.report_factors import add_factors, entropy_before_rule
 from analysis.report_facts import comparison, main_laws, provenance, read_sweeps
 from analysis.report_figures import FamilyFits, save_figures
 from analysis.report_page import FamilySection, Page
@@ -122,6 +123,7 @@ def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
         ResultsError: there is nothing to read.
     """
     results = read_results(workdirs)
+    results = replace(results, frame=entropy_before_rule(results.frame))
     fits = fit_results(results, workdirs, np.random.default_rng(0))
     entries = fits.to_json()
     found = families(results.frame)
@@ -143,6 +145,11 @@ def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
             f"figures are drawn for {FAMILIES_WITH_FIGURES} of {len(found)} families of runs, "
             "those with most runs; give fewer working directories for the others"
         )
+    tried = interactions_to_threshold(results.frame)
+    both = add_factors(tried, fits.crossings, fits.horizon.entries, fits.batch, out / "figures")
+    sections = both.sections + sections
+    entries |= {name: _finite(found) for name, found in both.entries.items()}
+    entries["notes"] += both.notes
     page = _page(workdirs, results, sections, entries)
     _write(out / "fits.json", json.dumps(entries, indent=1, allow_nan=False) + "\n")
     _write(out / "report.html", page.html())
