@@ -22,8 +22,20 @@ from analysis.frontier import (
     product_law,
 )
 from analysis.learning_curves import Curves
-from analysis.level_fit import LevelFit, LevelProblem, require_identified, search, sobol_starts
-from analysis.uncertainty import Interval, jackknife_interval
+from analysis.level_fit import (
+    LevelFit,
+    LevelProblem,
+    pinned_loss,
+    require_identified,
+    search,
+    sobol_starts,
+)
+from analysis.uncertainty import (
+    Interval,
+    jackknife_error,
+    jackknife_interval,
+    profile_interval,
+)
 
 Compute = Literal["NE", "flops"]
 COMPUTES: tuple[Compute, ...] = ("NE", "flops")
@@ -117,6 +129,29 @@ def constants(estimate: LevelEstimate, compute: Compute) -> Constants:
         for name, number in numbers.items()
     }
     return Constants(law, frontier, numbers, intervals, left_out)
+
+
+def exponent_profiles(estimate: LevelEstimate) -> dict[str, Interval]:
+    """95% intervals of alpha_n and alpha_e from their profile likelihoods.
+
+    Everything else is fitted anew at each value; points of a run are no independent values, so the
+    profile is scaled to the jackknife error over seeds (`uncertainty.profile_interval`). It differs
+    from the interval of `constants` where the likelihood is lopsided.
+    """
+    problem, fit = estimate.problem, estimate.fit
+    lower, upper = problem.bounds()
+    profiles = {}
+    for index, name in enumerate(("alpha_n", "alpha_e")):
+        best = float(fit.arguments[index])
+        low, high = profile_interval(
+            lambda value, index=index: -0.5 * pinned_loss(problem, fit, index, value),
+            best,
+            jackknife_error(best, estimate.without_seed[:, index]),
+            len(estimate.without_seed),
+            (float(lower[index]), float(upper[index])),
+        )
+        profiles[name] = (math.exp(low), math.exp(high))
+    return profiles
 
 
 def positive_interval(estimate: float, left_out: np.ndarray) -> Interval:

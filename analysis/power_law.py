@@ -22,6 +22,7 @@ from analysis.level_estimate import (
     LevelEstimate,
     constants,
     estimate_levels,
+    exponent_profiles,
     product_law_at,
 )
 from analysis.uncertainty import Interval
@@ -37,7 +38,8 @@ class PowerLawFit:
         law: the constants; with counted compute beta, N_c and E_c follow the numerical frontier.
         frontier: least compute of each level between the lowest and highest of the data.
         numbers: of the law, by the names of `fits.json`.
-        intervals: 95% intervals of the numbers.
+        intervals: 95% intervals of the numbers, by leaving out seeds.
+        profiles: 95% intervals of alpha_n and alpha_e, by their profile likelihoods.
         estimate: level sets and data behind it.
     """
 
@@ -47,6 +49,7 @@ class PowerLawFit:
     frontier: Frontier
     numbers: dict[str, float]
     intervals: dict[str, Interval]
+    profiles: dict[str, Interval]
     estimate: LevelEstimate
 
     @property
@@ -70,6 +73,7 @@ class PowerLawFit:
         entry: dict[str, Any] = {"group": self.group, "compute": self.compute}
         for name, number in self.numbers.items():
             entry |= {name: number, f"{name}_ci": list(self.intervals[name])}
+        entry |= {f"{name}_profile_ci": list(ends) for name, ends in self.profiles.items()}
         fit = self.estimate.fit
         entry |= {"starts": fit.starts, "starts_agreeing": fit.agreeing}
         return entry | {"runs": self.estimate.runs}
@@ -88,11 +92,14 @@ def fit_power_law(
     Raises:
         FitError: what is missing for a fit, in one line.
     """
-    return fit_of_levels(estimate_levels([learning_curves(frame)], generator), compute)
+    estimate = estimate_levels([learning_curves(frame)], generator)
+    return fit_of_levels(estimate, compute, exponent_profiles(estimate))
 
 
-def fit_of_levels(estimate: LevelEstimate, compute: Compute) -> PowerLawFit:
-    """The law of one horizon's level sets, for a kind of compute."""
+def fit_of_levels(
+    estimate: LevelEstimate, compute: Compute, profiles: dict[str, Interval]
+) -> PowerLawFit:
+    """The law of one horizon's level sets, for a kind of compute; profiles are its exponents'."""
     found = constants(estimate, compute)
     return PowerLawFit(
         group=estimate.curves[0].group,
@@ -101,6 +108,7 @@ def fit_of_levels(estimate: LevelEstimate, compute: Compute) -> PowerLawFit:
         frontier=found.frontier,
         numbers=found.numbers,
         intervals=found.intervals,
+        profiles=profiles,
         estimate=estimate,
     )
 
@@ -184,7 +192,9 @@ def fit_all(frame: pd.DataFrame, generator: np.random.Generator) -> PowerLaws:
                 alone.append(estimate_levels([curves], generator))
             except FitError as error:
                 notes.append(f"{name}: {error}")
-        single += [fit_of_levels(one, compute) for one in alone for compute in COMPUTES]
+        for one in alone:
+            profiles = exponent_profiles(one)
+            single += [fit_of_levels(one, compute, profiles) for compute in COMPUTES]
         try:
             shared = estimate_jointly(alone, None, generator)
             joint += [joint_fit_of_levels(shared, alone, compute) for compute in COMPUTES]

@@ -13,7 +13,7 @@ from analysis.frontier import PowerLaw, product_law
 from analysis.joint_law import fit_joint
 from analysis.learning_curves import FitError, learning_curves
 from analysis.level_estimate import constants, product_law_at
-from analysis.level_fit import LevelProblem
+from analysis.level_fit import LevelProblem, pinned_loss
 from analysis.power_law import fit_all, fit_power_law, intrinsic_performance_table
 from analysis.power_law_draws import draw_curves, redraw
 from analysis.thresholds import place_in_interval
@@ -274,6 +274,23 @@ def test_noise_of_rows_and_of_seeds_is_told_apart() -> None:
     assert late.noise.shift == pytest.approx(0.1, rel=0.35)
     assert late.noise.floor < 2e-3
     assert late.variance.max() > 10 * late.variance.min()
+
+
+def test_profiles_agree_with_the_jackknife_where_the_likelihood_is_even() -> None:
+    generator = np.random.default_rng(16)
+    frame = simulate(generator, sizes=6, noise=1e-3, shift=0.02)
+    fit = fit_power_law(frame, generator=generator)
+    for index, name in enumerate(("alpha_n", "alpha_e")):
+        low, high = fit.profiles[name]
+        assert low < fit.numbers[name] < high
+        assert (low, high) == pytest.approx(fit.intervals[name], rel=0.02)
+        estimate = fit.estimate
+        top, end = (
+            pinned_loss(estimate.problem, estimate.fit, index, np.log(value))
+            for value in (fit.numbers[name], high)
+        )
+        assert top == pytest.approx(estimate.fit.loss, rel=1e-6)
+        assert end > top
 
 
 def test_data_drawn_from_a_fit_have_its_shape_and_are_refitted_to_it() -> None:
