@@ -318,7 +318,7 @@ def _play(
 ) -> tuple[Played, Params]:
     """One rollout, and the gradient of the sum of E[c | x] over its examples."""
     labels = draws.labels.reshape(-1)
-    right = task.score(labels[:, None], jnp.arange(task.classes)[None, :])
+    right = task.score(*jnp.broadcast_arrays(labels[:, None], jnp.arange(task.classes)))
     phase_inputs = training._phase_inputs(spec, state, run)
 
     def apply(params: Params) -> Array:

@@ -723,4 +723,5 @@ def regularised_optimum(
         raise ValueError(f"the temperature must be positive, not {temperature:g}")
     logits = np.log(reference) + rewards / temperature
     log_partition = logsumexp(logits, axis=-1, keepdims=True)
-    return np.exp(logits - log_partition), temperature * log_partition[..., 0]
+    value = np.asarray(temperature * log_partition[..., 0])  # an array for a single state as well
+    return np.exp(logits - log_partition), value
