@@ -31,6 +31,7 @@ MINIMUM_SEEDS = 2
 
 _GRID_STEP = np.log(64) / 24
 _STUB_SHARE = 1 / 8
+_LEAST_FLOOR = 0.01  # of the mean variance over seeds
 _VARYING = (
     *("run_id", "seed", "width", "parameters", "flops_per_interaction", "discount"),
     *("learning_rate", "horizon"),
@@ -217,7 +218,8 @@ def measure_noise(
         expected = variance(logs)
         return float(np.sum(freedom * np.log(expected) + squares / expected))
 
-    bounds = [(np.log(1e-6), np.log(10)), (np.log(1e-6), np.log(1e3))]
+    # Without a least floor, points that are flat by chance would outweigh all others.
+    bounds = [(np.log(_LEAST_FLOOR), np.log(10)), (np.log(1e-6), np.log(1e3))]
     best = min(
         (minimize(deviance, start, bounds=bounds) for start in ([-1.0, -1.0], [-4.0, 0.0])),
         key=lambda result: result.fun,

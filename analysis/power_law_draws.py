@@ -22,8 +22,8 @@ def draw_curves(estimate: LevelEstimate, generator: np.random.Generator) -> Curv
         shift = curves.noise.shift * generator.standard_normal(len(curves.sizes))
         moved = replace(problem, log_e=problem.log_e + shift[size])
         mean = estimate.fit.link.returns(moved.levels(estimate.fit.arguments)[0])
-        noise = curves.noise.floor * generator.standard_normal(len(mean))
-        returns[seed, seen] = (mean + noise)[seen]
+        mean += curves.noise.floor * generator.standard_normal(len(mean))
+        returns[seed, seen] = mean[seen]
     noise, variance = measure_noise(curves.parameters, np.log(curves.interactions), returns)
     return replace(curves, returns=returns, variance=variance, noise=noise)
 

@@ -12,7 +12,7 @@ from sklearn.isotonic import isotonic_regression
 from analysis.frontier import PowerLaw, product_law
 from analysis.joint_law import fit_joint
 from analysis.learning_curves import FitError, learning_curves
-from analysis.level_estimate import constants, product_law_at
+from analysis.level_estimate import constants, positive_interval, product_law_at
 from analysis.level_fit import LevelProblem, pinned_loss
 from analysis.power_law import fit_all, fit_power_law, intrinsic_performance_table
 from analysis.power_law_draws import draw_curves, redraw
@@ -274,6 +274,13 @@ def test_noise_of_rows_and_of_seeds_is_told_apart() -> None:
     assert late.noise.shift == pytest.approx(0.1, rel=0.35)
     assert late.noise.floor < 2e-3
     assert late.variance.max() > 10 * late.variance.min()
+
+
+def test_intervals_without_bounds_are_said_to_be_so() -> None:
+    assert positive_interval(1.0, np.array([1e-300, 1e300])) == (0.0, np.inf)
+    low, high = positive_interval(2.0, np.array([2.0, 2.0, 2.0]))
+    assert low == pytest.approx(2.0)
+    assert high == pytest.approx(2.0)
 
 
 def test_profiles_agree_with_the_jackknife_where_the_likelihood_is_even() -> None:
