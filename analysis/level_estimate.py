@@ -164,7 +164,7 @@ def _log_likelihood(estimate: LevelEstimate, index: int, value: float) -> float:
 
 
 def positive_interval(estimate: float, left_out: np.ndarray) -> Interval:
-    """Jackknife-t interval on the logarithm of a positive number; (0, inf) where it is boundless."""
+    """Jackknife-t interval on the logarithm of a positive number; (0, inf) if boundless."""
     with np.errstate(all="ignore"):
         return jackknife_interval(
             estimate, left_out, lambda x: float(np.log(x)), lambda x: float(np.exp(x))
