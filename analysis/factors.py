@@ -136,13 +136,12 @@ def comparable_optimizers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def task_label(task: str, settings: str) -> str:
-    """A task and its settings for readers: `teacher (classes 100)`."""
+    """A task for readers, with its number of classes where that is a setting of it."""
     try:
         known = json.loads(settings or "{}")
     except ValueError:
         known = {}
-    shown = ", ".join(f"{k} {v}" for k, v in sorted(known.items()) if k not in ("data_dir", "name"))
-    return f"{task} ({shown})" if shown else task
+    return f"{task} ({known['classes']} classes)" if "classes" in known else task
 
 
 def task_laws(laws: Sequence[HorizonLaw]) -> dict[str, list[HorizonLaw]]:
