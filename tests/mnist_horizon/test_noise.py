@@ -1,0 +1,158 @@
+"""The measured noise against brute force, against the full data set, and against the theory."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mnist_horizon import losses, networks, noise, training
+from mnist_horizon.horizon import discount_from_horizon
+from mnist_horizon.networks import NetworkSpec
+from mnist_horizon.schedules import parse
+from mnist_horizon.tasks.teacher import Teacher
+from mnist_horizon.training import RunParams, TrainSpec
+
+TASK = Teacher(classes=4, dimensions=6, examples=300, test_examples=8).load().task
+AXES = [("dense", 1.0), ("dense", 15.0), ("revealed:0.25", 7.0), ("periodic:5", 7.0)]
+KEYS = jax.random.split(jax.random.key(5), 2)
+
+
+def runs_of(axes: list[tuple[str, float]]) -> RunParams:
+    """Runs by schedule and horizon, for two seeds."""
+    rewards = [parse(text).params() for text, _ in axes]
+    shape = (len(KEYS), len(axes))
+    everywhere = functools.partial(jnp.full, shape)
+    return RunParams(
+        reward=jax.tree.map(lambda *leaves: jnp.broadcast_to(jnp.stack(leaves), shape), *rewards),
+        discount=jnp.broadcast_to(
+            jnp.array([discount_from_horizon(horizon) for _, horizon in axes]), shape
+        ),
+        gae_lambda=everywhere(1.0),
+        learning_rate=everywhere(0.03),
+        entropy_coef=everywhere(0.0),
+        kl_coef=everywhere(0.0),
+    )
+
+
+@functools.cache
+def trained(baseline: str, axes: tuple[tuple[str, float], ...]):
+    spec = TrainSpec(
+        NetworkSpec("mlp", 1, 8), environments=16, rollout_length=32, baseline=baseline
+    )
+    runs, train = runs_of(list(axes)), training.make_train(spec)
+    state = train.init(KEYS, TASK, runs)
+    state = jax.jit(train.update)(state, runs, TASK, KEYS, jnp.int32(0), jnp.int32(40))
+    return spec, runs, state
+
+
+def measured(baseline: str, axes: list[tuple[str, float]], samples: int, fraction: float = 0.0):
+    spec, runs, state = trained(baseline, tuple(axes))
+    measure = jax.jit(functools.partial(noise.measure, spec, samples, action_fraction=fraction))
+    found = measure(state, runs, TASK, KEYS, jnp.int32(40))
+    return {name: np.asarray(value, float) for name, value in found.items()}
+
+
+def assert_as_predicted(found: dict[str, np.ndarray], relative: float, of_total: float) -> None:
+    for part in noise.PARTS:
+        predicted = found[f"predicted_{part}"]
+        slack = relative * np.abs(predicted) + of_total * found["total"]
+        assert (np.abs(found[part] - predicted) <= slack).all(), (part, found[part], predicted)
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape"),
+    [
+        (NetworkSpec("mlp", 1, 5), (4, 4)),
+        (NetworkSpec("mlp", 2, 5, phase_visible=True), (4, 4)),
+        (NetworkSpec("cnn", 2, 2, phase_visible=True), (8, 8)),
+    ],
+)
+def test_grams_are_those_of_the_jacobian(spec, shape):
+    images = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
+    params = networks.init(spec, 4, shape, jax.random.key(0))
+    inputs = networks.first_inputs(spec, jnp.asarray(images))
+    phase = jnp.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]) if spec.phase_visible else None
+
+    def logits(params):
+        return networks.apply(spec, 4, params, inputs, phase)
+
+    jacobian = jax.tree.leaves(jax.jacrev(logits)(params))
+    flat = jnp.concatenate([leaf.reshape(3, 4, -1) for leaf in jacobian], axis=-1)
+    grams = noise.logit_grams(spec, 4, params, inputs, phase)
+    expected = jnp.einsum("nap,nbp->nab", flat, flat)
+    np.testing.assert_allclose(grams, expected, rtol=2e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("baseline", ["expected_reward", "state"])
+def test_measured_noise_is_the_predicted(baseline):
+    found = measured(baseline, AXES, samples=80_000)
+    assert_as_predicted(found, 0.06, 0.02)
+    parts = found["future"] + found["action"] + found["state"]
+    np.testing.assert_allclose(found["total"], parts, rtol=0.03)
+    assert (found["future"][:, 0] == 0).all()  # h = 1
+    assert (found["future"][:, 1] > 0.4 * found["total"][:, 1]).all()  # h = 15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("baseline", ["none", "batch_mean", "running_mean", "value_net"])
+def test_measured_noise_is_the_predicted_for_other_baselines(baseline):
+    found = measured(baseline, AXES, samples=160_000)
+    assert_as_predicted(found, 0.08, 0.03)
+
+
+def test_streaks_are_measured_too():
+    found = measured("expected_reward", [("streak:3", 3.0)], samples=160_000)
+    assert_as_predicted(found, 0.06, 0.02)
+
+
+def test_signal_is_the_gradient_of_the_whole_split_even_from_few_samples():
+    spec, runs, state = trained("expected_reward", tuple(AXES))
+    one = functools.partial(noise.measure, spec, spec.batch)
+    found = jax.jit(
+        lambda numbers: jax.lax.map(lambda i: one(state, runs, TASK, KEYS, i)["signal"], numbers)
+    )(jnp.arange(200)).mean(axis=0)
+    inputs = networks.first_inputs(spec.network, TASK.train.images)
+
+    def accuracy(params):
+        logits = networks.apply(spec.network, TASK.classes, params, inputs)
+        return losses.pick(jax.nn.softmax(logits), TASK.train.labels).mean()
+
+    axes = training.run_axes(state.params)
+    square = jax.vmap(
+        jax.vmap(
+            lambda params: sum(
+                jnp.sum(leaf**2) for leaf in jax.tree.leaves(jax.grad(accuracy)(params))
+            ),
+            (axes,),
+        )
+    )(state.params)
+    assert square.shape == runs.discount.shape
+    # The square of a sample's mean gradient would come out a fifth too large.
+    assert float(np.mean(found / square)) == pytest.approx(1, abs=0.1)
+
+
+def test_evaluations_draw_anew_and_repeat():
+    spec, runs, state = trained("expected_reward", tuple(AXES))
+    measure = jax.jit(functools.partial(noise.measure, spec, 600))
+    first, again, other = (
+        measure(state, runs, TASK, KEYS, jnp.int32(number))["total"] for number in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).all()
+
+
+def test_an_action_dependent_baseline_moves_the_action_part_alone():
+    plain = measured("expected_reward", AXES, samples=20_000)
+    half = measured("expected_reward", AXES, samples=20_000, fraction=0.5)
+    whole = measured("expected_reward", AXES, samples=20_000, fraction=1.0)
+    for part in ("future", "state"):
+        for other in (half, whole):
+            np.testing.assert_allclose(other[part], plain[part], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(half["action"], plain["action"] / 4, rtol=1e-3)
+    np.testing.assert_allclose(whole["action"], 0, atol=1e-4 * plain["action"].max())
+    # At h = 1 that is nearly all of the noise, at h = 15 less than half of it.
+    saved = 1 - whole["total"] / plain["total"]
+    assert (saved[:, 0] > 0.5).all()
+    assert (saved[:, 1] < 0.5).all()
