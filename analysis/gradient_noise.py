@@ -156,13 +156,16 @@ def horizon_coefficients(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     rows = rows.assign(noise_constant=np.log(constant), noise_growth=np.log(growth))
     names = ("noise_constant", "noise_growth")
     by_seed = rows.groupby([*GROUP, "seed"])[list(names)].mean()
-    tables = [
-        np.exp(_over_seeds(by_seed, list(GROUP), name, {}).set_index([*GROUP, "seeds"])).rename(
-            columns={"low": f"{name}_low", "high": f"{name}_high"}
-        )
-        for name in names
-    ]
-    table = tables[0].join(tables[1]).reset_index()
+    table = (
+        by_seed.reset_index().groupby(list(GROUP))["seed"].nunique().rename("seeds").reset_index()
+    )
+    for name in names:
+        found = _over_seeds(by_seed, list(GROUP), name, {})
+        ends = {"low": f"{name}_low", "high": f"{name}_high"}
+        found = found.drop(columns="seeds").rename(columns=ends)
+        for column in (name, *ends.values()):
+            found[column] = np.exp(found[column])
+        table = table.merge(found, on=list(GROUP))
     ratio = table["noise_constant"] / table["noise_growth"]
     with_batch = ratio + table["batch"] / table["noise_growth"]
     return table.assign(
@@ -184,7 +187,7 @@ def _over_seeds(
     mean, spread, seeds = groups[name].mean(), groups[name].std(ddof=1), groups[name].count()
     several = seeds > 1
     factor = [t_factor(count) if count > 1 else np.nan for count in seeds]
-    reach = (spread * factor / np.sqrt(seeds)).where(several)
+    reach: pd.Series = (spread * factor / np.sqrt(seeds)).where(several)
     table = pd.DataFrame({name: mean, "low": mean - reach, "high": mean + reach})
     for other, how in others.items():
         table[other] = groups[other].agg(how)

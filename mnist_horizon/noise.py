@@ -16,6 +16,7 @@ All are traces per step, averaged over the steps of a rollout (Tucker et al. 201
 finite sample.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -164,7 +165,7 @@ def logit_grams(
             result = call(*args, **kwargs)
             if not isinstance(context.module, nn.Dense):
                 return result
-            name = context.module.name
+            name = str(context.module.name)
             taps[name] = args[0]
             return result + shifts[name] if shifts else result
 
@@ -180,9 +181,8 @@ def logit_grams(
     _, pull_back, seen = jax.vjp(shifted, shifts, has_aux=True)
     one_hot = jnp.broadcast_to(jnp.eye(classes)[:, None, :], (classes, *logits.shape))
     (deltas,) = jax.vmap(pull_back)(one_hot)
-    return sum(
-        _layer_gram(seen[name], deltas[name], "bias" in params[name]) for name in sorted(seen)
-    )
+    layers = [_layer_gram(seen[name], deltas[name], "bias" in params[name]) for name in seen]
+    return jnp.sum(jnp.stack(layers), axis=0)
 
 
 def _layer_gram(
@@ -364,14 +364,14 @@ def _next(state: RunState, run: RunParams, rollout: Rollout) -> RunState:
     """Carry the reward window over to the next rollout."""
     phase = (rollout.window.phase[-1] + 1) % run.reward.period
     accumulated = jnp.where(phase == 0, 0.0, rollout.window.counts[-1])
-    return state.replace(phase=phase, accumulated=accumulated)
+    return dataclasses.replace(state, phase=phase, accumulated=accumulated)
 
 
 def _moments(sums: dict[str, Array], signal: Array) -> theory.Moments:
     names = ("fisher", "correct", "square", "variance", "covariance", "mean")
     values = theory.ValueMoments(**{name: sums[f"value_{name}"] for name in names})
-    scores = (sums[name] for name in ("accuracy", "fisher", "correct", "state_signal"))
-    return theory.Moments(*scores, signal, values)
+    scores = {name: sums[name] for name in ("accuracy", "fisher", "correct", "state_signal")}
+    return theory.Moments(**scores, signal=signal, values=values)
 
 
 def _predict(
