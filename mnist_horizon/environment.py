@@ -53,6 +53,7 @@ class EnvState:
     """Steps since the reset."""
 
 
+@no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class Observation:
     """What the policy sees."""

@@ -1,0 +1,428 @@
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from mnist_horizon import advantages as adv
+from mnist_horizon import losses, networks, tasks, training
+from mnist_horizon.horizon import discount_from_horizon
+from mnist_horizon.networks import NetworkSpec
+from mnist_horizon.schedules import parse
+from mnist_horizon.tasks import Task, make_examples
+from mnist_horizon.training import RunParams, TrainSpec, make_train
+
+TINY = TrainSpec(NetworkSpec("mlp", 1, 8), environments=4, rollout_length=8)
+PLAIN = dataclasses.replace(TINY, optimizer="sgd")
+"""Without Adam, which turns a gradient's rounding into a step where the gradient is nearly 0."""
+SEEDS = jax.vmap(jax.random.key)(jnp.arange(2))
+
+
+@pytest.fixture(scope="module")
+def task():
+    return tasks.load("digits", {}).task
+
+
+def run_params(schedule="dense", horizon=1.0, rate=1e-2, entropy_coef=0.0, kl_coef=0.0, lam=1.0):
+    """One run's numbers."""
+    numbers = [discount_from_horizon(horizon), lam, rate, entropy_coef, kl_coef]
+    return RunParams(parse(schedule).params(), *map(jnp.float32, numbers))
+
+
+def group(*runs, seeds=1):
+    """Runs stacked as [group, run], the same for each seed."""
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (seeds, *leaf.shape)), stacked)
+
+
+@functools.cache
+def program(spec):
+    """The functions of a program, compiled once for all tests that use the spec."""
+    made = make_train(spec)
+    return jax.jit(made.init), jax.jit(made.update), jax.jit(made.evaluate)
+
+
+def train(spec, task, runs, updates, keys=SEEDS[:1], first=0, state=None):
+    init, update, _ = program(spec)
+    state = init(keys, task, runs) if state is None else state
+    return update(state, runs, task, keys, jnp.int32(first), jnp.int32(updates))
+
+
+def select(tree, index):
+    """What one run of a [group, run] state carries."""
+
+    def take(leaf, axis):
+        return jnp.take(leaf[0], index, axis=axis)
+
+    return jax.tree.map(take, tree, training.run_axes(jax.tree.map(lambda leaf: leaf[0], tree)))
+
+
+def assert_close(first, second, **tolerance):
+    for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
+        np.testing.assert_allclose(np.asarray(one), np.asarray(other), **tolerance)
+
+
+# The regularised optimum
+
+
+@pytest.fixture(scope="module")
+def one_state():
+    """One image, whose label is 0 of four."""
+    examples = make_examples(np.full((1, 2, 2), 255, np.uint8), np.zeros(1, int))
+    return Task(examples, examples, 4)
+
+
+def converge(spec, task, runs, initial):
+    """Policies [run, action] of the one state, averaged over the last half of 1600 updates."""
+    start = training.init_run(spec, SEEDS[0], task)
+    count = runs.discount.shape[0]
+    states = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), start)
+    inputs = networks.first_inputs(spec.network, task.train.images)
+
+    def update(states, number):
+        draws = training.draw(spec, SEEDS[0], number, task)
+
+        def one(state, run):
+            return training.update_run(spec, state, run, task, draws, initial, number)
+
+        states = jax.vmap(one)(states, runs)
+        logits = jax.vmap(lambda params: networks.apply(spec.network, 4, params, inputs)[0])
+        return states, jax.nn.softmax(logits(states.params))
+
+    _, policies = jax.jit(lambda s: jax.lax.scan(update, s, jnp.arange(1600)))(states)
+    return np.asarray(policies[800:].mean(axis=0))
+
+
+@pytest.mark.parametrize("kl_penalty", [False, True])
+def test_regularised_runs_converge_to_the_closed_form(one_state, kl_penalty):
+    """`ref(a) exp(r(a) / tau) / Z`: ref uniform for the entropy bonus, the initial policy for KL.
+
+    Under `periodic:4` the signal shrinks by `s1 = (1 - gamma^k) / (k (1 - gamma))`, so that tau
+    acts like tau / s1.
+    """
+    spec = TrainSpec(NetworkSpec("mlp", 1, 4), 32, 8, optimizer="sgd", kl_penalty=kl_penalty)
+    tau = 0.5
+    coefficient = {"kl_coef" if kl_penalty else "entropy_coef": tau}
+    cases = [("dense", 1.0), ("dense", 3.0), ("periodic:4", 3.0)]
+    runs = [run_params(name, horizon, rate=0.2, **coefficient) for name, horizon in cases]
+    runs = jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
+    initial = training.init_run(spec, SEEDS[0], one_state).params
+    tilt = jnp.array([-0.5, 1.0, 0.0, -1.0])
+    initial = {**initial, "last": {**initial["last"], "bias": tilt}}
+    inputs = networks.first_inputs(spec.network, one_state.train.images)
+    reference = np.full(4, 0.25)
+    if kl_penalty:
+        reference = np.asarray(jax.nn.softmax(networks.apply(spec.network, 4, initial, inputs)[0]))
+        assert reference.max() > 0.5
+    policies = converge(spec, one_state, runs, initial)
+    shrunk = (1 - 0.5**4) / (4 * (1 - 0.5))
+    for policy, scale in zip(policies, [1.0, 1.0, shrunk], strict=True):
+        expected = reference * np.exp(np.array([1, 0, 0, 0]) * scale / tau)
+        assert np.abs(policy - expected / expected.sum()).max() < 0.015
+
+
+# Learning
+
+
+LEARNER = TrainSpec(NetworkSpec("mlp", 1, 32), environments=16, rollout_length=32)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [LEARNER, dataclasses.replace(LEARNER, algorithm="ppo", epochs=2, minibatches=2)],
+    ids=["vpg", "ppo"],
+)
+def test_digits_are_learned_at_a_short_and_a_longer_horizon(task, spec):
+    runs = group(run_params(horizon=1.0), run_params(horizon=7.0))
+    state = train(spec, task, runs, 400)
+    scores = program(spec)[2](state, task, SEEDS[:1])
+    assert float(scores["test_accuracy"].min()) > 0.8
+    assert float(scores["kl_initial"].min()) > 1.0
+    # Over the last fifty updates, of which the mean return says the same.
+    before = state.sums.return_
+    state = train(spec, task, runs, 50, first=400, state=state)
+    assert float(((state.sums.return_ - before) / 50).min()) > 0.75
+    assert state.diverged_at.tolist() == [[-1, -1]]
+
+
+@pytest.mark.parametrize("baseline", adv.BASELINES)
+def test_every_baseline_learns(task, baseline):
+    spec = dataclasses.replace(LEARNER, baseline=baseline)
+    runs = group(run_params(horizon=3.0), run_params("periodic:2", horizon=3.0))
+    state = train(spec, task, runs, 250)
+    accuracy = program(spec)[2](state, task, SEEDS[:1])["test_accuracy"]
+    assert float(accuracy.min()) > 0.5
+    assert bool(state.value_params) is (baseline == "value_net")
+
+
+def test_a_visible_phase_and_a_cnn_learn(task):
+    spec = TrainSpec(NetworkSpec("cnn", 1, 8, phase_visible=True), 16, 32)
+    state = train(spec, task, group(run_params("periodic:2", horizon=3.0)), 250)
+    assert float(program(spec)[2](state, task, SEEDS[:1])["test_accuracy"].min()) > 0.5
+
+
+def test_the_value_net_learns_the_value_of_centred_rewards(one_state):
+    """On one state every value is 0 once rewards are centred; the net must not drift away."""
+    spec = TrainSpec(NetworkSpec("mlp", 1, 8), 16, 8, baseline="value_net")
+    state = train(spec, one_state, group(run_params(horizon=7.0, rate=3e-3)), 300)
+    inputs = networks.first_inputs(spec.network, one_state.train.images)
+    params = select(state, 0).value_params
+    assert abs(float(networks.apply(spec.network, 1, params, inputs)[0, 0])) < 0.2
+
+
+# Common random numbers
+
+
+def test_runs_of_a_seed_share_examples_and_uniforms_and_seeds_do_not(task):
+    """At learning rate 0 the same examples and uniforms give the same answers and payments."""
+    runs = group(
+        run_params("periodic:1000", 1.0, rate=0.0),
+        run_params("periodic:1000", 31.0, rate=0.0),
+        run_params("revealed:0.5", 1.0, rate=0.0),
+        run_params("revealed:0.5", 7.0, rate=0.0),
+        seeds=2,
+    )
+    state = train(TINY, task, runs, 3, keys=SEEDS)
+    answers, paid = np.asarray(state.accumulated), np.asarray(state.sums.reward)
+    assert answers[:, :2].any()
+    assert np.array_equal(answers[:, 0], answers[:, 1])
+    assert np.array_equal(paid[:, 2], paid[:, 3])
+    assert np.ptp(np.asarray(state.sums.return_), axis=1).max() < 1e-6
+    assert not np.array_equal(answers[0, 0], answers[1, 0])
+    assert paid[0, 2] != paid[1, 2]
+    assert abs(state.sums.return_[0, 0] - state.sums.return_[1, 0]) > 1e-6
+    kernels = state.params["first"]["kernel"]  # [group, input, run, width]
+    assert jnp.array_equal(kernels[:, :, 0], kernels[:, :, 1])
+    assert not jnp.allclose(kernels[0], kernels[1])
+
+
+def test_draws_differ_from_update_to_update_and_from_seed_to_seed(task):
+    draws = [training.draw(TINY, key, jnp.int32(number), task) for key, number in
+             [(SEEDS[0], 0), (SEEDS[0], 0), (SEEDS[0], 1), (SEEDS[1], 0)]]  # fmt: skip
+    for name in ("labels", "action_uniform", "mask_uniform"):
+        first, again, later, other = (np.asarray(getattr(drawn, name)) for drawn in draws)
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, later)
+        assert not np.array_equal(first, other)
+    assert not np.array_equal(draws[0].action_uniform, draws[0].mask_uniform)
+    images = task.train.images.reshape(-1, 64) / 255
+    shown = draws[0].inputs[0]
+    label = draws[0].labels.reshape(-1)[0]
+    assert bool(((images == shown).all(axis=1) & (task.train.labels == label)).any())
+
+
+def test_a_run_does_not_depend_on_its_company(task):
+    run = run_params("periodic:3", 7.0, rate=0.3)
+    alone = train(PLAIN, task, group(run), 5)
+    others = [run_params(rate=0.1), run, run_params("revealed:0.1", 31.0, entropy_coef=0.1)]
+    together = train(PLAIN, task, group(*others), 5)
+    assert_close(select(alone, 0), select(together, 1), rtol=1e-4, atol=1e-5)
+
+
+# Programs
+
+
+def test_chunks_of_any_length_share_one_trace_and_change_no_bit(task):
+    traces = []
+    made = make_train(TINY)
+
+    def counted(*args):
+        traces.append(1)
+        return made.update(*args)
+
+    update = jax.jit(counted)
+    runs = group(run_params("periodic:3", 3.0), run_params("dense", 7.0), seeds=2)
+    start = program(TINY)[0](SEEDS, task, runs)
+
+    def go(state, runs, first, updates):
+        return update(state, runs, task, SEEDS, jnp.int32(first), jnp.int32(updates))
+
+    whole = go(start, runs, 0, 12)
+    state, done = start, 0
+    for part in (1, 4, 7):
+        state, done = go(state, runs, done, part), done + part
+    assert_close(state, whole, rtol=0, atol=0)
+    other = group(run_params("streak:2", 31.0, 0.5, 0.1), run_params("revealed:0.5"), seeds=2)
+    go(start, other, 0, 2)
+    assert len(traces) == 1
+
+
+def test_the_data_are_no_constant_of_the_program(task):
+    made = make_train(TINY)
+    runs = group(run_params())
+    state = program(TINY)[0](SEEDS[:1], task, runs)
+    arguments = (state, runs, task, SEEDS[:1], jnp.int32(0), jnp.int32(1))
+    constants = jax.make_jaxpr(made.update)(*arguments).consts
+    assert max((np.size(constant) for constant in constants), default=0) < task.train.images.size
+
+
+def test_divergence_is_noted_for_that_run_alone(task):
+    runs = group(run_params(rate=1e-2), run_params(rate=1e30), run_params(rate=1e-3))
+    state = train(TINY, task, runs, 6)
+    # Update 0 leaves parameters whose logits overflow; update 1 is the first that acts with them.
+    assert state.diverged_at.tolist() == [[-1, 1, -1]]
+    for healthy in (0, 2):
+        leaves = jax.tree.leaves(select(state, healthy))
+        assert all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
+
+
+def test_plain_and_vmapped_updates_agree(task):
+    """A value net, a KL penalty and a visible phase: every input that an update can have."""
+    network = NetworkSpec("mlp", 2, 8, phase_visible=True)
+    spec = TrainSpec(network, 4, 8, baseline="value_net", optimizer="sgd", kl_penalty=True)
+    cases = [
+        run_params("periodic:3", 7.0, 0.3, 0.01, 0.1, 0.9),
+        run_params("streak:2", 3.0, 0.1, 0.0, 0.5),
+    ]
+    together = train(spec, task, group(*cases), 3)
+
+    @jax.jit
+    def plain(state, run, number):
+        draws = training.draw(spec, SEEDS[0], number, task)
+        initial = training.init_run(spec, SEEDS[0], task).params
+        return training.update_run(spec, state, run, task, draws, initial, number)
+
+    for number, run in enumerate(cases):
+        state = training.init_run(spec, SEEDS[0], task)
+        for update in range(3):
+            state = plain(state, run, jnp.int32(update))
+        assert_close(state, select(together, number), rtol=1e-4, atol=1e-5)
+
+
+def test_first_kernels_stand_side_by_side(task):
+    spec = dataclasses.replace(TINY, baseline="value_net")
+    state = program(spec)[0](SEEDS, task, group(*[run_params()] * 3, seeds=2))
+    assert state.params["first"]["kernel"].shape == (2, 64, 3, 8)
+    assert state.value_params["first"]["kernel"].shape == (2, 64, 3, 8)
+    assert state.params["first"]["bias"].shape == (2, 3, 8)
+    assert state.params["last"]["kernel"].shape == (2, 3, 8, 10)
+    shapes = [leaf.shape for leaf in jax.tree.leaves(state.optimizer)]
+    assert shapes.count((2, 64, 3, 8)) == 4  # both moments of both networks
+    one = jax.tree.map(lambda leaf: leaf[0], state)
+    axes = training.run_axes(one)
+    assert axes.params == {"first": {"bias": 0, "kernel": 1}, "last": {"bias": 0, "kernel": 0}}
+    assert axes.accumulated == 0
+
+
+def test_ppo_in_one_piece_is_the_policy_gradient(task):
+    """At ratio 1 nothing is clipped, so one epoch of one minibatch takes the same step."""
+    runs = group(run_params(horizon=3.0, rate=0.3, entropy_coef=0.01), run_params("periodic:2"))
+    spec = dataclasses.replace(PLAIN, baseline="value_net")
+    vpg = train(spec, task, runs, 3)
+    ppo = train(dataclasses.replace(spec, algorithm="ppo"), task, runs, 3)
+    assert_close(vpg, ppo, rtol=1e-4, atol=1e-5)
+
+
+def test_ppo_takes_a_step_for_each_minibatch_of_each_epoch(task):
+    spec = dataclasses.replace(TINY, algorithm="ppo", epochs=3, minibatches=4)
+    state = train(spec, task, group(run_params()), 2)
+    assert int(select(state, 0).optimizer.count) == 2 * 3 * 4
+
+
+def test_learning_rate_decays_with_interactions(task):
+    spec = dataclasses.replace(PLAIN, decay_interactions=3.0 * TINY.batch)
+    assert float(training.decay(spec, jnp.int32(0))) == 1.0
+    assert float(training.decay(spec, jnp.int32(9))) == pytest.approx(0.5)
+    assert float(training.decay(TINY, jnp.int32(9))) == 1.0
+    run = run_params()
+    start = training.init_run(spec, SEEDS[0], task)
+    draws = training.draw(spec, SEEDS[0], jnp.int32(0), task)
+
+    @jax.jit
+    def move(number, scale):
+        state = training.update_run(spec, start, run, task, draws, start.params, number)
+        return jax.tree.map(lambda new, old: (new - old) / scale, state.params, start.params)
+
+    early, late = move(jnp.int32(0), 2.0), move(jnp.int32(9), 1.0)
+    assert_close(early, late, rtol=1e-3, atol=1e-7)
+    assert any(bool(leaf.any()) for leaf in jax.tree.leaves(late))
+
+
+# Metrics
+
+
+def test_metrics_by_hand(task):
+    runs = group(run_params(rate=0.0), run_params("periodic:4", rate=0.0))
+    state = train(TINY, task, runs, 1)
+    params = training.init_run(TINY, SEEDS[0], task).params
+    draws = training.draw(TINY, SEEDS[0], jnp.int32(0), task)
+    logits = np.asarray(networks.apply(TINY.network, 10, params, draws.inputs), np.float64)
+    policy = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels, uniform = np.asarray(draws.labels).ravel(), np.asarray(draws.action_uniform).ravel()
+    actions = (policy.cumsum(axis=1) <= uniform[:, None]).sum(axis=1)
+    right = (actions == labels).reshape(8, 4)
+    expected = {
+        "return_": policy[np.arange(32), labels].mean(),
+        "accuracy": (policy.argmax(axis=1) == labels).mean(),
+        "entropy": stats.entropy(policy, axis=1).mean(),
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(getattr(state.sums, name)[0], [value] * 2, rtol=1e-5)
+    # Eight steps are two windows of four: what was right is paid, and the mean is the same.
+    np.testing.assert_allclose(state.sums.reward[0], [right.mean()] * 2, rtol=1e-6)
+    assert state.running_mean[0].tolist() == pytest.approx(
+        [training.RUNNING_MEAN_RATE * right.mean()] * 2
+    )
+
+
+def test_sums_add_up_over_updates(task):
+    runs = group(run_params(rate=0.0))
+    one = [train(TINY, task, runs, 1, first=number) for number in range(3)]
+    whole = train(TINY, task, runs, 3)
+    for name in ("return_", "reward", "accuracy", "entropy"):
+        total = sum(getattr(state.sums, name) for state in one)
+        np.testing.assert_allclose(getattr(whole.sums, name), total, rtol=1e-5)
+
+
+def test_evaluation_by_hand_whatever_its_parts(task, monkeypatch):
+    runs = group(run_params(), run_params(rate=0.1))
+    state = train(TINY, task, runs, 20)
+    inputs = networks.first_inputs(TINY.network, task.test.images)
+    initial = training.init_run(TINY, SEEDS[0], task).params
+    expected = {"test_accuracy": [], "kl_initial": []}
+    for number in range(2):
+        params = select(state, number).params
+        logits = networks.apply(TINY.network, 10, params, inputs)
+        reference = networks.apply(TINY.network, 10, initial, inputs)
+        right = logits.argmax(axis=1) == task.test.labels
+        expected["test_accuracy"].append(float(right.mean()))
+        expected["kl_initial"].append(float(losses.kl_divergence(logits, reference).mean()))
+    for part in (training.EVALUATION_PART, 100):  # 360 examples: in one, and in four parts
+        monkeypatch.setattr(training, "EVALUATION_PART", part)
+        scores = jax.jit(make_train(TINY).evaluate)(state, task, SEEDS[:1])
+        for name, values in expected.items():
+            assert scores[name][0].tolist() == pytest.approx(values, rel=1e-4)
+
+
+def test_windows_and_their_answers_are_carried_across_updates(task):
+    """A period that does not divide the rollout: what is paid is what was right, late."""
+    runs = group(run_params("dense", rate=0.0), run_params("periodic:5", rate=0.0))
+    state = train(TINY, task, runs, 5)  # 40 steps: eight whole windows
+    assert select(state, 1).phase == 0
+    assert not select(state, 1).accumulated.any()
+    rewards = state.sums.reward[0]
+    assert float(rewards[0]) == pytest.approx(float(rewards[1]), rel=1e-6)
+    assert int(select(train(TINY, task, runs, 2), 1).phase) == 16 % 5
+
+
+# Sampling
+
+
+def test_actions_are_drawn_with_the_policy_s_probabilities():
+    policy = np.array([0.05, 0.0, 0.4, 0.3, 0.25])
+    uniform = jax.random.uniform(jax.random.key(0), (50_000,))
+    table = jnp.broadcast_to(jnp.asarray(policy, jnp.float32), (50_000, 5))
+    counts = np.bincount(np.asarray(training.sample_actions(table, uniform)), minlength=5)
+    assert counts[1] == 0
+    kept = policy > 0
+    assert stats.chisquare(counts[kept], 50_000 * policy[kept]).pvalue > 0.01
+
+
+def test_sampling_at_the_ends_of_the_uniform():
+    policy = jnp.array([[0.0, 0.5, 0.5, 0.0]] * 3)
+    uniform = jnp.array([0.0, 0.5, np.nextafter(np.float32(1), np.float32(0))])
+    assert training.sample_actions(policy[:2], uniform[:2]).tolist() == [1, 2]
+    assert int(training.sample_actions(policy, uniform)[2]) < 4
