@@ -29,7 +29,7 @@ class PlainFiles(ocp.CheckpointHandler):
     def save(self, directory: os.PathLike[str], args: "Save") -> None:
         """Write both files, down to the disk."""
         with (Path(directory) / "arrays.npz").open("wb") as file:
-            np.savez(file, **args.arrays)  # type: ignore[arg-type]
+            np.savez(file, **args.arrays)
             file.flush()
             os.fsync(file.fileno())
         with (Path(directory) / "host.json").open("w") as file:

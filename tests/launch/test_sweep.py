@@ -163,38 +163,54 @@ def is_checkpointed(workdir: Path) -> bool:
     return any(path.name.isdigit() for path in workdir.glob("checkpoints/*/*"))
 
 
+def kill_later(command: commands.Command, progress: Path, size: int, seconds: float) -> None:
+    """Kill a command so long after its progress has outgrown a size, if it lives then."""
+
+    def has_grown() -> bool:
+        return progress.exists() and progress.stat().st_size > size
+
+    wait_until(lambda: has_grown() or not command.process.is_alive())
+    command.process.join(seconds)
+    command.process.kill()
+
+
 def kill_at_random(
     folder: Path, kills: int, arguments: tuple[str, ...], expected: dict[str, bytes]
-) -> int:
-    """Kill a sweep again and again until it is done; begin another until all kills are spent."""
+) -> None:
+    """Kill a sweep again and again until it is done; begin another until all kills are spent.
+
+    Every second kill waits for the first new line of progress, as starting takes longer than all
+    of the updates. What a kill before the first write could lose is nothing.
+    """
     moments = random.Random(0)
-    spent = sweeps = 0
+    spent = sweeps = resumed = 0
     while spent < kills:
         sweeps += 1
         workdir = folder / f"w{sweeps}"
         command_line = (*arguments, f"--workdir={workdir}", "--checkpoint_seconds=0")
+        progress = workdir / "progress.jsonl"
         while True:
+            before = progress.stat().st_size if progress.exists() else 0
             command = commands.start(folder / "io", *command_line)
             if spent < kills:
-                # From the first write on: before it there is nothing to lose.
-                wait_until((workdir / "progress.jsonl").exists)
-                command.process.join(moments.uniform(0, 3))
-            else:
-                command.process.join()
-            if command.process.exitcode is not None:
+                if spent % 2 == 0:
+                    kill_later(command, progress, before, moments.uniform(0, 0.5))
+                else:
+                    kill_later(command, progress, -1, moments.uniform(0, 3))
+            command.process.join()
+            resumed += "goes on at update" in command.err
+            if command.process.exitcode != -signal.SIGKILL:
                 break
-            command.process.kill()
-            command.wait()
             spent += 1
         assert command.process.exitcode == config.DONE, command.err
         assert outputs(workdir) == expected
-        for line in (workdir / "progress.jsonl").read_text().splitlines():
+        for line in progress.read_text().splitlines():
             json.loads(line)
-    return sweeps
+    assert resumed, "no kill fell between two checkpoints"
 
 
 def test_killed_three_times_equals_uninterrupted(finished: Path, tmp_path: Path) -> None:
-    assert kill_at_random(tmp_path, 3, TINY, outputs(finished)) >= 1
+    kill_at_random(tmp_path, 3, TINY, outputs(finished))
 
 
 @pytest.mark.slow
