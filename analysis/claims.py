@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from analysis.wording import interval, number, percent, with_interval
 
 Entry = dict[str, Any]
@@ -129,24 +131,31 @@ def _constants(entry: Entry) -> Claim:
     )
 
 
+_MODELS = {
+    "shared": "only the coefficient E_c moves with the horizon",
+    "exponents": "the exponents are shared, N_c and the link move too",
+    "free": "everything moves with the horizon, the exponents too",
+}
+
+
 def _shared(entry: Entry) -> Claim:
-    aicc = entry["aicc"]
+    """The joint fit, and which of the models of `joint_law` describes the runs best by AICc."""
     text = (
         f"Sharing the exponents over horizons gives alpha_N = {with_interval(entry, 'alpha_n')} "
-        f"and alpha_E = {with_interval(entry, 'alpha_e')}"
+        f"and alpha_E = {with_interval(entry, 'alpha_e')}. "
     )
-    if aicc["shared"] is None or aicc["free"] is None:
-        return Claim(f"{text}; undecided against free ones: too few runs for AICc.", False)
-    gap = aicc["free"] - aicc["shared"]
-    if entry["verdict"] == "undecided":
-        return Claim(
-            f"{text}; undecided against free ones (AICc differs by {abs(gap):.1f}).", False
-        )
-    if entry["verdict"] == "shared":
-        better = "this describes the runs better than free ones: mostly the coefficient moves"
-        return Claim(f"{text}; {better} (AICc lower by {gap:.1f}).", True)
-    better = "free ones describe the runs better: the exponents move with the horizon too"
-    return Claim(f"{text}; {better} (AICc lower by {-gap:.1f}).", True)
+    known = {model: value for model, value in entry["aicc"].items() if value is not None}
+    if len(known) < 2:
+        return Claim(f"{text}Undecided against exponents of their own: too few runs.", False)
+    least = min(known.values())
+    gaps = "; ".join(
+        f"{_MODELS[model]}: +{value - least:.1f}"
+        for model, value in sorted(known.items(), key=lambda item: item[1])
+    )
+    if entry["verdict"] in _MODELS:
+        found = f"The runs are described best where {_MODELS[entry['verdict']]}"
+        return Claim(f"{text}{found} (AICc above the best: {gaps}).", True)
+    return Claim(f"{text}Undecided between the best of (AICc above the best) {gaps}.", False)
 
 
 def _e_c(entry: Entry) -> Claim:
@@ -170,3 +179,48 @@ def batch_claims(entry: Entry) -> list[Claim]:
             entry.get("knee_small_batch_ci") is not None,
         )
     ]
+
+
+def noise_claims(agreement: pd.DataFrame, coefficients: pd.DataFrame) -> list[Claim]:
+    """Claims on gradient noise at one width: measured over predicted, and the knee it predicts.
+
+    Args:
+        agreement: of `gradient_noise.agreement`.
+        coefficients: of `gradient_noise.horizon_coefficients`; may be empty.
+    """
+    claims = []
+    for row in agreement.itertuples():
+        ends = (row.low, row.high) if math.isfinite(row.low) else None
+        inside = ends is not None and row.low <= 1 <= row.high
+        fits = "as predicted, within its interval" if inside else "not as predicted"
+        if ends is None:
+            fits = "undecided whether as predicted, one seed"
+        text = f"The {row.part} variance of a step's gradient, measured over predicted, is"
+        claims.append(Claim(f"{text} {number(row.ratio)} {interval(ends)}: {fits}.", bool(ends)))
+    claims += [
+        Claim(
+            f"By the noise scale alone, averaged over training, the knee would be at h = "
+            f"{number(row.knee)} for a batch of {row.batch} and at h = "
+            f"{number(row.knee_small_batch)} as the batch gets small.",
+            True,
+        )
+        for row in coefficients.itertuples()
+    ]
+    return claims
+
+
+def in_short(laws: Sequence[Entry]) -> list[Claim]:
+    """One sentence over all thresholds of a family."""
+    if not laws:
+        return []
+    grows = sum(law.get("b_ci") is not None and law["b_ci"][0] > 0 for law in laws)
+    forms = ", ".join(dict.fromkeys(law["verdict"] for law in laws))
+    knees = ", ".join(
+        f"{with_interval(law, 'knee')} (return {law['threshold']:g})" if law.get("knee") else "none"
+        for law in laws
+    )
+    text = (
+        f"In short: a longer horizon is shown to cost more at {grows} of {len(laws)} thresholds; "
+        f"form of the law: {forms}; knee at h = {knees}."
+    )
+    return [Claim(text, grows == len(laws) and forms != "undecided")]

@@ -80,23 +80,6 @@ def _average(cell: pd.DataFrame, values: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def stages(frame: pd.DataFrame, count: int = 3) -> pd.DataFrame:
-    """Rows of the evaluations at the start, in between and at the end of each run, with `stage`.
-
-    Args:
-        frame: one row a run and evaluation, as a noise table.
-        count: how many stages, spread evenly over a run's evaluations.
-    """
-    frame = frame.sort_values(["run_id", "interactions"], kind="stable")
-    place = frame.groupby("run_id").cumcount()
-    rows = frame.groupby("run_id")["interactions"].transform("size")
-    chosen = []
-    for stage, share in enumerate(np.linspace(0, 1, count)):
-        here = frame[place == np.round(share * (rows - 1)).astype(int)]
-        chosen.append(here.assign(stage=stage))
-    return pd.concat(chosen, ignore_index=True).drop_duplicates(["run_id", "interactions"])
-
-
 def learning_rate_scores(frame: pd.DataFrame) -> pd.DataFrame:
     """Return averaged over log E for each horizon, width and learning rate, over seeds.
 

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import theme
-from analysis.curve_tables import learning_rate_scores, seed_averages, stages
+from analysis.curve_tables import learning_rate_scores, seed_averages
+from analysis.gradient_noise import scale_along_training, variance_by_horizon
 from analysis.horizon_law import HorizonLaw
 from analysis.power_law import PowerLawFit, intrinsic_performance_table
 from analysis.uncertainty import t_factor
@@ -491,26 +492,24 @@ def gradient_variance(noise: pd.DataFrame) -> Drawn:
     """Measured (marks) against predicted (lines) gradient variance by horizon, along training.
 
     Args:
-        noise: rows of the noise tables of one width, schedule and baseline.
+        noise: rows of the noise tables of one family and width.
     """
-    table = _variance_table(noise)
-    titles = {0: "start of training", 1: "halfway (in evaluations)", 2: "end of training"}
+    table = variance_by_horizon(noise)
+    ends = np.sort(table["interactions"].unique())
+    shown = dict.fromkeys(ends[[0, (len(ends) - 1) // 2, -1]])
+    table = table[table["interactions"].isin(list(shown))].reset_index(drop=True)
     with theme.style():
-        figure, axes = theme.row(table["stage"].nunique())
-        for axis, (stage, here) in zip(axes, table.groupby("stage"), strict=True):
-            axis.set_title(titles[int(stage)])
-            for part, rows in here.groupby("part"):
-                color, marker, line = PART_STYLES[str(part)]
-                bars = [rows["measured"] - rows["low"], rows["high"] - rows["measured"]]
-                axis.errorbar(
-                    rows["horizon"],
-                    rows["measured"],
-                    bars,
-                    fmt=marker,
-                    color=color,
-                    capsize=2,
-                    markersize=4,
-                )
+        figure, axes = theme.row(len(shown))
+        for axis, (interactions, here) in zip(axes, table.groupby("interactions"), strict=True):
+            axis.set_title(f"after {theme.compact(interactions)} interactions")
+            for part, rows in here[here["measured"] > 0].groupby("part"):
+                color, marker, _ = PART_STYLES[str(part)]
+                low = np.maximum(rows["low"], 0.02 * rows["measured"])
+                bars = np.nan_to_num([rows["measured"] - low, rows["high"] - rows["measured"]])
+                look = {"color": color, "capsize": 2, "markersize": 4, "fmt": marker}
+                axis.errorbar(rows["horizon"], rows["measured"], bars, **look)
+            for part, rows in here[here["predicted"] > 0].groupby("part"):
+                color, _, line = PART_STYLES[str(part)]
                 axis.plot(rows["horizon"], rows["predicted"], line, color=color, gid=str(part))
             axis.set_yscale("log")
             theme.log_axis(axis, "y")
@@ -524,50 +523,21 @@ def gradient_variance(noise: pd.DataFrame) -> Drawn:
     return figure, table
 
 
-def _variance_table(noise: pd.DataFrame) -> pd.DataFrame:
-    """Mean over seeds of each part at three stages of training, with t intervals."""
-    rows = []
-    for (stage, horizon), here in stages(noise).groupby(["stage", "horizon"]):
-        for part in PART_STYLES:
-            measured = here[part].to_numpy(float)
-            reach = 0.0
-            if len(measured) > 1:
-                reach = t_factor(len(measured)) * measured.std(ddof=1) / np.sqrt(len(measured))
-            mean = float(measured.mean())
-            rows.append(
-                {
-                    "stage": stage,
-                    "horizon": horizon,
-                    "part": part,
-                    "measured": mean,
-                    "low": max(mean - reach, 0.05 * mean),
-                    "high": mean + reach,
-                    "predicted": float(here[f"predicted_{part}"].mean()),
-                    "seeds": len(measured),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
 def gradient_noise_scale(noise: pd.DataFrame) -> Drawn:
-    """Gradient noise scale tr Cov / |m|^2 along training, by horizon.
+    """Gradient noise scale along training by horizon, with 95% intervals over seeds.
 
     Args:
-        noise: rows of the noise tables of one width, schedule and baseline.
+        noise: rows of the noise tables of one family and width, with a signal above 0 somewhere.
     """
-    noise = noise[noise["signal"] > 0]
-    scale = noise.assign(parameters=noise["width"], noise_scale=noise["total"] / noise["signal"])
-    table = seed_averages(scale, ["noise_scale"]).drop(columns=["parameters", "run_id"])
+    table, _ = scale_along_training(noise)
     looks = theme.horizon_looks(table["horizon"])
     with theme.style():
         figure, axis = theme.single()
         for horizon, rows in table.groupby("horizon"):
-            look = looks[horizon]
-            axis.plot(
-                rows["interactions"], rows["noise_scale"], color=look.color, marker=look.marker
-            )
-            ends = rows["noise_scale_lowest"], rows["noise_scale_highest"]
-            axis.fill_between(rows["interactions"], *ends, color=look.color, alpha=0.2, linewidth=0)
+            look, x = looks[horizon], rows["interactions"]
+            axis.plot(x, rows["noise_scale"], color=look.color, marker=look.marker)
+            ends = rows["low"], rows["high"]
+            axis.fill_between(x, *ends, color=look.color, alpha=0.2, linewidth=0)
         theme.log_axis(axis, "x")
         axis.set_yscale("log")
         theme.log_axis(axis, "y")

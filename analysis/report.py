@@ -20,8 +20,16 @@ from absl import flags
 
 from analysis import command
 from analysis.batch_law import BatchLaw, fit_batch_laws
-from analysis.claims import Claim, batch_claims, horizon_claims, power_law_claims
+from analysis.claims import (
+    Claim,
+    batch_claims,
+    horizon_claims,
+    in_short,
+    noise_claims,
+    power_law_claims,
+)
 from analysis.curve_tables import Family, families
+from analysis.gradient_noise import agreement, horizon_coefficients, noise_scale
 from analysis.horizon_law import HorizonLaws, fit_horizon_laws
 from analysis.power_law import PowerLaws, fit_all
 from analysis.report_factors import add_factors, entropy_before_rule
@@ -98,7 +106,8 @@ def fit_results(results: Results, workdirs: Sequence[Path], generator: np.random
     batch, batch_notes = fit_batch_laws(crossings)
     try:
         measured = read_noise(workdirs)
-        noise, noise_notes = measured.frame, list(measured.notes)
+        noise = measured.frame
+        noise_notes = [*measured.notes, *noise_scale(noise)[1], *agreement(noise)[1]]
     except ResultsError:
         noise = pd.DataFrame()
         noise_notes = [
@@ -129,11 +138,10 @@ def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
     found = families(results.frame)
     sections = []
     for number, family in enumerate(found):
-        section = FamilySection(family.label, family_claims(family, entries))
+        own = fits.of(family)
+        section = FamilySection(family.label, family_claims(family, entries, own.noise))
         if number < FAMILIES_WITH_FIGURES:
-            section.figures += save_figures(
-                family, fits.of(family), results.unfinished, out / "figures"
-            )
+            section.figures += save_figures(family, own, results.unfinished, out / "figures")
         if not family.several_learning_rates:
             entries["notes"].append(
                 f"{family.label}: no figure of the learning-rate rule, each size and horizon has "
@@ -156,10 +164,13 @@ def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
     return _summary(sections, len(page.notes))
 
 
-def family_claims(family: Family, entries: dict[str, Any]) -> dict[str, list[Claim]]:
-    """The claims of a family by heading."""
-    claims: dict[str, list[Claim]] = {}
-    for law in main_laws([law for law in entries["horizon_law"] if family.matches(law["group"])]):
+def family_claims(
+    family: Family, entries: dict[str, Any], noise: pd.DataFrame
+) -> dict[str, list[Claim]]:
+    """The claims of a family by heading; empty where nothing could be fitted."""
+    laws = main_laws([law for law in entries["horizon_law"] if family.matches(law["group"])])
+    claims = {"": in_short(laws)} if laws else {}
+    for law in laws:
         width = law["group"].get("width")
         runs = f"width {width}" if width else "all widths together"
         censored = f", {law['censored']} of them not there yet" if law["censored"] else ""
@@ -177,6 +188,11 @@ def family_claims(family: Family, entries: dict[str, Any]) -> dict[str, list[Cla
     if batch:
         found = [claim for law in batch for claim in batch_claims(law)]
         claims["What of this belongs to the batch:"] = found
+    if not noise.empty:
+        width = noise["width"].max()
+        noise = noise[noise["width"] == width]
+        found = noise_claims(agreement(noise)[0], horizon_coefficients(noise)[0])
+        claims[f"The noise of the gradient at width {width}, against the theory:"] = found
     return claims
 
 
@@ -210,7 +226,8 @@ def _summary(sections: Sequence[FamilySection], notes: int) -> list[str]:
     """What goes to the terminal: each claim of the family with most runs."""
     lines = []
     for heading, claims in sections[0].claims.items():
-        lines += [heading, *(f"  {claim.text}" for claim in claims)]
+        indent = "  " if heading else ""
+        lines += [heading] * bool(heading) + [f"{indent}{claim.text}" for claim in claims]
     if not lines:
         lines.append("These runs allow no fit.")
     if notes:

@@ -9,6 +9,7 @@ import pandas as pd
 from analysis import figures, theme
 from analysis.curve_tables import Family, with_best_learning_rates
 from analysis.figures import Drawn
+from analysis.gradient_noise import noise_scale
 from analysis.horizon_law import HorizonLaw
 from analysis.power_law import PowerLaws
 from analysis.report_page import PageFigure
@@ -172,8 +173,11 @@ def _noise_figures(fits: FamilyFits) -> Iterator[Planned]:
         "measured (marks, 95% intervals over seeds) against the closed forms (lines).",
         lambda: figures.gradient_variance(noise),
     )
+    if noise_scale(noise)[0].empty:
+        return
     yield Planned(
         "gradient_noise_scale",
-        f"Gradient noise scale tr Cov / |m|^2 along training at width {width}, by horizon.",
+        f"Gradient noise scale along training at width {width}, by horizon: the batch at which the "
+        "noise of a gradient is as large as the gradient. Bands are 95% intervals over seeds.",
         lambda: figures.gradient_noise_scale(noise),
     )

@@ -83,7 +83,8 @@ class Page:
                 parts.append(f"<h3>{escape(family.label)}</h3>")
             for heading, claims in family.claims.items():
                 items = "".join(_claim(claim) for claim in claims)
-                parts.append(f'<p>{escape(heading)}</p><ul class="claims">{items}</ul>')
+                parts += [f"<p>{escape(heading)}</p>"] * bool(heading)
+                parts.append(f'<ul class="claims">{items}</ul>')
         return "\n".join(parts) or "<p>These runs allow no fit; the notes say what is missing.</p>"
 
     def _figures(self) -> str:
