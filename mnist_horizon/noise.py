@@ -289,6 +289,7 @@ def score_moments(played: Played) -> dict[str, Float[Array, ""]]:
     answer = policy * (right - accuracy[:, None])  # derivative of E[c | x] in the logits
     each = {
         "accuracy": accuracy,
+        "accuracy_square": accuracy**2,
         "fisher": fisher,
         "correct": correct,
         "state_signal": squared_norms(played.grams, answer),
@@ -371,7 +372,8 @@ def _moments(sums: dict[str, Array], signal: Array) -> theory.Moments:
     names = ("fisher", "correct", "square", "variance", "covariance", "mean")
     values = theory.ValueMoments(**{name: sums[f"value_{name}"] for name in names})
     scores = {name: sums[name] for name in ("accuracy", "fisher", "correct", "state_signal")}
-    return theory.Moments(**scores, signal=signal, values=values)
+    spread = sums["accuracy_square"] - sums["accuracy"] ** 2
+    return theory.Moments(**scores, signal=signal, values=values, example_variance=spread)
 
 
 def _predict(
@@ -385,7 +387,7 @@ def _predict(
 
     def one(phase: Array) -> theory.Covariance:
         arguments = (run.discount, run.gae_lambda, moments, spec.baseline, spec.rollout_length)
-        return theory.window_covariance(run.reward, *arguments, phase, running_mean)
+        return theory.window_covariance(run.reward, *arguments, phase, running_mean, spec.batch)
 
     found = jax.tree.map(lambda leaf: leaf.mean(axis=0), lax.map(one, phases))
     predicted = {f"predicted_{name}": getattr(found, name) for name in PARTS}

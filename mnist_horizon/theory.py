@@ -21,8 +21,12 @@ are over the steps t (equally, over phases). The mean of B steps has the covaria
 / B, where `within = sum_{t' != t} W[t, t'] W[t', t] m m^T` comes from steps that share a payment.
 
 `covariance` is for endless rollouts, `window_covariance` for those of T steps. All terms are linear
-in the moments, which may be matrices or their traces. What is neglected is of order 1/B: that the
-code estimates mu (and the batch's mean return) from the batch itself.
+in the moments, which may be matrices or their traces.
+
+The code centres rewards by the batch's own mean of pi(label|x), which takes part of what the
+examples add out of long sums: the future loses `F Var(pi) (sum_{l>t} W[t, l])^2 / B`, of the order
+h/B (`batch` of `window_covariance`). Neglected is what is of order 1/B, a streak's loss of that
+kind, and that of the `batch_mean` of returns.
 """
 
 import math
@@ -83,6 +87,8 @@ class Moments:
     signal: Value
     """m m^T with m = E[s c], the true gradient."""
     values: ValueMoments = struct.field(default_factory=ValueMoments)
+    example_variance: Value = 0.0
+    """Var(pi(label|x)) over examples; only `batch` of `window_covariance` asks for it."""
 
     @property
     def answer_variance(self) -> Value:
@@ -146,6 +152,8 @@ class Weights:
     """sum_{l>t} U[t, l]^2: U weighs z(x_l) and is 0 for lambda = 1."""
     future_cross: Value = 0.0
     """sum_{l>t} W[t, l] U[t, l]."""
+    future_sum_square: Value = 0.0
+    """(sum_{l>t} W[t, l])^2, where rewards are centred."""
 
 
 def signal_factor(schedule: Schedule, discount: Value, accuracy: Value = 1.0) -> Value:
@@ -238,7 +246,9 @@ def covariance(
     return assemble(weights, moments, schedule.reveal_probability)
 
 
-def assemble(weights: Weights, moments: Moments, reveal_probability: Value) -> Covariance:
+def assemble(
+    weights: Weights, moments: Moments, reveal_probability: Value, batch: Value = math.inf
+) -> Covariance:
     """The covariance that weights give where rewards add up (module docstring).
 
     A mask that pays c / p with probability p adds to the future: the answers' variance becomes
@@ -250,6 +260,7 @@ def assemble(weights: Weights, moments: Moments, reveal_probability: Value) -> C
         weights.future * noise
         + 2 * weights.future_cross * values.covariance
         + weights.future_value * values.variance
+        - weights.future_sum_square * moments.example_variance / batch
     )
     own = (
         weights.own_square * moments.centred
@@ -417,6 +428,7 @@ def window_weights(
         constant_value=(steps.constant * steps.zeta).mean(),
         future_value=(values**2).sum(axis=1).mean(),
         future_cross=(later * values).sum(axis=1).mean(),
+        future_sum_square=(later.sum(axis=1) ** 2).mean() if baseline in CENTRED else 0.0,
     )
 
 
@@ -429,6 +441,7 @@ def window_covariance(
     rollout_length: int,
     phase: Value = 0,
     running_mean: Value | None = None,
+    batch: Value = math.inf,
 ) -> Covariance:
     """Covariance of a step's gradient in rollouts of T steps, averaged over the steps.
 
@@ -444,6 +457,7 @@ def window_covariance(
         rollout_length: T.
         phase: phase of the first step.
         running_mean: what the baseline of that name subtracts; mu unless given.
+        batch: interactions from which the code estimates the mu that centres rewards.
 
     Raises:
         ValueError: the baseline is unknown.
@@ -451,7 +465,7 @@ def window_covariance(
     weights = window_weights(
         params, discount, gae_lambda, moments, baseline, rollout_length, phase, running_mean
     )
-    additive = assemble(weights, moments, params.reveal_probability)
+    additive = assemble(weights, moments, params.reveal_probability, batch)
     streak = _window_streak(params, discount, moments, baseline, rollout_length, phase)
     known = jnp.asarray(gae_lambda) == 1
     return jax.tree.map(

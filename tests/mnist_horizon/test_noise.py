@@ -1,5 +1,6 @@
 """The measured noise against brute force, against the full data set, and against the theory."""
 
+import dataclasses
 import functools
 
 import jax
@@ -105,6 +106,25 @@ def test_measured_noise_is_the_predicted_for_other_baselines(baseline):
 def test_streaks_are_measured_too():
     found = measured("expected_reward", [("streak:3", 3.0)], samples=160_000)
     assert_as_predicted(found, 0.06, 0.02)
+
+
+def test_a_small_batch_centres_away_part_of_the_future():
+    """A rollout of four horizons in one environment, against sixteen, at the same policy."""
+    futures = {}
+    for environments in (1, 16):
+        spec = TrainSpec(NetworkSpec("mlp", 1, 8), environments, rollout_length=64)
+        runs, train = runs_of([("dense", 15.0)]), training.make_train(spec)
+        state = train.init(KEYS, TASK, runs)
+        if environments == 1:
+            update = jax.jit(train.update)
+            policy = update(state, runs, TASK, KEYS, jnp.int32(0), jnp.int32(300)).params
+        state = dataclasses.replace(state, params=policy)
+        found = jax.jit(functools.partial(noise.measure, spec, 300_000))(
+            state, runs, TASK, KEYS, jnp.int32(300)
+        )
+        futures[environments] = np.asarray(found["future"])
+        np.testing.assert_allclose(found["future"], found["predicted_future"], rtol=0.04)
+    assert (futures[1] < 0.94 * futures[16]).all()
 
 
 def test_signal_is_the_gradient_of_the_whole_split_even_from_few_samples():
