@@ -56,7 +56,10 @@ class Outcome:
 class Target(Protocol):
     """Something fitted, of which data sets can be drawn and refitted (and that can be pickled)."""
 
-    label: str
+    @property
+    def label(self) -> str:
+        """What is fitted, for the table."""
+        ...
 
     def draw(self, rng: np.random.Generator) -> list[Outcome]:
         """Draw a data set, refit it, and compare."""

@@ -432,7 +432,7 @@ def groups(
             if "learning_rate" in rows:
                 rates = [float(rate) for rate in np.unique(rows["learning_rate"])]
                 group["learning_rate"] = rates[0] if len(rates) == 1 else rates
-            yield group, float(key[-1]), rows
+            yield group, float(rows["threshold"].iloc[0]), rows
 
 
 def describe(group: dict[str, Any], threshold: float) -> str:
@@ -471,12 +471,13 @@ def horizon_data(rows: pd.DataFrame) -> tuple[HorizonData | None, list[str]]:
         problems.append(f"no free exponent: {horizons} horizons; at least 3 are needed")
     if rows["seed"].nunique() < 2:
         problems.append("no intervals: 1 seed; at least 2 are needed (4 to be of use)")
-    columns = (rows[name].to_numpy() for name in ("horizon", "seed", "width"))
     data = HorizonData.from_columns(
         rows["interactions"].to_numpy(float),
         rows["censored"].to_numpy(bool),
         early.to_numpy(bool),
-        *columns,
+        rows["horizon"].to_numpy(float),
+        rows["seed"].to_numpy(),
+        rows["width"].to_numpy(),
         rows["batch"].to_numpy(float) if "batch" in rows else None,
     )
     return data, problems

@@ -9,6 +9,7 @@ The truth is `synthetic.HorizonTruth` and `synthetic.PowerLawTruth` with the noi
 rates are no axis here: a plan is for runs at good rates.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,6 +41,25 @@ def define_flags() -> None:
     flags.DEFINE_float("threshold", 0.7, "The return to reach.", 0.0, 1.0)
     flags.DEFINE_integer("draws", 20, "Simulated sweeps.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Of the generator of all draws.")
+
+
+def settings_of(config: Any) -> dict[str, Any]:
+    """The fields of `--config`, which ml-collections reads only when it is asked for them.
+
+    Raises:
+        InputError: no config was named, or the file cannot be read.
+    """
+    if config is None:
+        raise command.InputError("--config: name a sweep, such as launch/configs/horizon.py")
+    try:
+        settings: dict[str, Any] = config.to_dict()
+    except OSError as error:
+        raise command.InputError(
+            f"--config: {str(error).strip().splitlines()[-1].strip()}"
+        ) from None
+    except AttributeError:
+        raise command.InputError("--config: get_config() must return a ConfigDict") from None
+    return settings
 
 
 def design_of(config: Mapping[str, Any]) -> Design:
@@ -123,7 +143,7 @@ def horizon_plan(
         intervals["a"][1].append(entry.a_ci)
         intervals["knee"][1].append(entry.knee_ci)
         intervals["g"][1].append((entry.free_power or {}).get("g_ci"))
-    verdicts = pd.Series([entry.verdict for entry in known], dtype=str).value_counts().to_dict()
+    verdicts = dict(Counter(entry.verdict for entry in known).most_common())
     censored = float(np.mean([e.censored / e.runs for e in known])) if known else 1.0
     return _summary(intervals, draws), verdicts, censored
 
@@ -171,11 +191,12 @@ def _summary(
 def format_plan(rows: pd.DataFrame) -> str:
     """Expected intervals in plain text."""
     lines = [f"{'number':>10} {'truth':>10} {'median 95% interval':>27} {'width':>8} {'found':>7}"]
-    for row in rows.itertuples():
-        interval = f"[{row.low:.4g}, {row.high:.4g}]" if row.found else "none"
-        width = f"{row.width:.0%}" if np.isfinite(row.width) else "-"
+    for row in rows.to_dict("records"):
+        interval = f"[{row['low']:.4g}, {row['high']:.4g}]" if row["found"] else "none"
+        width = f"{row['width']:.0%}" if row["found"] and np.isfinite(row["width"]) else "-"
         lines.append(
-            f"{row.number:>10} {row.truth:>10.4g} {interval:>27} {width:>8} {row.found:>7.0%}"
+            f"{row['number']:>10} {row['truth']:>10.4g} {interval:>27} {width:>8} "
+            f"{row['found']:>7.0%}"
         )
     return "\n".join(lines)
 
@@ -184,9 +205,7 @@ def main(argv: Sequence[str]) -> None:
     """Print the expected intervals of the sweep that `--config` describes."""
     if len(argv) > 1:
         raise command.InputError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
-    if FLAGS.config is None:
-        raise command.InputError("--config: name a sweep, such as launch/configs/horizon.py")
-    design = design_of(FLAGS.config.to_dict())
+    design = design_of(settings_of(FLAGS.config))
     threshold = FLAGS.threshold
     truth, noise = HorizonTruth(threshold=threshold), Noise()
     if not truth.floor < threshold < truth.ceiling:

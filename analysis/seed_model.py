@@ -51,9 +51,12 @@ class Values:
 class Mean(Protocol):
     """A mean function of some parameters, at the runs of one `Values`."""
 
-    bounds: Sequence[tuple[float, float]]
+    @property
+    def bounds(self) -> Sequence[tuple[float, float]]:
+        """Bounds of the parameters, in their order."""
+        ...
 
-    def __call__(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, theta: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
         """Means, shape [run], and their derivatives, shape [run, parameter]."""
         ...
 
