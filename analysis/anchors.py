@@ -18,6 +18,7 @@ and K where they are given as ranges.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,12 +111,12 @@ class MeasuredLaw:
             slope = two_piece(1 / (self.knee - 1), 0.0, 1 / (low - 1), count, generator)
             knee = 1 + 1 / np.maximum(slope, 1e-12)
         elif self.knee_ci is not None:
-            ends = [np.log(max(float(end or 1.0) - 1, 1e-9)) for end in self.knee_ci]
-            knee = 1 + np.exp(two_piece(np.log(self.knee - 1), *ends, count, generator))
+            low, high = (math.log(max(float(end or 1.0) - 1, 1e-9)) for end in self.knee_ci)
+            knee = 1 + np.exp(two_piece(math.log(self.knee - 1), low, high, count, generator))
         if self.g_ci is not None:
-            ends = [np.log(end) for end in self.g_ci]
-            g = np.exp(two_piece(np.log(self.g), *ends, count, generator))
-        return replace(self, knee=knee, g=g)
+            low, high = (math.log(end) for end in self.g_ci)
+            g = np.exp(two_piece(math.log(self.g), low, high, count, generator))
+        return replace(self, **{"knee": knee, "g": g})
 
 
 def two_piece(
@@ -206,18 +207,20 @@ def _law_name(entry: dict[str, Any]) -> str:
 
 def _given_laws() -> tuple[list[MeasuredLaw], str, float | None]:
     """The law that the flags name."""
-    if (_FITS.value is None) == (_KNEE.value is None):
+    given = _KNEE.value
+    if (_FITS.value is None) == (given is None):
         raise command.InputError("give one of --fits=REPORT/fits.json and --knee=NUMBER")
     if _FITS.value is not None:
         return measured_laws(Path(_FITS.value), _THRESHOLD.value)
-    if not _KNEE.value > 1:
-        raise command.InputError(f"--knee={_KNEE.value:g}: a knee is a horizon above 1")
+    assert given is not None
+    if not given > 1:
+        raise command.InputError(f"--knee={given:g}: a knee is a horizon above 1")
     ends = None
     if _KNEE_CI.value is not None:
         ends = [_float("knee_ci", text) for text in _KNEE_CI.value]
-        if len(ends) != 2 or not 1 < ends[0] <= _KNEE.value <= ends[1]:
+        if len(ends) != 2 or not 1 < ends[0] <= given <= ends[1]:
             raise command.InputError("--knee_ci: give low,high about the knee, both above 1")
-    return [MeasuredLaw("affine", _KNEE.value, ends)], "as given by --knee", None
+    return [MeasuredLaw("affine", given, ends)], "as given by --knee", None
 
 
 def _float(flag: str, text: str) -> float:

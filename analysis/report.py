@@ -209,8 +209,8 @@ def _page(
     tasks = ", ".join(sorted(frame["task"].unique()))
     return Page(
         title=f"Interactions against horizon: {tasks}",
-        subtitle=f"{frame['run_id'].nunique()} runs: {frame['width'].nunique()} widths, "
-        f"{frame['horizon'].nunique()} horizons, {frame['seed'].nunique()} seeds"
+        subtitle=f"{_count(frame, 'run_id', 'run')}: {_count(frame, 'width')}, "
+        f"{_count(frame, 'horizon')}, {_count(frame, 'seed')}"
         + (f"; {len(results.unfinished)} runs are not done" if results.unfinished else ""),
         families=sections,
         horizon_law=entries["horizon_law"],
@@ -220,6 +220,12 @@ def _page(
         sweeps=sweeps,
         notes=entries["notes"],
     )
+
+
+def _count(frame: pd.DataFrame, column: str, name: str = "") -> str:
+    """How many different values a column has, in words: 1 width, 3 widths."""
+    count = frame[column].nunique()
+    return f"{count} {name or column}{'s' * (count != 1)}"
 
 
 def _summary(sections: Sequence[FamilySection], notes: int) -> list[str]:

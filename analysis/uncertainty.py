@@ -10,6 +10,7 @@ give its *width*: the profile likelihood is rescaled so that its curvature at th
 that leaving out seeds shows (the adjusted profile of Chandler and Bate 2007, Biometrika 94, 167).
 """
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -78,8 +79,9 @@ def profile_interval(
     """
     top = log_likelihood(estimate)
 
+    @functools.cache  # searches that start where the last one ended do not repeat exactly
     def root(x: float) -> float:
-        return np.sqrt(max(2 * (top - log_likelihood(x)), 0.0))
+        return 0.0 if x == estimate else np.sqrt(max(2 * (top - log_likelihood(x)), 0.0))
 
     step = max(1e-3, 0.25 * error)
     sides = [x for x in (estimate - step, estimate + step) if limits[0] < x < limits[1]]

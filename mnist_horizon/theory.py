@@ -31,7 +31,7 @@ kind, and that of the `batch_mean` of returns.
 
 import math
 from dataclasses import replace
-from typing import TypeAlias, no_type_check
+from typing import TYPE_CHECKING, Any, TypeAlias, no_type_check
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +46,10 @@ from mnist_horizon.advantages import BASELINES, CENTRED
 from mnist_horizon.horizon import Number, discount_from_horizon, variance_horizon
 from mnist_horizon.schedules import RewardParams, Schedule
 
-Value: TypeAlias = int | float | np.ndarray | np.number | Array
+if TYPE_CHECKING:  # mypy multiplies out the union's members: minutes for this file
+    Value: TypeAlias = Any
+else:
+    Value: TypeAlias = int | float | np.ndarray | np.number | Array
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes

@@ -1,0 +1,62 @@
+"""Small synthetic sweeps in a working directory, whole or spoilt, for the tests of the report."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.synthetic import Design, Noise, PowerLawTruth, simulate
+from mnist_horizon.results import NOISE_SCHEMA, write_results
+
+TRUTH = PowerLawTruth(n_c=0.4, knee=12.0, middle=1e8, link_slope=0.6)
+"""Interactions to any return are affine in h, with the knee of E_c."""
+
+DESIGN = Design(horizons=(1, 7, 31), widths=(8, 32, 128), seeds=3, budget=1_000_000, evaluations=24)
+
+
+def sweep_frame(
+    design: Design = DESIGN, noise: Noise | None = None, truth: PowerLawTruth = TRUTH
+) -> pd.DataFrame:
+    """Tidy rows of a synthetic sweep, with entropy and KL."""
+    frame = simulate(truth, design, np.random.default_rng(5), noise)
+    return frame.assign(
+        task="digits",
+        batch=256,
+        baseline="expected_reward",
+        entropy=2.3 * (1 - frame["return_mean"]),
+        kl_initial=2.2 * frame["return_mean"],
+    )
+
+
+def write_sweep(workdir: Path, frame: pd.DataFrame, done: bool = True, **spec: Any) -> Path:
+    """Write a working directory: one table, one program's record and the settings."""
+    write_results(workdir / "results" / "program.parquet", frame)
+    record = {
+        "program_id": "program",
+        "runs": sorted(frame["run_id"].unique()),
+        "done": done,
+        "cut": {"groups": 3, "runs_per_group": 9},
+        "versions": {"python": "3.11.2", "jax": "0.10.2"},
+        "commit": "0123abc",
+        "device": {"platform": "cpu", "kind": "cpu", "count": 1},
+    }
+    (workdir / "programs").mkdir()
+    (workdir / "programs" / "program.json").write_text(json.dumps(record))
+    budget = int(frame["interactions"].max())
+    settings = {"task": {"name": "digits"}, "budget": budget, **spec}
+    (workdir / "sweep.json").write_text(json.dumps(settings))
+    return workdir
+
+
+def noise_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """A noise table for some runs: measurements a known factor above the predictions."""
+    rows = frame[(frame["width"] == 32)].groupby("run_id").nth([0, 8, 23])
+    future = 1e-3 + (rows["horizon"] - 2 + 1 / rows["horizon"]) / 4
+    factor = 1 + 0.05 * rows["seed"]
+    parts = {"future": future, "action": 1.0, "state": 0.2, "total": future + 1.2}
+    measured = {name: value * factor for name, value in parts.items()}
+    predicted = {f"predicted_{name}": value for name, value in parts.items()}
+    table = rows.assign(signal=0.1, **measured, **predicted)
+    return table[list(NOISE_SCHEMA.names)]

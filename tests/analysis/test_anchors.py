@@ -1,0 +1,179 @@
+"""The calculator: multipliers, savings, C = F H K P^a, intervals, and what it refuses."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from absl import flags
+from absl.testing import flagsaver
+
+from analysis import anchors
+from analysis.anchors import DENSE, MeasuredLaw
+from analysis.command import InputError
+from mnist_horizon import theory
+from mnist_horizon.schedules import Schedule
+
+
+@pytest.fixture(autouse=True)
+def parsed_flags():
+    flags.FLAGS.mark_as_parsed()
+    with flagsaver.flagsaver(samples=4000):
+        yield
+
+
+def test_the_multiplier_is_1_at_h_1_and_2_at_the_knee():
+    for law in (MeasuredLaw("affine", 15.0), MeasuredLaw("free power", 15.0, g=0.7)):
+        np.testing.assert_allclose(law.multiplier(np.array([0.5, 1.0, 15.0])), [1, 1, 2])
+    assert MeasuredLaw("affine", 15.0).multiplier(141.0) == pytest.approx(11.0)
+
+
+def test_samples_have_the_ends_of_the_interval():
+    law = MeasuredLaw("free power", 11.0, (6.0, 41.0), 0.8, (0.6, 1.2))
+    drawn = law.sample(200_000, np.random.default_rng(0))
+    np.testing.assert_allclose(np.quantile(drawn.knee, (0.025, 0.5, 0.975)), [6, 11, 41], rtol=0.03)
+    np.testing.assert_allclose(
+        np.quantile(drawn.g, (0.025, 0.5, 0.975)), [0.6, 0.8, 1.2], rtol=0.02
+    )
+
+
+def test_a_knee_unbounded_above_gives_slopes_down_to_0():
+    drawn = MeasuredLaw("affine", 11.0, (6.0, None)).sample(100_000, np.random.default_rng(0))
+    slope = 1 / (np.asarray(drawn.knee) - 1)
+    np.testing.assert_allclose(np.quantile(slope, (0.5, 0.975)), [0.1, 0.2], rtol=0.02)
+    assert np.quantile(slope, 0.026) < 0.002
+
+
+def test_training_compute_by_hand():
+    # F = 2, 10 steps of 3 seconds, K = 5, P^a = 100^0.5 = 10.
+    found = anchors.training_compute(np.array(2.0), np.array(10.0), np.array(5.0), 100.0, 0.5, 3.0)
+    assert found == 2 * 30 * 50
+
+
+def test_the_published_ranges():
+    assert anchors.RANGES == {"short": (1, 1e3), "medium": (1e3, 1e6), "long": (1e6, 1e9)}
+    drawn = anchors.log_uniform(1.0, 1e3, np.random.default_rng(0))
+    np.testing.assert_allclose(
+        np.log10(np.quantile(drawn, (0.1, 0.5, 0.9))), [0.3, 1.5, 2.7], atol=0.1
+    )
+
+
+def test_dense_rewards_have_factor_1():
+    horizons = np.array([1.0, 10.0])
+    np.testing.assert_array_equal(
+        anchors.schedule_factor(DENSE, horizons, np.array(15.0), 0.5, 1.0), [1.0, 1.0]
+    )
+
+
+@pytest.mark.parametrize("text", ["revealed", "periodic"])
+def test_the_factor_of_a_schedule_is_the_theorys(text):
+    schedule = Schedule(text, {"revealed": 0.25, "periodic": 8.0}[text])
+    moments = theory.moments_from_ratio(1.0, 0.5, 1e-9)
+    batch = 3e9
+    knee = theory.knee(moments, batch)
+    for horizon in (1.0, 31.0):
+        expected = theory.scaling_multiplier(schedule, horizon, moments, batch)
+        expected /= theory.scaling_multiplier(DENSE, horizon, moments, batch)
+        found = anchors.schedule_factor(schedule, np.array(horizon), np.array(knee), 0.5, 1.0)
+        assert found == pytest.approx(expected, rel=1e-6)
+        assert found > 1
+
+
+def test_a_knee_shorter_than_the_theory_allows_is_refused():
+    with pytest.raises(InputError, match="puts the knee at"):
+        anchors.schedule_factor(Schedule("revealed", 0.5), np.array(9.0), np.array(2.0), 0.5, 1.0)
+    with pytest.raises(InputError, match="--variance_ratio"):
+        anchors.schedule_factor(Schedule("revealed", 0.5), np.array(9.0), np.array(20.0), 0.5, 3.0)
+
+
+def law(threshold: float, **changes: Any) -> dict[str, Any]:
+    return {
+        "group": {"task": "digits", "schedule": "dense", "schedule_level": 1.0},
+        "threshold": threshold,
+        "regressor": "h-1",
+        "knee": 21.0,
+        "knee_ci": [16.0, 31.0],
+        "free_power": {"g": 0.9, "g_ci": [0.8, 1.0], "knee": 20.0, "knee_ci": [15.0, 30.0]},
+        "measured": [1.0, 127.0],
+        "runs": 10,
+        "censored": 0,
+        **changes,
+    }
+
+
+@pytest.fixture
+def fits(tmp_path) -> Path:
+    path = tmp_path / "fits.json"
+    path.write_text(json.dumps({"horizon_law": [law(0.5, knee=None), law(0.7)]}))
+    return path
+
+
+def run(capsys: pytest.CaptureFixture[str], **given: Any) -> str:
+    with flagsaver.flagsaver(**given):
+        anchors.main(["anchors"])
+    return capsys.readouterr().out
+
+
+ALL = {"flop_per_second": "1e15", "data_coefficient": "10", "parameters": 1e12}
+
+
+def test_a_report_gives_both_laws(fits, capsys):
+    text = run(capsys, fits=str(fits), horizons=["21", "201"], **ALL)
+    assert "Law: digits, dense, all widths, return 0.7" in text
+    assert "affine: knee 21 [16, 31]" in text
+    assert "free power: knee 20 [15, 30], g 0.9 [0.8, 1]" in text
+    (at_knee,) = [line for line in text.splitlines() if line.startswith("21 ")]
+    assert at_knee.split()[1] == "2"
+    (far,) = [line for line in text.splitlines() if line.startswith("201 ")]
+    assert far.split()[1] == "11"
+    assert re.search(r"It was measured up to h = 127\.", text)
+    assert "It says nothing of credit through states" in text
+
+
+def test_the_proportional_rule_is_that_of_the_anchors(capsys):
+    text = run(capsys, knee=2.0, **ALL)
+    # With the knee at 2 the law is proportional: nothing is saved. C = 1e15 H 10 (1e12)^0.8.
+    (row,) = [line for line in text.splitlines() if line.startswith("medium")]
+    cells = re.split(r"\s{2,}", row)
+    assert cells[-1] == "1 [1, 1]"
+    middle = 1e15 * 10 * 1e12**0.8 * 10**4.5
+    assert float(cells[1].split()[0]) == pytest.approx(middle, rel=0.15)
+
+
+def test_the_same_seed_gives_the_same_numbers(capsys):
+    given = {"knee": 15.0, "knee_ci": ["10", "30"], **ALL, "data_coefficient": "1:100"}
+    first, second = run(capsys, **given), run(capsys, **given)
+    assert first == second
+    assert first != run(capsys, seed=1, **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"knee": 15.0, **ALL, "data_coefficient": None}, r"data_coefficient \(K\) is needed"),
+        ({"knee": 15.0, **ALL, "flop_per_second": None}, r"flop_per_second \(F\) is needed"),
+        ({"knee": 15.0, **ALL, "parameters": None}, r"parameters \(P\) is needed"),
+        ({"knee": 15.0, **ALL, "data_coefficient": "ten"}, "'ten' is no number"),
+        ({"knee": 15.0, **ALL, "data_coefficient": "9:1"}, "positive number or low:high"),
+        ({"knee": 1.0, **ALL}, "a knee is a horizon above 1"),
+        ({"knee": 15.0, "knee_ci": ["20", "30"], **ALL}, "low,high about the knee"),
+        ({**ALL}, "give one of --fits"),
+        ({"knee": 15.0, "horizons": ["0.5"], **ALL}, "a horizon is at least 1"),
+        ({"knee": 15.0, "schedule": "sometimes", **ALL}, "unknown schedule 'sometimes'"),
+        ({"knee": 15.0, "schedule": "periodic:4", **ALL}, "needs --accuracy"),
+        ({"fits": "/nowhere/fits.json", **ALL}, "cannot be read as a fits.json"),
+    ],
+)
+def test_what_is_wrong_is_one_line(given, message):
+    with flagsaver.flagsaver(**given), pytest.raises(InputError, match=message) as error:
+        anchors.main(["anchors"])
+    assert "\n" not in str(error.value)
+
+
+def test_a_threshold_without_a_law_or_a_knee_is_refused(fits):
+    with pytest.raises(InputError, match=r"no horizon law there; it has 0\.5, 0\.7"):
+        anchors.measured_laws(fits, 0.85)
+    with pytest.raises(InputError, match="do not grow"):
+        anchors.measured_laws(fits, 0.5)

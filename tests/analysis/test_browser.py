@@ -1,0 +1,94 @@
+"""The page in a real browser: no errors, no requests, no sideways scrolling, small or wide."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from analysis import report
+from analysis.synthetic import Design
+from tests.analysis.report_sweeps import sweep_frame, write_sweep
+
+pytestmark = pytest.mark.slow
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PHONE, WIDE = 390, 1600
+
+# Says in the page's own title how far it is wider than the window, and how many images are there.
+PROBE = """<script>addEventListener("load", () => { const page = document.documentElement;
+document.title = JSON.stringify({over: page.scrollWidth - innerWidth, window: innerWidth,
+images: [...document.images].filter((image) => image.naturalWidth > 0).length}); });</script>"""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a browser made of a page: console messages, addresses asked for, what PROBE says."""
+
+    console: list[str]
+    requests: list[str]
+    probe: dict[str, int]
+
+
+def visit(page: Path, width: int, scratch: Path) -> Visit:
+    """Open a page without a window, with a profile of its own."""
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed (Debian package chromium)")
+    probed = page.with_name(f"probed-{page.name}")
+    probed.write_text(page.read_text() + PROBE)
+    log = scratch / "net.json"
+    quiet = ("--no-first-run", "--disable-background-networking", "--disable-component-update")
+    command = [
+        *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", *quiet),
+        *("--disable-sync", "--disable-dev-shm-usage", "--enable-logging=stderr"),
+        *(f"--user-data-dir={scratch / 'profile'}", f"--log-net-log={log}"),
+        *(f"--window-size={width},1200", "--dump-dom", probed.as_uri()),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    title = re.search(r"<title>(\{.*?\})</title>", done.stdout)
+    assert title is not None, f"the page did not load: {done.stderr[-2000:]}"
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return Visit(console, requested(log), json.loads(title[1]))
+
+
+def requested(log: Path) -> list[str]:
+    """Addresses of the web that a browser's network log says were asked for."""
+    text = log.read_text()
+    if not text.rstrip().endswith("}"):  # cut short where the browser left in a hurry
+        text = text.rstrip().rstrip(",") + "]}"
+    addresses = [event.get("params", {}).get("url", "") for event in json.loads(text)["events"]]
+    return [one for one in addresses if urlsplit(one).scheme in ("http", "https", "ws", "wss")]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("browser")
+    design = Design(horizons=(1, 7, 31), widths=(8, 32), seeds=2, budget=400_000, evaluations=12)
+    report.write_report([write_sweep(folder / "sweep", sweep_frame(design))], folder / "out")
+    return folder / "out" / "report.html"
+
+
+@pytest.mark.parametrize("width", [PHONE, WIDE])
+def test_the_page_opens_without_errors_or_requests(page, width, tmp_path):
+    found = visit(page, width, tmp_path)
+    assert found.console == []
+    assert found.requests == []
+    assert found.probe["images"] == len(list(page.parent.glob("figures/*.svg")))
+    assert found.probe["over"] <= 0
+    assert found.probe["window"] <= width
+
+
+def test_a_page_that_breaks_these_rules_is_found_out(tmp_path):
+    bad = tmp_path / "bad.html"
+    wide = '<div style="width: 3000px">wide</div>'
+    script = "<script>console.error('broken')</script>"
+    bad.write_text(f'<title>bad</title>{wide}{script}<img src="http://127.0.0.1:9/image.png">')
+    found = visit(bad, PHONE, tmp_path)
+    assert any("broken" in line for line in found.console)
+    assert any("127.0.0.1:9" in address for address in found.requests)
+    assert found.probe["over"] > 1000
+    assert found.probe["images"] == 0

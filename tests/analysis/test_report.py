@@ -1,0 +1,394 @@
+"""The report: its files, its numbers, and what it does with poor or damaged results."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import claims, command, report, wording
+from analysis.synthetic import Design
+from mnist_horizon.results import NOISE_SCHEMA, ResultsError, write_results
+from tests.analysis.report_sweeps import DESIGN, TRUTH, noise_rows, sweep_frame, write_sweep
+
+SMALL = Design(horizons=(1, 7, 31), widths=(32,), seeds=2, budget=400_000, evaluations=12)
+
+
+class Loads(HTMLParser):
+    """Everything that a page would load or run, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        named = dict(attrs)
+        for name in ("src", "href", "srcset", "data", "action", "poster"):
+            if name in named:
+                self.loads.append(named[name] or "")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """The report of a whole sweep with gradient noise."""
+    workdir = tmp_path_factory.mktemp("whole")
+    frame = sweep_frame()
+    write_sweep(workdir, frame)
+    write_results(workdir / "noise" / "program.parquet", noise_rows(frame), NOISE_SCHEMA)
+    lines = report.write_report([workdir], workdir / "report")
+    return workdir / "report", lines
+
+
+def read_fits(out: Path) -> dict[str, Any]:
+    """fits.json, refusing what is no valid JSON (NaN, Infinity)."""
+
+    def refuse(text: str) -> None:
+        raise AssertionError(f"{text} is no JSON")
+
+    return json.loads((out / "fits.json").read_text(), parse_constant=refuse)
+
+
+def is_interval(value: Any, estimate: float) -> bool:
+    low, high = value
+    return (low is None or low <= estimate) and (high is None or estimate <= high)
+
+
+def test_horizon_law_entries_have_the_fields_of_the_schema(made):
+    fits = read_fits(made[0])
+    assert fits["horizon_law"]
+    for entry in fits["horizon_law"]:
+        assert entry["regressor"] in ("h-1", "variance_horizon")
+        assert entry["threshold"] in (0.5, 0.7, 0.85)
+        assert entry["group"]["task"] == "digits"
+        assert isinstance(entry["runs"], int)
+        assert isinstance(entry["censored"], int)
+        for name in ("a", "b", "knee"):
+            assert is_interval(entry[f"{name}_ci"], entry[name])
+        assert set(entry["aicc"]) <= {"affine", "proportional", "free"}
+        assert entry["r2"] <= 1
+        if "width" not in entry["group"]:
+            assert is_interval(entry["free_power"]["g_ci"], entry["free_power"]["g"])
+            assert len(entry["aicc"]) == 3
+
+
+def test_power_law_entries_have_the_fields_of_the_schema(made):
+    entries = read_fits(made[0])["power_law"]
+    assert {entry["compute"] for entry in entries} == {"NE", "flops"}
+    assert any(entry.get("joint") for entry in entries)
+    for entry in entries:
+        for name in ("alpha_n", "alpha_e", "beta", "n_c", "e_c", "optimal_size_exponent"):
+            assert is_interval(entry[f"{name}_ci"], entry[name])
+        assert 0 < entry["starts_agreeing"] <= entry["starts"]
+
+
+def test_the_pooled_law_is_the_truth(made):
+    pooled = [
+        entry
+        for entry in read_fits(made[0])["horizon_law"]
+        if "width" not in entry["group"] and entry["regressor"] == "h-1"
+    ]
+    assert len(pooled) == 3
+    for law in pooled:
+        assert law["b_ci"][0] > 0
+        assert law["knee"] == pytest.approx(TRUTH.knee, rel=0.3)
+
+
+def test_every_figure_is_kept_three_times(made):
+    folder = made[0] / "figures"
+    names = {path.stem for path in folder.iterdir()}
+    assert names >= {
+        "interactions_against_horizon",
+        "multiplier_against_horizon",
+        "return_against_interactions",
+        "return_by_horizon",
+        "return_against_compute",
+        "intrinsic_performance_against_compute",
+        "intrinsic_performance_against_interactions",
+        "optimal_size_against_compute",
+        "exponents_against_horizon",
+        "entropy_and_divergence",
+        "gradient_variance",
+        "gradient_noise_scale",
+    }
+    for name in names:
+        for ending in ("png", "svg", "csv"):
+            assert (folder / f"{name}.{ending}").stat().st_size > 100
+        assert (folder / f"{name}.png").stat().st_size < 300_000
+
+
+def test_the_page_holds_everything_and_loads_nothing(made):
+    page = (made[0] / "report.html").read_text()
+    loads = Loads(page)
+    assert loads.tags.count("img") == len(list((made[0] / "figures").glob("*.svg")))
+    assert all(load.startswith(("data:", "#")) for load in loads.loads)
+    assert not {"script", "link", "iframe", "object", "base"} & set(loads.tags) - {"link"}
+    style = page[page.index("<style>") : page.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_the_page_says_what_the_fits_say(made):
+    text = " ".join(Loads((made[0] / "report.html").read_text()).text.split())
+    fits = read_fits(made[0])
+    for entry in fits["horizon_law"]:
+        assert wording.with_interval(entry, "knee") in text
+    for heading in ("The question", "The answer", "Paper, unknown, ours", "How it was run"):
+        assert heading in text
+    for fact in ("0123abc", "jax 0.10.2", "27 runs: 3 widths, 3 horizons, 3 seeds"):
+        assert fact in text
+    for line in made[1][:3]:
+        assert " ".join(line.split()) in text
+    for note in fits["notes"]:
+        assert " ".join(note.split()) in text
+
+
+def test_gradient_noise_is_compared_with_the_theory(made):
+    text = Loads((made[0] / "report.html").read_text()).text
+    # The rows are 0, 5 and 10% above the prediction by seed: 1.049 as a geometric mean.
+    assert "The total variance of a step's gradient, measured over predicted, is 1.05 [" in text
+
+
+def test_the_same_command_gives_the_same_numbers(tmp_path):
+    workdir = write_sweep(tmp_path / "sweep", sweep_frame(SMALL))
+    for name in ("first", "second"):
+        report.write_report([workdir], tmp_path / name)
+    first = sorted((tmp_path / "first").rglob("*.*"))
+    assert len(first) > 10
+    for path in first:
+        other = tmp_path / "second" / path.relative_to(tmp_path / "first")
+        assert path.read_bytes() == other.read_bytes(), path.name
+
+
+def poor(tmp_path: Path, frame: pd.DataFrame, done: bool = True) -> tuple[str, dict[str, Any]]:
+    """Page text and fits of a sweep that lacks something."""
+    workdir = write_sweep(tmp_path / "sweep", frame, done=done)
+    report.write_report([workdir], tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    fits = read_fits(tmp_path / "out")
+    text = " ".join(Loads(page).text.split())
+    for note in fits["notes"]:
+        assert "\n" not in note
+        assert " ".join(note.split()) in text
+    return text, fits
+
+
+def noted(fits: dict[str, Any], pattern: str) -> bool:
+    return any(re.search(pattern, note) for note in fits["notes"])
+
+
+def test_unfinished_sweep(tmp_path):
+    frame = sweep_frame(SMALL)
+    late = frame["seed"] == 1
+    text, fits = poor(tmp_path, frame[~late | (frame["interactions"] < 20_000)], done=False)
+    assert "6 runs: 1 width, 3 horizons, 2 seeds; 3 runs are not done" in text
+    assert "faded: runs that are not done" in text
+    assert noted(fits, "unfinished")
+    assert "unfinished" in (tmp_path / "out/figures/return_by_horizon.svg").read_text()
+
+
+def test_one_horizon(tmp_path):
+    frame = sweep_frame(SMALL)
+    _, fits = poor(tmp_path, frame[frame["horizon"] == 7])
+    assert fits["horizon_law"] == []
+    assert noted(fits, "1 horizon.*at least 2")
+    assert (tmp_path / "out/figures/interactions_against_horizon.svg").exists()
+
+
+def test_one_size(tmp_path):
+    frame = sweep_frame(SMALL)
+    _, fits = poor(tmp_path, frame[frame["width"] == 32])
+    assert fits["power_law"] == []
+    assert noted(fits, "1 network size.*at least 3")
+    assert fits["horizon_law"]
+
+
+def test_one_seed(tmp_path):
+    frame = sweep_frame(SMALL)
+    text, fits = poor(tmp_path, frame[frame["seed"] == 0])
+    assert all("b_ci" not in entry for entry in fits["horizon_law"])
+    assert noted(fits, "no intervals: 1 seed")
+    assert "(no interval)" in text
+
+
+def test_all_runs_censored(tmp_path):
+    frame = sweep_frame(SMALL)
+    _, fits = poor(tmp_path, frame.assign(return_mean=0.1 + 0.2 * frame["return_mean"]))
+    assert fits["horizon_law"] == []
+    assert noted(fits, "no run reaches it .* larger budget")
+    table = pd.read_csv(tmp_path / "out/figures/interactions_against_horizon.csv")
+    assert table["censored"].all()
+
+
+def test_a_return_that_is_no_number(tmp_path):
+    frame = sweep_frame(SMALL)
+    run = frame["run_id"].iloc[0]
+    frame.loc[frame.index[(frame["run_id"] == run)][3], "return_mean"] = np.nan
+    _, fits = poor(tmp_path, frame)
+    assert noted(fits, f"1 rows of 1 runs left out.*{run}")
+    assert fits["horizon_law"]
+
+
+def test_a_missing_column_and_a_truncated_file(tmp_path):
+    workdir = write_sweep(tmp_path / "sweep", sweep_frame(SMALL))
+    whole = workdir / "results" / "program.parquet"
+    frame = pd.read_parquet(whole)
+    frame.drop(columns="horizon").to_parquet(workdir / "results" / "no_horizon.parquet")
+    (workdir / "results" / "cut.parquet").write_bytes(whole.read_bytes()[:2000])
+    report.write_report([workdir], tmp_path / "out")
+    fits = read_fits(tmp_path / "out")
+    assert noted(fits, "no_horizon.parquet: left out, it lacks the column horizon")
+    assert noted(fits, "cut.parquet: left out, cannot be read")
+    assert fits["horizon_law"]
+
+
+def test_several_directories_and_settings_are_families_of_their_own(tmp_path):
+    frame = sweep_frame(SMALL)
+    sparse = frame.assign(
+        run_id="sparse-" + frame["run_id"], schedule="revealed", schedule_level=0.25
+    )
+    workdirs = [
+        write_sweep(tmp_path / "dense", frame),
+        write_sweep(tmp_path / "sparse", sparse[sparse["seed"] == 0]),
+    ]
+    report.write_report(workdirs, tmp_path / "out")
+    laws = read_fits(tmp_path / "out")["horizon_law"]
+    assert {entry["group"]["schedule"] for entry in laws} == {"dense", "revealed"}
+    assert "digits, revealed:0.25" in (tmp_path / "out" / "report.html").read_text()
+    for slug in ("digits-dense", "digits-revealed-0.25"):
+        assert (tmp_path / "out" / "figures" / f"return_by_horizon-{slug}.csv").exists()
+
+
+def test_what_comes_from_the_results_is_escaped(tmp_path):
+    name = "<script>alert(1)</script>"
+    frame = sweep_frame(SMALL).assign(task=name)
+    workdir = write_sweep(tmp_path / "sweep", frame, note=name)
+    report.write_report([workdir], tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_nothing_to_read_raises(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ResultsError, match="no results to read"):
+        report.write_report([tmp_path / "empty"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_refuses_in_one_line(tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis.report", str(tmp_path / "empty")],
+        capture_output=True,
+        text=True,
+        cwd=Path(report.__file__).parent.parent,
+        check=False,
+    )
+    assert done.returncode == command.BAD_INPUT == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_no_directory_at_all_is_refused():
+    with pytest.raises(command.InputError, match="name a sweep's working directory"):
+        report.main(["report"])
+
+
+LAW: dict[str, Any] = {
+    "group": {"task": "digits", "schedule": "dense", "schedule_level": 1.0},
+    "threshold": 0.7,
+    "regressor": "h-1",
+    "a": 1e4,
+    "b": 500.0,
+    "b_ci": [400.0, 600.0],
+    "knee": 21.0,
+    "knee_ci": [15.0, 30.0],
+    "free_power": {"g": 0.8, "g_ci": [0.7, 0.9]},
+    "aicc": {"affine": 10.0, "free": 2.0},
+    "heldout_error": {"affine": 0.2, "free": 0.1},
+    "measured": [1.0, 127.0],
+    "verdict": "free",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence", "decided"),
+    [
+        ({}, r"costs more: b = 500 \[400, 600\] .* excludes 0", True),
+        ({"b_ci": [-1.0, 600.0]}, "Undecided whether the horizon costs anything", False),
+        ({"b_ci": None}, "Undecided whether the horizon costs anything.*one seed", False),
+        ({}, r"at h = 21 \[15, 30\]\.", True),
+        ({"knee_ci": [15.0, None]}, r"at h = 21 \[15, unbounded\]", False),
+        ({"knee": 500.0, "knee_ci": [300.0, 900.0]}, "beyond the largest horizon", True),
+        ({"knee": None}, "There is no knee", False),
+        ({}, "g = 0.8 .* 1 .affine. lies outside: the cost is concave", True),
+        ({"free_power": {"g": 1.1, "g_ci": [0.9, 1.3]}}, "lies inside", True),
+        ({}, "single out a power of the horizon other than 1", True),
+        ({"verdict": "undecided"}, "Undecided which form holds", False),
+        ({}, "misses them by 22% and the free power by 11%: the free power predicts", True),
+        ({"heldout_error": {"affine": 0.11, "free": 0.1}}, "undecided which predicts", False),
+    ],
+)
+def test_claims_follow_the_numbers(change, sentence, decided):
+    entry = {**LAW, **change}
+    entry = {key: value for key, value in entry.items() if value is not None}
+    (claim,) = [one for one in claims.horizon_claims(entry) if re.search(sentence, one.text)]
+    assert claim.decided is decided
+
+
+@pytest.mark.parametrize(
+    ("aicc", "verdict", "sentence", "decided"),
+    [
+        ({"shared": 1.0, "free": 9.0}, "shared", "best where only the coefficient", True),
+        ({"shared": 9.0, "free": 1.0}, "free", "best where everything moves", True),
+        ({"shared": 2.0, "free": 1.0}, "undecided", "Undecided between", False),
+        ({"shared": None, "free": 1.0}, "undecided", "too few runs", False),
+    ],
+)
+def test_the_claim_on_exponents_follows_aicc(aicc, verdict, sentence, decided):
+    numbers = {"alpha_n": 0.5, "alpha_e": 0.4}
+    e_c = [{"horizon": h, "e_c": float(h), "e_c_ci": [0.5 * h, 2.0 * h]} for h in (1, 31)]
+    intervals = {f"{name}_ci": [0.3, 0.6] for name in numbers}
+    entry = {"joint": True, "aicc": aicc, "verdict": verdict, "e_c_by_horizon": e_c}
+    shared, ratio = claims.power_law_claims([{**numbers, **intervals, **entry}])
+    assert re.search(sentence, shared.text)
+    assert shared.decided is decided
+    assert "E_c at h = 31 is 31 times that at h = 1" in ratio.text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.012345, "0.0123"),
+        (50_890.0, "50,900"),
+        (1.234e9, "1.23e+09"),
+        (None, "unbounded"),
+        (math.inf, "unbounded"),
+        (0.0, "0"),
+    ],
+)
+def test_numbers_have_three_figures(value, text):
+    assert wording.number(value) == text
+
+
+def test_errors_in_log_are_written_as_per_cent():
+    assert wording.percent(math.log(1.25)) == "25%"
+
+
+def test_the_design_of_these_tests_is_large_enough():
+    assert len(DESIGN.horizons) == len(DESIGN.widths) == 3

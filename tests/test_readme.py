@@ -1,0 +1,36 @@
+"""The README's examples run as they are written there."""
+
+import re
+from pathlib import Path
+
+from launch import config as launch_config
+from mnist_horizon import runner, tasks
+from mnist_horizon.results import read_results
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def code_blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+
+
+def test_a_new_task_takes_thirty_lines_and_learns(tmp_path: Path) -> None:
+    (block,) = [block for block in code_blocks() if "@register" in block]
+    lines = [line for line in block.splitlines() if line.strip()]
+    assert len(lines) <= 30
+    namespace: dict[str, object] = {"__name__": "parity"}
+    exec(compile(block, str(tmp_path / "parity.py"), "exec"), namespace)
+    spec = launch_config.spec(namespace["get_config"]())  # type: ignore[operator]
+    runner.run_sweep(spec, tmp_path / "run", tasks.load(spec.task, spec.task_settings))
+    frame = read_results(tmp_path / "run").frame
+    last = frame.sort_values("interactions").groupby("run_id").tail(1)
+    assert len(last) == 12
+    assert last.return_mean[last.horizon == 1].min() > 0.9, "parity of two digits is learnt"
+
+
+def test_commands_that_the_readme_names_exist() -> None:
+    text = README.read_text()
+    for module in set(re.findall(r"python -m ((?:launch|analysis)\.\w+)", text)):
+        assert (README.parent / Path(*module.split("."))).with_suffix(".py").exists(), module
+    for path in set(re.findall(r"launch/configs/\w+\.py|docs/\w+\.png|launch/\w+\.md", text)):
+        assert (README.parent / path).exists(), path
