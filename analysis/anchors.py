@@ -116,7 +116,8 @@ class MeasuredLaw:
         if self.g_ci is not None:
             low, high = (math.log(end) for end in self.g_ci)
             g = np.exp(two_piece(math.log(self.g), low, high, count, generator))
-        return replace(self, **{"knee": knee, "g": g})
+        drawn: dict[str, Any] = {"knee": knee, "g": g}
+        return replace(self, **drawn)
 
 
 def two_piece(

@@ -45,6 +45,7 @@ def visit(page: Path, width: int, scratch: Path) -> Visit:
     command = [
         *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", *quiet),
         *("--disable-sync", "--disable-dev-shm-usage", "--enable-logging=stderr"),
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
         *(f"--user-data-dir={scratch / 'profile'}", f"--log-net-log={log}"),
         *(f"--window-size={width},1200", "--dump-dom", probed.as_uri()),
     ]
@@ -56,12 +57,21 @@ def visit(page: Path, width: int, scratch: Path) -> Visit:
 
 
 def requested(log: Path) -> list[str]:
-    """Addresses of the web that a browser's network log says were asked for."""
+    """Addresses of the web that pages asked for, by a browser's network log.
+
+    The browser's own requests (updates, time) have no page's origin as their initiator.
+    """
     text = log.read_text()
     if not text.rstrip().endswith("}"):  # cut short where the browser left in a hurry
         text = text.rstrip().rstrip(",") + "]}"
-    addresses = [event.get("params", {}).get("url", "") for event in json.loads(text)["events"]]
+    starts = [event.get("params", {}) for event in json.loads(text)["events"]]
+    by_pages = [one for one in starts if one.get("initiator", _OWN) != _OWN]
+    assert any(one.get("initiator") == _OWN for one in starts), "the log has no initiators"
+    addresses = [one.get("url", "") for one in by_pages]
     return [one for one in addresses if urlsplit(one).scheme in ("http", "https", "ws", "wss")]
+
+
+_OWN = "not an origin"
 
 
 @pytest.fixture(scope="module")
