@@ -193,10 +193,13 @@ def measured_laws(path: Path, threshold: float) -> tuple[list[MeasuredLaw], str,
         raise command.InputError(f"{path}: interactions do not grow with h, there is no multiplier")
     laws = [MeasuredLaw("affine", entry["knee"], entry.get("knee_ci"))]
     free = entry.get("free_power") or {}
-    if free.get("knee") is not None:
+    name = _law_name(entry)
+    if None in free.get("g_ci", ()):
+        name += f"; no free power, its exponent {interval(free['g_ci'])} is not determined"
+    elif free.get("knee") is not None:
         power = (free["knee"], free.get("knee_ci"), free["g"], free.get("g_ci"))
         laws.append(MeasuredLaw("free power", *power))
-    return laws, _law_name(entry), float(entry["measured"][1])
+    return laws, name, float(entry["measured"][1])
 
 
 def _law_name(entry: dict[str, Any]) -> str:

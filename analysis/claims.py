@@ -48,6 +48,12 @@ def _growth(entry: Entry) -> Claim:
     return Claim(f"Undecided whether the horizon costs anything: {unit}; it includes 0.", False)
 
 
+def _open_sides(ends: Sequence[float | None]) -> str:
+    """The sides on which the data do not determine an interval, in words."""
+    sides = [side for side, end in zip(("below", "above"), ends, strict=True) if end is None]
+    return " nor from ".join(sides)
+
+
 def _knee(entry: Entry) -> Claim:
     knee = entry.get("knee")
     if knee is None:
@@ -60,7 +66,10 @@ def _knee(entry: Entry) -> Claim:
     largest = entry["measured"][1]
     if knee > largest:
         text += f", beyond the largest horizon measured ({largest:g})"
-    return Claim(f"{text}.", ends is not None and ends[1] is not None)
+    open_sides = _open_sides(ends) if ends else ""
+    if open_sides:
+        text += f"; the data do not bound it from {open_sides}"
+    return Claim(f"{text}.", ends is not None and not open_sides)
 
 
 def _exponent(entry: Entry) -> Claim:
@@ -69,8 +78,10 @@ def _exponent(entry: Entry) -> Claim:
     text = f"The free exponent of the horizon is g = {with_interval(free, 'g')}"
     if ends is None:
         return Claim(f"{text}; undecided whether it is 1 (affine): one seed.", False)
-    if ends[0] <= 1 <= ends[1]:
-        return Claim(f"{text}; 1 (affine) lies inside.", True)
+    if open_sides := _open_sides(ends):
+        text += f" (the data do not bound it from {open_sides})"
+    if (ends[0] or 0.0) <= 1 <= (math.inf if ends[1] is None else ends[1]):
+        return Claim(f"{text}; 1 (affine) lies inside.", not open_sides)
     curve = "concave" if free["g"] < 1 else "convex"
     return Claim(f"{text}; 1 (affine) lies outside: the cost is {curve} in the horizon.", True)
 

@@ -440,7 +440,8 @@ def exponents_against_horizon(entries: Sequence[Mapping[str, Any]]) -> Drawn:
         entries: of `fits.json`'s `power_law`, of one family and kind of compute; the joint one
             (shared exponents) is drawn as a band.
     """
-    table = pd.DataFrame([row for entry in entries for row in _exponent_rows(entry)])
+    rows = [row for entry in entries for row in _exponent_rows(entry)]
+    table = pd.DataFrame(rows).astype({"value": float, "low": float, "high": float})
     with theme.style():
         figure, axes = theme.row(len(_EXPONENTS), height=2.7)
         for axis, (name, label) in zip(axes, _EXPONENTS.items(), strict=True):

@@ -301,11 +301,13 @@ class HorizonLaw:
         a: interactions at h = 1 (geometric mean over pooled widths), with interval.
         b: interactions a unit of the regressor, with interval.
         r2: share of the variance of log E that the affine law explains, uncensored runs.
-        knee: horizon where the affine E is twice that at h = 1; infinite if E does not grow.
-        free_power: exponent g and the knee of the free form, each with its interval.
+        knee: horizon where the affine E is twice that at h = 1; infinite if E does not grow. An
+            end of its interval that the data do not determine is 1 or infinite.
+        free_power: exponent g and the knee of the free form, each with its interval; an end that
+            the data do not determine is 0 (1 for the knee) or infinite.
         aicc: by form; differences of less than 2 say nothing.
         heldout_error: by form: root mean square error in log E of the largest horizons,
-            fitted without them.
+            fitted without them; empty where none of their runs gets there.
         runs: how many there are, of them `censored`.
         measured: smallest and largest horizon of the data.
         verdict: "affine", "proportional", "free" or "undecided".
@@ -333,7 +335,15 @@ class HorizonLaw:
     a_by_width: dict[int, float]
 
     def to_json(self) -> dict[str, Any]:
-        """The entry of `fits.json`: absent what is not there, an infinite end of a knee as null."""
+        """The entry of `fits.json`: absent what is not there.
+
+        An end of an interval that the data do not determine, because the likelihood is still high
+        where the search ends (exponents of 0.05 and 8), is null: `"g_ci": [0.4, null]`.
+        """
+        free_power = self.free_power and {
+            name: uncertainty.ends_or_none(value, _LEAST[name]) if name in _LEAST else value
+            for name, value in self.free_power.items()
+        }
         entry: dict[str, Any] = {
             "group": self.group,
             "threshold": self.threshold,
@@ -344,8 +354,8 @@ class HorizonLaw:
             "b_ci": self.b_ci,
             "r2": self.r2,
             "knee": self.knee if np.isfinite(self.knee) else None,
-            "knee_ci": self.knee_ci,
-            "free_power": self.free_power,
+            "knee_ci": self.knee_ci and uncertainty.ends_or_none(self.knee_ci, _LEAST["knee_ci"]),
+            "free_power": free_power,
             "aicc": self.aicc,
             "heldout_error": self.heldout_error,
             "runs": self.runs,
@@ -355,6 +365,10 @@ class HorizonLaw:
             "a_by_width": {str(width): a for width, a in self.a_by_width.items()},
         }
         return {key: _plain(value) for key, value in entry.items() if value is not None}
+
+
+_LEAST = {"g_ci": 0.0, "knee_ci": 1.0}
+"""What the lower end of an interval is where the data do not determine it."""
 
 
 @dataclass(frozen=True)
@@ -400,9 +414,9 @@ def fit_horizon_laws(
                 affine = in_horizon if regressor == "h-1" else fit_form(data, "affine", regressor)
                 laws = {"affine": affine, **shared}
                 proportional_ci = knee_interval(in_horizon, "h-1", profiles=False)
-                entries.append(
-                    _summarise(group, threshold, regressor, laws, proportional_ci, profiles)
-                )
+                entry = _summarise(group, threshold, regressor, laws, proportional_ci, profiles)
+                entries.append(entry)
+                notes += [f"{label}: {gap}" for gap in _gaps(entry)]
         except (np.linalg.LinAlgError, FloatingPointError) as error:
             notes.append(f"{label}: no horizon law, the fit failed: {error}")
     return HorizonLaws(tuple(entries), tuple(dict.fromkeys(notes)))
@@ -483,6 +497,30 @@ def horizon_data(rows: pd.DataFrame) -> tuple[HorizonData | None, list[str]]:
     return data, problems
 
 
+def _gaps(entry: HorizonLaw) -> list[str]:
+    """What the data of a law leave open, a line each."""
+    free = entry.free_power or {}
+    low, high = np.exp(_EXPONENT_BOUNDS)
+    gaps = []
+    for name, key, interval in (
+        (f"free exponent (searched from {low:g} to {high:g})", "g_ci", free.get("g_ci")),
+        ("knee", "knee_ci", entry.knee_ci),
+    ):
+        ends = uncertainty.ends_or_none(interval, _LEAST[key]) if interval else []
+        sides = [side for end, side in zip(ends, ("below", "above"), strict=False) if end is None]
+        if sides:
+            gaps.append(
+                f"the data do not bound the {name} from {' nor from '.join(sides)}; more seeds, "
+                "horizons or a larger budget are needed"
+            )
+    if not entry.heldout_error and len(np.unique(entry.laws["affine"].data.horizon)) > 3:
+        gaps.append(
+            "no held-out error: fitted without the largest horizons, fewer than 3 remain or no run "
+            "that is held out gets there; more horizons or a larger budget are needed"
+        )
+    return gaps
+
+
 def _shared_fits(data: HorizonData) -> dict[str, FittedLaw]:
     """The forms that do not depend on the regressor."""
     shared = {"proportional": fit_form(data, "proportional", leave_out=False)}
@@ -496,7 +534,11 @@ def heldout_error(data: HorizonData, form: str, regressor: str) -> float | None:
 
     One horizon is held out of up to 5, two of more; at least 3 with exact values must remain. The
     error of a horizon is the mean over its runs; a censored run counts as far as the prediction
-    lies before the end of what was seen of it.
+    lies before the end of what was seen of it. A horizon of which no run has an exact value has no
+    error, for a prediction beyond what was seen is neither right nor wrong.
+
+    Returns:
+        The error; None where no horizon that is held out has one, or too few horizons remain.
     """
     distinct = np.unique(data.horizon)
     limit = distinct[-1 if len(distinct) <= 5 else -2]
@@ -506,7 +548,8 @@ def heldout_error(data: HorizonData, form: str, regressor: str) -> float | None:
     law = data.law(form, regressor)
     part = seed_model.fit(law.take(train), data.values.take(train), data.starts(form))
     known = np.isin(data.width, np.unique(data.width[train & data.exact]))
-    test = ~train & known & ~data.values.left
+    measured = np.isin(data.horizon, np.unique(data.horizon[~train & known & data.exact]))
+    test = ~train & known & measured & ~data.values.left
     if not test.any():
         return None
     gap = data.values.log_e[test] - law(part.theta)[0][test]
@@ -589,7 +632,10 @@ def affine_numbers(affine: FittedLaw) -> dict[str, Any]:
 
 
 def knee_interval(affine: FittedLaw, regressor: str, profiles: bool) -> Interval | None:
-    """95% interval of the knee, from that of the log multiplier at the largest horizon."""
+    """95% interval of the knee, from that of the log multiplier at the largest horizon.
+
+    An end that the data do not determine is 1 or infinite; None with one seed.
+    """
     if not len(affine.left_out):
         return None
     low, high = _parameter_interval(affine, affine.law.widths, _MULTIPLIER_BOUNDS, profiles)
@@ -598,17 +644,24 @@ def knee_interval(affine: FittedLaw, regressor: str, profiles: bool) -> Interval
 
 
 def _parameter_interval(law: FittedLaw, index: int, limits: Interval, profiles: bool) -> Interval:
+    """95% interval of a parameter; an end at the limit of the search is infinite."""
     estimate = float(law.fit.theta[index])
     left_out = law.left_out[:, index]
-    if not profiles:
+    if profiles:
+        error = uncertainty.jackknife_error(estimate, left_out)
+        low, high = uncertainty.profile_interval(
+            law.profile(index), estimate, error, len(left_out), limits
+        )
+    else:
         low, high = uncertainty.jackknife_interval(estimate, left_out)
-        return max(low, limits[0]), min(high, limits[1])
-    error = uncertainty.jackknife_error(estimate, left_out)
-    return uncertainty.profile_interval(law.profile(index), estimate, error, len(left_out), limits)
+    return -np.inf if low <= limits[0] else low, np.inf if high >= limits[1] else high
 
 
 def free_numbers(free: FittedLaw, profiles: bool) -> dict[str, Any]:
-    """g and, where E grows, the knee of a free power, with intervals (absent with one seed)."""
+    """g and, where E grows, the knee of a free power, with intervals.
+
+    Intervals are absent with one seed; the knee's also where g is at a limit of the search.
+    """
     theta = free.fit.theta
     numbers: dict[str, Any] = {"g": float(np.exp(theta[-1]))}
     knees = [_log_free_knee(row, free.law.x_max) for row in (theta, *free.left_out)]
@@ -617,7 +670,8 @@ def free_numbers(free: FittedLaw, profiles: bool) -> dict[str, Any]:
     if len(free.left_out):
         ends = _parameter_interval(free, len(theta) - 1, _EXPONENT_BOUNDS, profiles)
         numbers["g_ci"] = _floats((np.exp(ends[0]), np.exp(ends[1])))
-        if np.all(np.isfinite(knees)):
+        at_limit = np.isin(np.array([theta[-1], *free.left_out[:, -1]]), _EXPONENT_BOUNDS)
+        if np.all(np.isfinite(knees)) and not at_limit.any():
             low, high = uncertainty.jackknife_interval(knees[0], np.array(knees[1:]))
             numbers["knee_ci"] = _floats((1 + np.exp(low), 1 + np.exp(high)))
     return numbers

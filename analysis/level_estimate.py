@@ -140,7 +140,8 @@ def exponent_profiles(estimate: LevelEstimate) -> dict[str, Interval]:
 
     Everything else is fitted anew at each value; points of a run are no independent values, so the
     profile is scaled to the jackknife error over seeds (`uncertainty.profile_interval`). It differs
-    from the interval of `constants` where the likelihood is lopsided.
+    from the interval of `constants` where the likelihood is lopsided. An end that is not reached
+    within the bounds of the search is 0 or infinite: the data do not determine it.
     """
     problem, fit = estimate.problem, estimate.fit
     lower, upper = problem.bounds()
@@ -154,7 +155,10 @@ def exponent_profiles(estimate: LevelEstimate) -> dict[str, Interval]:
             len(estimate.without_seed),
             (float(lower[index]), float(upper[index])),
         )
-        profiles[name] = (math.exp(low), math.exp(high))
+        profiles[name] = (
+            0.0 if low <= lower[index] else math.exp(low),
+            math.inf if high >= upper[index] else math.exp(high),
+        )
     return profiles
 
 

@@ -25,7 +25,7 @@ from analysis.level_estimate import (
     exponent_profiles,
     product_law_at,
 )
-from analysis.uncertainty import Interval
+from analysis.uncertainty import Interval, ends_or_none
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,10 @@ class PowerLawFit:
         """The entry of `fits.json`."""
         entry: dict[str, Any] = {"group": self.group, "compute": self.compute}
         for name, number in self.numbers.items():
-            entry |= {name: number, f"{name}_ci": list(self.intervals[name])}
-        entry |= {f"{name}_profile_ci": list(ends) for name, ends in self.profiles.items()}
+            ends = self.intervals[name]
+            bounded = name == "optimal_size_exponent"  # linear, of either sign
+            entry |= {name: number, f"{name}_ci": list(ends) if bounded else ends_or_none(ends)}
+        entry |= {f"{name}_profile_ci": ends_or_none(ends) for name, ends in self.profiles.items()}
         fit = self.estimate.fit
         entry |= {"starts": fit.starts, "starts_agreeing": fit.agreeing}
         return entry | {"runs": self.estimate.runs}

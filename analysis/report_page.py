@@ -100,7 +100,8 @@ class Page:
         if self.horizon_law:
             parts.append(
                 "<h3>Horizon law</h3><p>Interactions to a threshold of return, E = a + b x. Errors "
-                "are those of the largest horizons, predicted by a fit without them.</p>"
+                "are those of the largest horizons, predicted by a fit without them. An end that "
+                "the data do not determine is called unbounded.</p>"
             )
             parts.append(_horizon_table(self.horizon_law))
         if self.power_law:

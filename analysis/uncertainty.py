@@ -11,6 +11,7 @@ that leaving out seeds shows (the adjusted profile of Chandler and Bate 2007, Bi
 """
 
 import functools
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -20,6 +21,17 @@ from scipy.stats import t as student
 LEVEL = 0.95
 
 Interval = tuple[float, float]
+
+
+def ends_or_none(interval: Interval, least: float = 0.0) -> list[float | None]:
+    """`[low, high]` for JSON: None for an end that the data do not determine.
+
+    Args:
+        interval: its low end is `least`, its high end infinite, where not determined.
+        least: what the number cannot be below.
+    """
+    low, high = interval
+    return [low if low > least else None, high if math.isfinite(high) else None]
 
 
 def t_factor(clusters: int) -> float:

@@ -132,6 +132,15 @@ def test_a_report_gives_both_laws(fits, capsys):
     assert "It says nothing of credit through states" in text
 
 
+def test_a_free_power_without_a_determined_exponent_is_left_out(tmp_path, capsys):
+    path = tmp_path / "fits.json"
+    free = {"g": 0.9, "g_ci": [0.4, None], "knee": 20.0}
+    path.write_text(json.dumps({"horizon_law": [law(0.7, free_power=free)]}))
+    text = run(capsys, fits=str(path), **ALL)
+    assert "no free power, its exponent [0.4, unbounded] is not determined" in text
+    assert "free power: knee" not in text
+
+
 def test_the_proportional_rule_is_that_of_the_anchors(capsys):
     text = run(capsys, knee=2.0, **ALL)
     # With the knee at 2 the law is proportional: nothing is saved. C = 1e15 H 10 (1e12)^0.8.

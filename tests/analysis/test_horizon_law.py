@@ -269,10 +269,52 @@ def test_held_out_error_is_that_of_the_largest_horizons():
     largest = table["horizon"] >= 63
     table.loc[largest, "interactions"] *= np.exp(0.5)
     assert heldout_error(data_of(table), "affine", "h-1") == pytest.approx(0.5, abs=1e-2)
-    table.loc[largest, "censored"] = True
+    first = table["seed"] == 0
+    table.loc[largest & ~first, "censored"] = True
     assert heldout_error(data_of(table), "affine", "h-1") == pytest.approx(0.5, abs=1e-2)
-    table.loc[largest, "interactions"] /= np.exp(1.0)  # seen less far than predicted: no error
-    assert heldout_error(data_of(table), "affine", "h-1") == 0
+    # Seen less far than predicted: those runs have no error, the fourth run has all of it.
+    table.loc[largest & ~first, "interactions"] /= np.exp(1.0)
+    assert heldout_error(data_of(table), "affine", "h-1") == pytest.approx(0.125, abs=1e-2)
+
+
+def test_runs_that_never_get_there_give_no_held_out_error():
+    table = table_of(np.random.default_rng(0), HorizonTruth(a=1000.0, knee=11.0))
+    table["censored"] = table["horizon"] == 127
+    one = heldout_error(data_of(table), "affine", "h-1")
+    without = table[table["horizon"] < 127]
+    assert one == pytest.approx(_error_at_63(without), rel=0.1)  # 63 alone is judged
+    table["censored"] = table["horizon"] >= 63
+    for form in ("affine", "proportional", "free"):
+        assert heldout_error(data_of(table), form, "h-1") is None
+    laws = fit_horizon_laws(table, ("h-1",), profiles=False)
+    assert laws.entries[0].to_json()["heldout_error"] == {}
+    assert any("no held-out error" in note for note in laws.notes)
+
+
+def _error_at_63(table: pd.DataFrame) -> float:
+    """The affine law fitted up to 31 and judged at 63, in log E."""
+    affine = fit_form(data_of(table[table["horizon"] <= 31]), "affine", leave_out=False)
+    predicted = np.log(affine.predict(np.array([63.0]))[0])
+    return abs(np.log(table.loc[table["horizon"] == 63, "interactions"]).mean() - predicted)
+
+
+@pytest.mark.parametrize("profiles", [True, False])
+def test_an_interval_that_reaches_the_end_of_the_search_is_open(profiles):
+    noise = Noise(seed=0.2, run=0.5, run_at_largest=0.6)
+    table = table_of(np.random.default_rng(2), HorizonTruth(knee=60.0), noise, seeds=2)
+    laws = fit_horizon_laws(table, ("h-1",), profiles=profiles)
+    (entry,) = laws.entries
+    assert entry.free_power is not None
+    low, high = entry.free_power["g_ci"]
+    assert low == 0
+    assert high == np.inf
+    loaded = json.loads(json.dumps(entry.to_json(), allow_nan=False))
+    assert loaded["free_power"]["g_ci"] == [None, None]
+    assert entry.verdict == "undecided"
+    assert any(
+        "do not bound the free exponent (searched from 0.05 to 8) from below nor from above" in note
+        for note in laws.notes
+    )
 
 
 def test_profile_interval_of_the_knee_agrees_with_leaving_out_seeds():
