@@ -30,6 +30,10 @@ from analysis.horizon_law import (
     knee_of,
     refit,
 )
+from analysis.learning_curves import FitError
+from analysis.level_estimate import LevelEstimate, constants
+from analysis.power_law import estimate_alone, power_law_groups
+from analysis.power_law_draws import redraw
 from analysis.thresholds import interactions_to_threshold
 from analysis.uncertainty import Interval
 from mnist_horizon.results import Results, read_results
@@ -138,7 +142,49 @@ def horizon_targets(results: Results) -> tuple[list[Target], list[str]]:
     return targets, list(laws.notes)
 
 
-TARGETS: tuple[Callable[[Results], tuple[list[Target], list[str]]], ...] = (horizon_targets,)
+POWER_LAW_NUMBERS = ("alpha_n", "alpha_e", "e_c", "optimal_size_exponent")
+
+
+@dataclass(frozen=True)
+class PowerLawTarget:
+    """The power law of one group and horizon, with compute as N * E.
+
+    Attributes:
+        label: which group and horizon.
+        estimate: the fitted level sets, drawn from.
+    """
+
+    label: str
+    estimate: LevelEstimate
+
+    def draw(self, rng: np.random.Generator) -> list[Outcome]:
+        """Draw curves from the law and refit it from there; nothing where they allow no fit."""
+        truth = constants(self.estimate, "NE").numbers
+        try:
+            found = redraw(self.estimate, "NE", rng)
+        except FitError:
+            return []
+        return [Outcome(name, truth[name], found.intervals[name]) for name in POWER_LAW_NUMBERS]
+
+
+def power_law_targets(results: Results) -> tuple[list[Target], list[str]]:
+    """The power laws of each group and horizon."""
+    generator = np.random.default_rng(0)  # of the starts, as in the report
+    targets: list[Target] = []
+    notes: list[str] = []
+    for label, rows in power_law_groups(results.frame):
+        alone, found = estimate_alone(label, rows, generator)
+        notes += found
+        for one in alone:
+            name = f"power law, {label}, horizon {one.curves[0].horizon:g}"
+            targets.append(PowerLawTarget(name, one))
+    return targets, notes
+
+
+TARGETS: tuple[Callable[[Results], tuple[list[Target], list[str]]], ...] = (
+    horizon_targets,
+    power_law_targets,
+)
 """What is fitted and simulated, each from the results to its targets and notes."""
 
 

@@ -184,16 +184,9 @@ def fit_all(frame: pd.DataFrame, generator: np.random.Generator) -> PowerLaws:
     single: list[PowerLawFit] = []
     joint: list[JointFit] = []
     notes: list[str] = []
-    for label, rows in _groups(frame):
-        alone: list[LevelEstimate] = []
-        for horizon, runs in rows.groupby("horizon"):
-            name = f"power law, {label}, horizon {horizon:g}"
-            try:
-                curves = learning_curves(runs)
-                notes += [f"{name}: {note}" for note in curves.notes]
-                alone.append(estimate_levels([curves], generator))
-            except FitError as error:
-                notes.append(f"{name}: {error}")
+    for label, rows in power_law_groups(frame):
+        alone, found = estimate_alone(label, rows, generator)
+        notes += found
         for one in alone:
             profiles = exponent_profiles(one)
             single += [fit_of_levels(one, compute, profiles) for compute in COMPUTES]
@@ -205,7 +198,23 @@ def fit_all(frame: pd.DataFrame, generator: np.random.Generator) -> PowerLaws:
     return PowerLaws(tuple(single), tuple(joint), tuple(notes))
 
 
-def _groups(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def estimate_alone(
+    label: str, rows: pd.DataFrame, generator: np.random.Generator
+) -> tuple[list[LevelEstimate], list[str]]:
+    """Level sets of each horizon of a group that has them, and notes on what was left out."""
+    alone, notes = [], []
+    for horizon, runs in rows.groupby("horizon"):
+        name = f"power law, {label}, horizon {horizon:g}"
+        try:
+            curves = learning_curves(runs)
+            notes += [f"{name}: {note}" for note in curves.notes]
+            alone.append(estimate_levels([curves], generator))
+        except FitError as error:
+            notes.append(f"{name}: {error}")
+    return alone, notes
+
+
+def power_law_groups(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Rows that share all settings but size, seed, learning rate and horizon, with a short name.
 
     The name holds the schedule and whatever else differs between groups.

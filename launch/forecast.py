@@ -62,9 +62,7 @@ def forecast(
     result = []
     for program in [*placed, *sweep.plan(spec, rest, needs)]:
         interactions = len(program.runs) * spec.updates * spec.batch_size
-        layout = devices.choose_layout(
-            len(program.seeds), len(program.variants), jax.device_count()
-        )
+        layout = devices.layout_here(len(program.seeds), len(program.variants))
         need = memory.need(spec, program.width, task.task)
         held = need.of(layout.groups, layout.runs_per_group) + layout.devices * data
         work = interactions * sweep.work_per_interaction(spec, program.width, classes, shape)

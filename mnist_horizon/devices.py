@@ -20,7 +20,7 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Int
 
-from mnist_horizon import training
+from mnist_horizon import hosts, training
 from mnist_horizon.tasks import Task
 from mnist_horizon.training import RunParams, RunState, Train
 
@@ -72,12 +72,20 @@ class Layout:
         return self.slots[:, 0] // self.variants
 
 
-def choose_layout(seeds: int, variants: int, devices: int) -> Layout:
+def layout_here(seeds: int, variants: int) -> Layout:
+    """The layout of a program for the devices of this process and those that it works with."""
+    # A process computes only with others if some of the devices used are its own.
+    least = jax.device_count() if jax.process_count() > 1 else 1
+    return choose_layout(seeds, variants, jax.device_count(), least)
+
+
+def choose_layout(seeds: int, variants: int, devices: int, least: int = 1) -> Layout:
     """The layout with the least work on a device, padding counted.
 
-    A group costs as much as its runs and one more: gathering and scaling what they share.
+    A group costs as much as its runs and one more: gathering and scaling what they share. At least
+    `least` devices are used, those without a run for padding alone.
     """
-    used = min(devices, seeds * variants)
+    used = max(min(devices, seeds * variants), least)
     candidates = [Layout(seeds, variants, parts, used) for parts in range(1, variants + 1)]
     return min(candidates, key=lambda layout: layout.groups * (layout.runs_per_group + 1))
 
@@ -132,17 +140,17 @@ class Laid:
 
     def place_task(self, task: Task) -> Task:
         """A copy of the data on every device."""
-        return jax.device_put(task, NamedSharding(self.mesh, REPLICATED))
+        return self._place(task, REPLICATED)
 
     def place_runs(self, runs: RunParams) -> RunParams:
         """Numbers of the program's runs, [program run], in the layout."""
         spread = jax.tree.map(lambda leaf: np.asarray(leaf)[self.layout.slots], runs)
-        return jax.device_put(spread, NamedSharding(self.mesh, GROUP))
+        return self._place(spread, GROUP)
 
     def place_keys(self, seeds: tuple[int, ...]) -> Array:
         """The key of each group's seed."""
         keys = jax.vmap(jax.random.key)(jnp.asarray(seeds)[self.layout.group_seeds])
-        return jax.device_put(keys, NamedSharding(self.mesh, GROUP))
+        return jax.random.wrap_key_data(self._place(jax.random.key_data(keys), GROUP))
 
     def pack(self, state: Any) -> RunState:
         """Arrays [program run, ...] to the layout and its devices."""
@@ -152,7 +160,7 @@ class Laid:
             return np.moveaxis(np.asarray(leaf)[slots], 1, 1 + axis)
 
         packed = jax.tree.map(spread, state, training.run_axes(state))
-        return jax.device_put(packed, NamedSharding(self.mesh, GROUP))
+        return self._place(packed, GROUP)
 
     def unpack(self, state: Any) -> Any:
         """The layout's arrays as NumPy arrays [program run, ...], padding left out."""
@@ -162,4 +170,14 @@ class Laid:
             runs = np.moveaxis(np.asarray(leaf), 1 + axis, 1)
             return runs.reshape(-1, *runs.shape[2:])[positions]
 
-        return jax.tree.map(gather, jax.device_get(state), training.run_axes(state))
+        return jax.tree.map(gather, hosts.fetch(state), training.run_axes(state))
+
+    def _place(self, arrays: Any, spec: PartitionSpec) -> Any:
+        """Arrays that every process holds, on the devices: each process fills its own."""
+        sharding = NamedSharding(self.mesh, spec)
+
+        def place(leaf: Any) -> Array:
+            whole = np.asarray(leaf)
+            return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])
+
+        return jax.tree.map(place, arrays)

@@ -150,9 +150,7 @@ class ProgramRunner:
         self._table = folder / "results" / f"{program.program_id}.parquet"
         self._noise_table = folder / "noise" / f"{program.program_id}.parquet"
         self.columns = [_run_columns(spec, run, task.task) for run in program.runs]
-        layout = devices.choose_layout(
-            len(program.seeds), len(program.variants), jax.device_count()
-        )
+        layout = devices.layout_here(len(program.seeds), len(program.variants))
         self.laid, self._measure = _functions(
             spec.train_spec(program.width), layout, spec.noise.samples
         )

@@ -89,6 +89,7 @@ def refused_connection(*_, **__):
 
 def endless_look_up(*_, **__):
     time.sleep(60)
+    raise OSError("not found")
 
 
 @pytest.mark.parametrize(
