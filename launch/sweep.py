@@ -4,6 +4,10 @@ The same command again goes on where it was, or says that all is done. Several p
 given the same command at once: each works on programs that no other works on. `--dry_run` prints
 what would be run.
 
+Processes on several hosts work on each program together, over all of their devices, where they are
+the tasks of an `srun`, the hosts of a TPU pod, or told so by `--coordinator`, `--num_processes` and
+`--process_id`: the same command on every host, and the first one reads and writes the directory.
+
 Exit codes: 0 done, or left to other processes; 1 done, and some runs diverged (they are named);
 2 the input is at fault, nothing was written; 3 interrupted, and 4 the working directory could not
 be written (a full disk): all that it holds is whole, and the same command goes on from there.
@@ -33,6 +37,11 @@ CHECKPOINT_SECONDS = flags.DEFINE_float(
     "checkpoint_seconds", 60.0, "Time between checkpoints.", lower_bound=0.0
 )
 
+PROGRAMS = flags.DEFINE_list("programs", [], "Only these programs of the working directory.")
+COORDINATOR = flags.DEFINE_string("coordinator", "", "HOST:PORT of the first of several processes.")
+NUM_PROCESSES = flags.DEFINE_integer("num_processes", 0, "How many there are.", lower_bound=0)
+PROCESS_ID = flags.DEFINE_integer("process_id", -1, "Which of them this is, from 0.")
+
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
@@ -43,19 +52,24 @@ def main(argv: Sequence[str]) -> int:
         raise SweepError("--workdir: name the folder for the results")
     # Only now, so that wrong settings are answered in half the time.
     from launch import forecast
-    from mnist_horizon import devices, runner, workdir
+    from mnist_horizon import devices, hosts, runner, workdir
 
     devices.use_cpu_cores()
+    hosts.start(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
+    if not hosts.is_first():
+        LOG.setLevel(standard_logging.CRITICAL)  # what matters is said once
     folder = Path(WORKDIR.value)
-    workdir.check(folder, spec)
+    hosts.on_first(lambda: workdir.check(folder, spec))
     task = tasks.load(spec.task, spec.task_settings)
-    if DRY_RUN.value:
+    if DRY_RUN.value and hosts.is_first():
         costs = forecast.forecast(spec, folder, task, forecast.product_speed())
         print(forecast.describe(spec, task, costs))
         print(f"peak memory of this process so far: {forecast.size(_peak_bytes())}")
+    if DRY_RUN.value:
         return config.DONE
     try:
-        outcome = runner.run_sweep(spec, folder, task, CHECKPOINT_SECONDS.value)
+        only = PROGRAMS.value or None
+        outcome = runner.run_sweep(spec, folder, task, CHECKPOINT_SECONDS.value, only)
     except runner.Interrupted:
         LOG.info("interrupted: all is saved, the same command goes on")
         return config.INTERRUPTED

@@ -14,6 +14,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from mnist_horizon import hosts
+
 LOG = logging.getLogger(__name__)
 
 KEPT = 2
@@ -64,15 +66,26 @@ class Checkpoints:
     """The checkpoints of one program, `WORKDIR/checkpoints/<program id>/`.
 
     A checkpoint is a pytree of arrays and the host's part as JSON, which carries the checksum of
-    both: a damaged checkpoint is noticed, said in one line, and the one before is used.
+    both: a damaged checkpoint is noticed, said in one line, and the one before is used. Of several
+    processes the first writes and reads, and the others are given what it read.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
+        hosts.on_first(self._open)
+
+    def _open(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
         for half_written in self._folder.glob("*.orbax-checkpoint-tmp*"):
             shutil.rmtree(half_written)
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=KEPT, enable_async_checkpointing=False, lightweight_initialize=True
+            max_to_keep=KEPT,
+            create=False,
+            enable_async_checkpointing=False,
+            lightweight_initialize=True,
+            multiprocessing_options=ocp.options.MultiprocessingOptions(
+                primary_host=0, active_processes={0}, barrier_sync_key_prefix="first"
+            ),
         )
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
@@ -80,7 +93,8 @@ class Checkpoints:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._manager.close()
+        if hosts.is_first():
+            self._manager.close()
 
     def save(self, step: int, state: Any, host: dict[str, Any]) -> None:
         """Write a checkpoint and wait until it is whole; the oldest of more than two goes.
@@ -88,7 +102,9 @@ class Checkpoints:
         Raises:
             OSError: it cannot be written; those before are left as they are.
         """
-        arrays, text = _numbered(state), json.dumps(host)
+        hosts.on_first(lambda: self._save(step, _numbered(state), json.dumps(host)))
+
+    def _save(self, step: int, arrays: dict[str, np.ndarray], text: str) -> None:
         content = {"host": text, "checksum": _checksum(arrays, text)}
         try:
             self._manager.save(step, args=Save(arrays, content))
@@ -101,6 +117,13 @@ class Checkpoints:
 
     def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
         """The newest checkpoint that is whole, as the structure of `like`; None without one."""
+        found = hosts.on_first(lambda: self._newest(like))
+        if found is None:
+            return None
+        leaves, text = found
+        return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(text)
+
+    def _newest(self, like: Any) -> tuple[list[np.ndarray], str] | None:
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
                 return self._restore(step, like)
@@ -114,7 +137,7 @@ class Checkpoints:
                 self._manager.delete(step)
         return None
 
-    def _restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
+    def _restore(self, step: int, like: Any) -> tuple[list[np.ndarray], str]:
         found = self._manager.restore(step, args=Restore())
         arrays, text = found.arrays, found.host["host"]
         if _checksum(arrays, text) != found.host["checksum"]:
@@ -122,13 +145,13 @@ class Checkpoints:
         expected = {name: (leaf.shape, leaf.dtype) for name, leaf in _named(like).items()}
         if expected != {name: (array.shape, array.dtype) for name, array in arrays.items()}:
             raise ValueError("its arrays are those of another program")
-        leaves = [arrays[name] for name in expected]
-        return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(text)
+        return [arrays[name] for name in expected], text
 
     def remove(self) -> None:
         """Delete them all: the program is done."""
-        self._manager.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if hosts.is_first():
+            self._manager.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _named(state: Any) -> dict[str, Any]:

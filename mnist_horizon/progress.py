@@ -30,18 +30,23 @@ class Progress:
     """
 
     def __init__(
-        self, folder: Path, spec: SweepSpec, programs: Sequence[Program], cost: Mapping[int, float]
+        self,
+        folder: Path | None,
+        spec: SweepSpec,
+        programs: Sequence[Program],
+        cost: Mapping[int, float],
     ) -> None:
         """Begin with nothing done.
 
         Args:
-            folder: where `progress.jsonl` is.
+            folder: where `progress.jsonl` is; with None nothing is written or shown.
             spec: the sweep.
             programs: all of its programs.
             cost: of an interaction at each width, in any unit.
         """
         self._spec, self._cost = spec, cost
-        self._file = _open_at_line(folder / "progress.jsonl")
+        path = folder / "progress.jsonl" if folder else Path(os.devnull)
+        self._file = _open_at_line(path)
         self._interactions = sum(self._size(program, spec.updates) for program in programs)
         self._work = sum(self._size(p, spec.updates) * cost[p.width] for p in programs)
         self._interactions_done, self._work_done = 0, 0.0
@@ -54,7 +59,7 @@ class Progress:
             total=self._work,
             bar_format="{percentage:3.0f}%|{bar}| {desc}",
             file=sys.stderr,
-            disable=not sys.stderr.isatty(),
+            disable=folder is None or not sys.stderr.isatty(),
             dynamic_ncols=True,
         )
 

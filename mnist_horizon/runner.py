@@ -12,8 +12,8 @@ import math
 import operator
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ import pyarrow
 
 from mnist_horizon import (
     devices,
+    hosts,
     memory,
     networks,
     noise,
@@ -77,18 +78,24 @@ class Journal:
 
 
 def run_sweep(
-    spec: SweepSpec, folder: Path, task: LoadedTask, checkpoint_seconds: float = 60.0
+    spec: SweepSpec,
+    folder: Path,
+    task: LoadedTask,
+    checkpoint_seconds: float = 60.0,
+    only: Container[str] | None = None,
 ) -> Outcome:
     """Run what a sweep still lacks in its working directory.
 
     Programs that other processes work on are passed over, and looked at again after each round of
-    one's own.
+    one's own. Processes that were joined (`hosts.start`) all call this: they work on each program
+    together, and the first of them reads and writes.
 
     Args:
         spec: the sweep.
         folder: its working directory; made if absent.
         task: the task that the spec names, loaded.
         checkpoint_seconds: time between checkpoints of a program.
+        only: ids of the programs to work on, as they are in the directory; by default all.
 
     Raises:
         SweepError: the directory holds another sweep, or a program does not fit into the memory.
@@ -97,16 +104,18 @@ def run_sweep(
             on from there.
     """
     needs = memory.needs(spec, task.task)
-    programs = workdir.prepare(folder, spec, needs, task.provenance)
+    programs = hosts.on_first(lambda: workdir.prepare(folder, spec, needs, task.provenance))
+    programs = [p for p in programs if only is None or p.program_id in only]
     shape = task.task.train.images.shape[1:]
     cost = {
         width: sweep.work_per_interaction(spec, width, task.task.classes, shape)
         for width in {program.width for program in programs}
     }
-    waiting = [p for p in programs if not workdir.is_done(folder, p)]
+    waiting = hosts.on_first(lambda: [p for p in programs if not workdir.is_done(folder, p)])
     runs, left = (sum(len(p.runs) for p in some) for some in (programs, waiting))
     LOG.info("%d runs in %d programs; %d runs are done already", runs, len(programs), runs - left)
-    with _stop_requested() as stop, Progress(folder, spec, programs, cost) as progress:
+    log = folder if hosts.is_first() else None
+    with _stop_requested() as stop, Progress(log, spec, programs, cost) as progress:
         for program in programs:
             if program not in waiting:
                 progress.skip(program)
@@ -114,12 +123,12 @@ def run_sweep(
         while waiting and is_new:
             busy = []
             for program in waiting:
-                if stop():
+                if hosts.agree(0.0, stop())[1]:
                     raise Interrupted
-                with workdir.lock(folder, program.program_id) as is_free:
-                    if not is_free:
+                with _claim(folder, program) as found:
+                    if found == "busy":
                         busy.append(program)
-                    elif workdir.is_done(folder, program):
+                    elif found == "done":
                         progress.skip(program)
                     else:
                         runner = ProgramRunner(spec, program, folder, task, checkpoint_seconds)
@@ -127,7 +136,7 @@ def run_sweep(
                             runner.run(stop, progress)
             is_new = len(busy) < len(waiting)
             waiting = busy
-    records = [workdir.read_record(folder, program) for program in programs]
+    records = hosts.on_first(lambda: [workdir.read_record(folder, p) for p in programs])
     diverged = {run: at for record in records for run, at in record.get("diverged", {}).items()}
     return Outcome(diverged, tuple(program.program_id for program in waiting))
 
@@ -161,32 +170,34 @@ class ProgramRunner:
     def run(self, stop: Callable[[], bool], progress: Progress) -> None:
         """Run to the end, or raise `Interrupted` with everything checkpointed."""
         name = self.program.program_id
-        if file := workdir.damaged(self.folder, self.program):
+        if file := hosts.on_first(lambda: workdir.damaged(self.folder, self.program)):
             LOG.warning("%s is missing or damaged: %s is run again", file, name)
         with Checkpoints(self.folder / "checkpoints" / name) as checkpoints:
             state, journal = self._begin(checkpoints)
             progress.start(self.program, journal.update)
             self._compile(state)
             chunk = 1
-            saved = flushed = time.monotonic()
+            unsaved = unflushed = 0.0
             while not self._is_over(journal):
                 started = time.monotonic()
                 count = min(chunk, self._next_mark(journal) - journal.update)
                 state = self._advance(state, journal, count)
                 seconds = time.monotonic() - started
-                journal.seconds += seconds
-                chunk = _next_chunk(chunk, seconds, is_whole=count == chunk)
                 progress.advance(count, seconds, journal.rows)
-                if stop() or time.monotonic() - saved >= self.checkpoint_seconds:
+                seconds, is_stopping = hosts.agree(seconds, stop())
+                journal.seconds += seconds
+                unsaved, unflushed = unsaved + seconds, unflushed + seconds
+                chunk = _next_chunk(chunk, seconds, is_whole=count == chunk)
+                if is_stopping or unsaved >= self.checkpoint_seconds:
                     self._flush(journal)
                     state_by_run = self.laid.unpack(state)
                     checkpoints.save(journal.update, state_by_run, journal.to_json())
-                    saved = flushed = time.monotonic()
-                    if stop():
+                    unsaved = unflushed = 0.0
+                    if is_stopping:
                         raise Interrupted
-                elif time.monotonic() - flushed >= FLUSH_SECONDS:
+                elif unflushed >= FLUSH_SECONDS:
                     self._flush(journal)
-                    flushed = time.monotonic()
+                    unflushed = 0.0
             self._finish(state, journal)
             checkpoints.remove()
         progress.finish(self.program)
@@ -292,6 +303,9 @@ class ProgramRunner:
 
     def _flush(self, journal: Journal) -> None:
         """Write the rows so far, for those who look on."""
+        hosts.on_first(lambda: self._write_tables(journal))
+
+    def _write_tables(self, journal: Journal) -> None:
         if journal.rows:
             results.write_results(self._table, self._with_columns(journal.rows, results.SCHEMA))
         if journal.noise:
@@ -309,8 +323,11 @@ class ProgramRunner:
     def _finish(self, state: RunState, journal: Journal) -> None:
         """Results, policies, and only then the record that says done."""
         self._flush(journal)
-        files = [self._table] * bool(journal.rows) + [self._noise_table] * bool(journal.noise)
         params = self.laid.unpack(state.params)
+        hosts.on_first(lambda: self._write_end(params, journal))
+
+    def _write_end(self, params: Any, journal: Journal) -> None:
+        files = [self._table] * bool(journal.rows) + [self._noise_table] * bool(journal.noise)
         for i, columns in enumerate(self.columns):
             if columns["run_id"] in journal.diverged:
                 continue
@@ -390,6 +407,19 @@ def _run_columns(spec: SweepSpec, run: Run, task: Task) -> dict[str, Any]:
         "phase_visible": spec.phase_visible,
         "seed": run.seed,
     }
+
+
+@contextmanager
+def _claim(folder: Path, program: Program) -> Iterator[str]:
+    """A program, held for the block: "free" to be worked on, "done", or "busy" (not held)."""
+    with ExitStack() as stack:
+
+        def look() -> str:
+            if not stack.enter_context(workdir.lock(folder, program.program_id)):
+                return "busy"
+            return "done" if workdir.is_done(folder, program) else "free"
+
+        yield hosts.on_first(look)
 
 
 @contextmanager
