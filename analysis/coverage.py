@@ -1,9 +1,11 @@
 """How often 95% intervals hold the truth: `python -m analysis.coverage WORKDIR [--draws=200]`.
 
 Data sets of the same shape (the same runs, seeds, widths, horizons and censoring) are drawn from
-the laws fitted to WORKDIR, and fitted again from a warm start. Printed for each number: how often
-its interval held the value it was drawn from, with the binomial interval of that share, and how
-wide it was. The same command prints the same table, whatever the number of processes.
+the laws fitted to WORKDIR, and fitted again from a warm start: the horizon law of each threshold,
+and the power law of each horizon. Printed for each number: how often its interval held the value it
+was drawn from, with the binomial interval of that share, how wide it was (median, over the value),
+and how many draws allowed a fit. The same command prints the same table, whatever the number of
+processes.
 """
 
 import multiprocessing
@@ -267,12 +269,14 @@ def main(argv: Sequence[str]) -> None:
 
 def format_table(rows: pd.DataFrame) -> str:
     """The table of one law in plain text."""
-    lines = [f"{'number':>12} {'truth':>12} {'held by':>8} {'(95% of draws)':>16} {'width':>8}"]
+    head = f"{'number':>21} {'truth':>10} {'held by':>8} {'(95% of draws)':>16} {'width':>8}"
+    lines = [f"{head} {'draws':>6}"]
     for row in rows.itertuples():
         held = f"{row.coverage:.1%}"
         around = f"{row.coverage_low:.0%} to {row.coverage_high:.0%}"
         lines.append(
-            f"{row.number:>12} {row.truth:>12.5g} {held:>8} {around:>16} {row.width:>8.1%}"
+            f"{row.number:>21} {row.truth:>10.4g} {held:>8} {around:>16} {row.width:>8.1%} "
+            f"{row.draws:>6}"
         )
     return "\n".join(lines)
 

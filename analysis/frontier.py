@@ -28,6 +28,8 @@ from scipy.interpolate import PchipInterpolator
 _SHARES = 1 / (1 + np.exp(-np.linspace(-12, 12, 1201)))
 """Shares u / (u + v) of the size term at which the compute of a level is compared."""
 
+_LARGEST_LOG = 600.0
+
 
 @dataclass(frozen=True)
 class PowerLaw:
@@ -136,7 +138,8 @@ def numerical_frontier(
     levels = np.asarray(levels, dtype=float)[:, None]
     log_n = np.log(law.n_c) + (levels - np.log(_SHARES)) / law.alpha_n
     log_e = np.log(law.e_c) + (levels - np.log1p(-_SHARES)) / law.alpha_e
-    log_compute = np.log(flops(np.exp(log_n))) + log_e
+    # Exponents near 0 take the ends of the grid beyond what a float holds, far from the minimum.
+    log_compute = np.log(flops(np.exp(np.clip(log_n, -_LARGEST_LOG, _LARGEST_LOG)))) + log_e
     best = np.clip(np.argmin(log_compute, axis=1), 1, len(_SHARES) - 2)
     rows = np.arange(len(best))
     before, least, after = (log_compute[rows, best + i] for i in (-1, 0, 1))

@@ -1,20 +1,23 @@
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from analysis.coverage import (
+    POWER_LAW_NUMBERS,
     HorizonTarget,
     Outcome,
     coverage_table,
     draw_values,
     format_table,
     horizon_targets,
+    power_law_targets,
 )
 from analysis.synthetic import Design, HorizonTruth, write_workdir
 from mnist_horizon.results import read_results
+from tests.analysis.report_sweeps import TRUTH
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,44 @@ def test_targets_compare_the_four_numbers(sweep):
 def test_coverage_of_the_horizon_law_is_as_stated(sweep):
     targets, _ = horizon_targets(read_results(sweep))
     table = coverage_table(targets[1:2], draws=200, seed=0, processes=2)
+    assert table["coverage"].between(0.90, 0.995).all(), table
+
+
+@pytest.fixture(scope="module", name="sizes")
+def _sizes(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("sizes")
+    design = Design(horizons=(1, 31), widths=(4, 16, 64, 256), seeds=4, evaluations=40)
+    write_workdir(workdir, TRUTH, design, np.random.default_rng(0))
+    return power_law_targets(read_results(workdir))
+
+
+def test_power_laws_are_drawn_and_refitted_at_each_horizon(sizes):
+    targets, notes = sizes
+    labels = [target.label for target in targets]
+    assert labels == ["power law, dense, horizon 1", "power law, dense, horizon 31"]
+    assert notes == []
+    found = coverage_table(targets, draws=8, seed=0, processes=1)
+    assert found["number"].tolist() == 2 * [*POWER_LAW_NUMBERS]
+    assert (found["draws"] == 8).all()
+    assert (found["coverage"] > 0.5).all()
+    assert found["width"].between(0.01, 10).all()
+    truth = targets[0].estimate
+    exponents = np.exp(truth.fit.arguments[:2])
+    assert found["truth"][:2].tolist() == pytest.approx(exponents.tolist())
+
+
+def test_draws_that_allow_no_fit_are_not_counted(sizes):
+    (target, _), _ = sizes
+    fit = target.estimate.fit
+    low, _ = target.estimate.problem.bounds()
+    at_bound = replace(fit, arguments=np.array([low[0], *fit.arguments[1:]]))
+    lost = replace(target, estimate=replace(target.estimate, fit=at_bound))
+    assert lost.draw(np.random.default_rng(0)) == []
+
+
+@pytest.mark.slow
+def test_coverage_of_the_power_law_is_as_stated(sizes):
+    table = coverage_table(sizes[0][:1], draws=200, seed=0, processes=2)
     assert table["coverage"].between(0.90, 0.995).all(), table
 
 
