@@ -4,7 +4,7 @@ ml-collections reads the flags; the spec's own validation says what is wrong wit
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import ml_collections
@@ -52,6 +52,28 @@ def default_config() -> ml_collections.ConfigDict:
     config.phase_visible = False
     config.max_program_bytes = 8 * 2**30
     return config
+
+
+def choose(name: str, choices: Iterable[str]) -> str:
+    """The name given after a config file's colon, if the file has it.
+
+    Raises:
+        SweepError: it has not.
+    """
+    if name not in choices:
+        raise SweepError(f"--config: {name!r} after the colon: choose among {', '.join(choices)}")
+    return name
+
+
+def choose(name: str, choices: Iterable[str]) -> str:
+    """The name given after a config file's colon, if the file has it.
+
+    Raises:
+        SweepError: it has not.
+    """
+    if name not in choices:
+        raise SweepError(f"--config: {name!r} after the colon: choose among {', '.join(choices)}")
+    return name
 
 
 def define() -> flags.FlagHolder:
@@ -109,5 +131,6 @@ def _refuse(error: BaseException) -> None:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # A config file's own exception comes as a traceback in the message; its last line says what.
     text = lines[-1] if "Traceback (most recent call last):" in lines else " ".join(lines)
+    text = text.removeprefix(f"{SweepError.__module__}.{SweepError.__name__}: ")
     print(f"error: {text or type(error).__name__}", file=sys.stderr)
     sys.exit(BAD_INPUT)

@@ -5,26 +5,37 @@
     done
     python -m analysis.report runs/batch32 runs/batch128 runs/batch512 runs/batch2048
 
-A rollout is at least four times as long as the largest horizon, so small batches have only the
-short horizons: one environment of B steps up to B = 512, four of 512 beyond.
+`batch.py:$B,digits` is the version of seconds on the embedded digits. A rollout is at least four
+times as long as the largest horizon, so small batches have only the short horizons: one environment
+of B steps up to B = 512, four of 512 beyond.
 """
 
 import ml_collections
 
-from launch.configs import horizon
+from launch.config import choose
+from launch.config import choose
+from launch.configs import horizon, quickstart
+
+SIZES = ("32", "64", "128", "256", "512", "1024", "2048")
+BASES = {"mnist": horizon, "digits": quickstart}
+
+SIZES = ("32", "64", "128", "256", "512", "1024", "2048")
+BASES = {"mnist": horizon, "digits": quickstart}
 
 
-def get_config(batch: str = "512") -> ml_collections.ConfigDict:
-    """One width, 4 seeds, horizons up to a quarter of the rollout."""
-    config = horizon.get_config()
+def get_config(argument: str = "512") -> ml_collections.ConfigDict:
+    """One width, 4 seeds, horizons up to a quarter of the rollout; `argument` is B or B,digits."""
+    size, _, task = argument.partition(",")
+    batch = int(choose(size, SIZES))
+    config = BASES[choose(task or "mnist", BASES)].get_config()
     config.widths = (40,)
-    size = int(batch)
-    config.batch.rollout_length = min(size, 512)
-    config.batch.environments = max(1, size // 512)
+    config.batch.rollout_length = min(batch, 512)
+    config.batch.environments = max(1, batch // 512)
     longest = config.batch.rollout_length / 4
-    config.horizons = tuple(h for h in config.horizons if h <= longest)
+    config.horizons = tuple(h for h in horizon.get_config().horizons if h <= longest)
     # Steps of Adam shrink as the square root of the batch where noise rules.
-    config.optimizer.learning_rates = (2e-2 * (size / 512) ** 0.5,)
-    config.budget = 500_000
+    config.optimizer.learning_rates = (2e-2 * (batch / 512) ** 0.5,)
+    config.budget = 1_000_000
+    config.noise.samples = 1024
     config.noise.every = 4
     return config

@@ -1,24 +1,37 @@
 """The optimiser as a factor: Adam against plain SGD, the rate tuned for each horizon and not.
 
-for O in adam sgd; do
-    python -m launch.sweep --config=launch/configs/optimizer.py:$O --workdir=runs/optimizer_$O
-done
-python -m analysis.report runs/optimizer_adam runs/optimizer_sgd
+    for O in adam sgd; do
+        python -m launch.sweep --config=launch/configs/optimizer.py:$O --workdir=runs/optimizer_$O
+    done
+    python -m analysis.report runs/optimizer_adam runs/optimizer_sgd
+
+`optimizer.py:adam,digits` is the version of seconds on the embedded digits.
 """
 
 import ml_collections
 
-from launch.configs import horizon
+from launch.config import choose
+from launch.config import choose
+from launch.configs import horizon, quickstart
 
-RATES = {"adam": (5e-3, 1e-2, 2e-2, 4e-2), "sgd": (0.1, 0.3, 1.0, 3.0)}
+BASES = {"mnist": horizon, "digits": quickstart}
+BASES = {"mnist": horizon, "digits": quickstart}
+RATES = {
+    "adam": (2.5e-3, 5e-3, 1e-2, 2e-2, 4e-2, 8e-2),
+    "sgd": (0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
+}
 
 
-def get_config(optimizer: str = "adam") -> ml_collections.ConfigDict:
-    """One width, 4 rates at every horizon, 4 seeds; no rule over horizons."""
-    config = horizon.get_config()
+def get_config(argument: str = "adam") -> ml_collections.ConfigDict:
+    """One width, 6 rates at every horizon, 4 seeds; no rule over horizons; adam, or adam,digits."""
+    optimizer, _, task = argument.partition(",")
+    rates = RATES[choose(optimizer, RATES)]
+    config = BASES[choose(task or "mnist", BASES)].get_config()
     config.widths = (40,)
+    config.horizons = horizon.get_config().horizons
+    config.batch.rollout_length = 512
     config.optimizer.name = optimizer
-    config.optimizer.learning_rates = RATES[optimizer]
+    config.optimizer.learning_rates = rates
     config.optimizer.critical_horizon = 0.0
     config.budget = 500_000
     config.noise.samples = 0

@@ -12,12 +12,18 @@ censored, and say so), and delays go up to 16, whose best horizon is near 26.
 
 import ml_collections
 
+from launch.config import choose
+from launch.config import choose
 from launch.configs import horizon, quickstart
+
+BASES = {"mnist": horizon, "digits": quickstart}
+
+BASES = {"mnist": horizon, "digits": quickstart}
 
 
 def get_config(task: str = "mnist") -> ml_collections.ConfigDict:
-    """7 horizons, 9 schedules, 2 widths, 4 seeds: 504 runs."""
-    config = (quickstart if task == "digits" else horizon).get_config()
+    """7 horizons, 9 schedules, 3 widths, 4 seeds: 756 runs."""
+    config = BASES[choose(task, BASES)].get_config()
     config.schedules = (
         "dense",
         "revealed:0.25",
@@ -30,11 +36,11 @@ def get_config(task: str = "mnist") -> ml_collections.ConfigDict:
         "streak:4",
     )
     config.horizons = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 127.0)
-    config.widths = (16, 64)
+    config.widths = (8, 24, 72)
     config.noise.samples = 0
     config.stop_at_return = 0.85
     if task == "digits":
         config.horizons = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0)
-        config.widths = (32,)
+        config.widths = (8, 32, 128)
         config.batch.rollout_length = 256
     return config

@@ -1,11 +1,13 @@
 """Bad input: one line that names what is wrong, exit code 2, and nothing is written."""
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from launch import config
-from mnist_horizon.spec import spec_from
+from launch.configs import batch, optimizer, sparsity, tasks
+from mnist_horizon.spec import SweepError, spec_from
 from tests.launch import commands
 
 SMOKE = "--config=launch/configs/smoke.py"
@@ -72,6 +74,39 @@ def test_a_broken_config_file_is_refused(text: str, message: str, tmp_path: Path
     file.write_text(text)
     command = commands.run(tmp_path, f"--config={file}", f"--workdir={workdir}")
     refused(command, workdir, message)
+
+
+@pytest.mark.parametrize(
+    ("file", "argument"),
+    [
+        (batch, "31"),
+        (batch, "32,chess"),
+        (optimizer, "lion"),
+        (optimizer, "adam,chess"),
+        (sparsity, "chess"),
+        (tasks, "teacher5"),
+    ],
+)
+def test_a_choice_that_a_config_lacks_is_refused(file: ModuleType, argument: str) -> None:
+    with pytest.raises(SweepError, match=f"'{argument.split(',')[-1]}' after the colon: choose"):
+        file.get_config(argument)
+
+
+def test_a_choice_that_a_config_lacks_is_one_line(tmp_path: Path) -> None:
+    workdir = tmp_path / "workdir"
+    command = commands.run(
+        tmp_path, "--config=launch/configs/sparsity.py:chess", f"--workdir={workdir}"
+    )
+    refused(command, workdir, "error: --config: 'chess' after the colon: choose among mnist")
+
+
+@pytest.mark.parametrize("file", [batch, optimizer])
+def test_a_config_of_mnist_has_a_digits_version(file: ModuleType) -> None:
+    first = next(iter(file.SIZES if file is batch else file.RATES))
+    assert spec_from(file.get_config(first).to_dict()).task == "mnist"
+    digits = spec_from(file.get_config(f"{first},digits").to_dict())
+    assert digits.task == "digits"
+    assert "data_dir" not in digits.task_settings
 
 
 def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:
