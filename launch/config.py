@@ -65,17 +65,6 @@ def choose(name: str, choices: Iterable[str]) -> str:
     return name
 
 
-def choose(name: str, choices: Iterable[str]) -> str:
-    """The name given after a config file's colon, if the file has it.
-
-    Raises:
-        SweepError: it has not.
-    """
-    if name not in choices:
-        raise SweepError(f"--config: {name!r} after the colon: choose among {', '.join(choices)}")
-    return name
-
-
 def define() -> flags.FlagHolder:
     """Define `--config`; fields that a file lacks (a task's own settings) may be given too."""
     return config_flags.DEFINE_config_file(

@@ -11,10 +11,8 @@
 import ml_collections
 
 from launch.config import choose
-from launch.config import choose
 from launch.configs import horizon, quickstart
 
-BASES = {"mnist": horizon, "digits": quickstart}
 BASES = {"mnist": horizon, "digits": quickstart}
 RATES = {
     "adam": (2.5e-3, 5e-3, 1e-2, 2e-2, 4e-2, 8e-2),

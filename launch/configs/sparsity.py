@@ -13,10 +13,7 @@ censored, and say so), and delays go up to 16, whose best horizon is near 26.
 import ml_collections
 
 from launch.config import choose
-from launch.config import choose
 from launch.configs import horizon, quickstart
-
-BASES = {"mnist": horizon, "digits": quickstart}
 
 BASES = {"mnist": horizon, "digits": quickstart}
 

@@ -12,10 +12,7 @@ of a task.
 import ml_collections
 
 from launch.config import choose
-from launch.config import choose
 from launch.configs import horizon
-
-TEACHERS = {"teacher4": 4, "teacher10": 10}
 
 TEACHERS = {"teacher4": 4, "teacher10": 10}
 
