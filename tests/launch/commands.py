@@ -9,6 +9,7 @@ import multiprocessing.process
 import os
 import runpy
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,13 +43,21 @@ class Command:
         return (self.folder / "stderr").read_text()
 
 
-def start(folder: Path, *arguments: str, module: str = "launch.sweep", stderr: str = "") -> Command:
+def start(
+    folder: Path,
+    *arguments: str,
+    module: str = "launch.sweep",
+    stderr: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> Command:
     """Start a command; `stderr` may name a terminal instead of a file in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "stdout").write_text("")
     (folder / "stderr").write_text("")
     target = stderr or str(folder / "stderr")
-    process = _FORKS.Process(target=_main, args=(module, arguments, str(folder), target))
+    process = _FORKS.Process(
+        target=_main, args=(module, arguments, str(folder), target, dict(environment or {}))
+    )
     process.start()
     return Command(folder, process)
 
@@ -60,8 +69,15 @@ def run(folder: Path, *arguments: str, module: str = "launch.sweep") -> Command:
     return command
 
 
-def _main(module: str, arguments: tuple[str, ...], folder: str, stderr: str) -> None:
+def _main(
+    module: str,
+    arguments: tuple[str, ...],
+    folder: str,
+    stderr: str,
+    environment: Mapping[str, str],
+) -> None:
     os.chdir(CHECKOUT)
+    os.environ.update(environment)
     os.setsid()  # signals of the terminal that runs the tests are not for it
     for name, number in ((f"{folder}/stdout", 1), (stderr, 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY), number)
