@@ -18,6 +18,8 @@ from tests.mnist_horizon.sweeps import outputs, records
 
 pytestmark = pytest.mark.slow
 
+MINUTES = 600.0
+
 
 def with_devices(count: int) -> dict[str, str]:
     return {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
@@ -36,7 +38,7 @@ def start_pair(folder: Path, *arguments: str) -> list[commands.Command]:
 
 
 def ended(pair: Sequence[commands.Command]) -> list[int]:
-    return [command.wait() for command in pair]
+    return [command.wait(MINUTES) for command in pair]
 
 
 def run_alone(folder: Path, count: int, *arguments: str) -> Path:
@@ -47,7 +49,7 @@ def run_alone(folder: Path, count: int, *arguments: str) -> Path:
         *(*arguments, f"--workdir={workdir}"),
         environment=with_devices(count),
     )
-    assert command.wait() == config.DONE, command.err
+    assert command.wait(MINUTES) == config.DONE, command.err
     return workdir
 
 
@@ -108,7 +110,7 @@ def test_when_one_process_is_stopped_all_stop_and_go_on(
     """SIGTERM to either ends both with code 3; a process that dies takes the other with it."""
     arguments = (*TINY, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
     pair = start_pair(tmp_path, *arguments)
-    wait_until(lambda: is_checkpointed(tmp_path / "w"))
+    wait_until(lambda: is_checkpointed(tmp_path / "w"), MINUTES)
     os.kill(pair[1].process.pid or 0, sign)
     codes = ended(pair)
     if sign == signal.SIGTERM:

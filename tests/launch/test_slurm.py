@@ -1,0 +1,204 @@
+"""The command `python -m launch.slurm`: what it refuses, and a real SLURM that runs its jobs."""
+
+import itertools
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from launch import config
+from mnist_horizon import memory, tasks
+from tests.launch import cluster, commands
+from tests.launch.test_sweep import TINY, wait_until
+from tests.mnist_horizon.sweeps import outputs, records, tiny
+
+MINUTES = 600.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (TINY, "--workdir: name the folder"),
+        ((*TINY, "--workdir=W"), "--slurm.partition: name one"),
+        ((*TINY, "--workdir=W", "--slurm.partition=p", "--slurm.sbatch=qos"), "write NAME=VALUE"),
+        ((*TINY, "--workdir=W", "--slurm.partition=p", "--slurm.minutes=0"), "slurm.minutes"),
+        (("--workdir=W", "--status"), "holds no sweep"),
+        (("--workdir=W", "--slurm.partition=p"), "--config: name a sweep"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    workdir = tmp_path / "w"
+    named = [argument.replace("=W", f"={workdir}") for argument in arguments]
+    command = commands.run(tmp_path, *named, module="launch.slurm")
+    assert command.wait() == config.BAD_INPUT
+    (line,) = command.err.splitlines()
+    assert said in line
+    assert not workdir.exists()
+
+
+def test_where_slurm_is_not_one_line_says_so(tmp_path: Path) -> None:
+    command = commands.start(
+        tmp_path,
+        *(*TINY, f"--workdir={tmp_path / 'w'}", "--slurm.partition=p"),
+        module="launch.slurm",
+        environment={"PATH": str(tmp_path)},
+    )
+    assert command.wait() == config.BAD_INPUT
+    assert command.err.splitlines()[-1].startswith("error: SLURM took no job: ")
+    assert "Traceback" not in command.err
+    assert not [*(tmp_path / "w").glob("slurm/*/tasks.json")]
+
+
+def test_a_dry_run_packs_programs_by_their_work_and_writes_nothing(tmp_path: Path) -> None:
+    """Widths 4, 8 and 256, each with its two seeds apart: six programs, in two tasks."""
+    needs = memory.needs(tiny(widths=(4, 256)), tasks.load("digits", {}).task)
+    command = commands.run(
+        tmp_path,
+        *(*TINY, "--config.widths=(4,8,256)", f"--workdir={tmp_path / 'w'}", "--dry_run"),
+        f"--config.max_program_bytes={needs[256].of(1, 2)}",
+        *("--slurm.partition=gpu", "--slurm.tasks=2", "--slurm.gpus=1", "--slurm.minutes=30"),
+        *("--slurm.sbatch=account=ours",),
+        module="launch.slurm",
+    )
+    assert command.wait(MINUTES) == config.DONE, command.err
+    *jobs, sbatch = command.out.splitlines()
+    assert [line.split(":")[0] for line in jobs] == ["task 0", "task 1"]
+    assert all(line.count("w256-") == 1 for line in jobs), "the large ones are shared out"
+    assert sum(int(re.findall(r": (\d+) runs", line)[0]) for line in jobs) == 12
+    assert "partition=gpu time=30" in sbatch
+    assert "gpus_per_node=1" in sbatch
+    assert sbatch.endswith("requeue=True account=ours")
+    assert not (tmp_path / "w").exists()
+
+
+class Cluster:
+    """The commands of one working directory on a real SLURM."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.workdir = folder / "w"
+        self._folder, self._environment = folder, environment
+        self._calls = itertools.count()
+
+    def call(self, *arguments: str) -> str:
+        """What the command says."""
+        command = commands.start(
+            self._folder / f"call{next(self._calls)}",
+            *(*arguments, f"--workdir={self.workdir}"),
+            module="launch.slurm",
+            environment=self._environment,
+        )
+        assert command.wait(MINUTES) == config.DONE, command.err
+        return command.out
+
+    def submit(self, *arguments: str) -> str:
+        """Submit what is missing of a sweep with room for two runs in a program."""
+        return self.call(*SPLIT, "--slurm.partition=test", "--slurm.cpus=1", *arguments)
+
+    def counts(self) -> dict[str, int]:
+        """Programs in each state, and the lines after them."""
+        rows = re.findall(r"^([a-z ]+?) +(\d+) +\d+$", self.call("--status"), re.MULTILINE)
+        return {state: int(programs) for state, programs in rows if programs != "0"}
+
+    def logs(self) -> str:
+        return "\n".join(path.read_text() for path in self.workdir.glob("slurm/*/*log.*"))
+
+    def begun(self, program: str) -> Callable[[], bool]:
+        """Whether a program's first evaluation is in its progress."""
+        path = self.workdir / "progress.jsonl"
+        return lambda: path.exists() and program in path.read_text()
+
+
+SPLIT = (
+    *TINY,
+    "--config.budget=640000",
+    f"--config.max_program_bytes={memory.need(tiny(), 4, tasks.load('digits', {}).task).of(1, 2)}",
+)
+"""Two programs of two runs, long enough to be stopped on the way."""
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with cluster.running(tmp_path_factory.mktemp("slurm")) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="module")
+def alone(slurm: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working directory of the same sweep, run here without a stop."""
+    del slurm  # where there is none, nothing need be run
+    folder = tmp_path_factory.mktemp("alone")
+    command = commands.run(folder / "io", *SPLIT, f"--workdir={folder / 'w'}")
+    assert command.wait(MINUTES) == config.DONE, command.err
+    return folder / "w"
+
+
+@pytest.mark.slow
+def test_a_cancelled_job_is_submitted_again_and_goes_on(
+    slurm: dict[str, str], alone: Path, tmp_path: Path
+) -> None:
+    on = Cluster(tmp_path, slurm)
+    assert "2 programs: 0 done, 0 queued or running, 2 to submit" in on.submit()
+    (first, _) = sorted(records(on.workdir))
+    assert "0 to submit" in on.submit(), "what is queued or running is not submitted again"
+    wait_until(on.begun(first), MINUTES)
+    (task,) = (job for job in cluster.live() if job.endswith("_0"))
+    subprocess.run(["scancel", task], check=True)
+    wait_until(lambda: not cluster.live(), MINUTES)
+    assert on.counts() == {"done": 1, "failed": 1}
+    said = on.call("--status").splitlines()[-1]
+    assert re.match(rf"failed: {first}: slurmstepd: error: .*CANCELLED", said)
+    assert "2 programs: 1 done, 0 queued or running, 1 to submit" in on.submit()
+    wait_until(lambda: not cluster.live(), MINUTES)
+    assert on.counts() == {"done": 2}, on.logs()
+    assert f"{first} goes on at update" in on.logs()
+    assert outputs(on.workdir) == outputs(alone)
+
+
+@pytest.mark.slow
+def test_preempted_jobs_are_requeued_and_go_on(
+    slurm: dict[str, str], alone: Path, tmp_path: Path
+) -> None:
+    """SIGTERM, as preemption sends, and the signal before the time limit, each to one task."""
+    on = Cluster(tmp_path, slurm)
+    on.submit()
+    for program in records(on.workdir):
+        wait_until(on.begun(program), MINUTES)
+    for task in cluster.live():
+        kind = "TERM" if task.endswith("_0") else "USR2"
+        subprocess.run(["scancel", f"--signal={kind}", task], check=True)
+    wait_until(lambda: on.counts() == {"queued": 2}, MINUTES)
+    assert "0 to submit" in on.submit()
+    wait_until(lambda: not cluster.live(), MINUTES)
+    assert on.counts() == {"done": 2}, on.logs()
+    assert on.logs().count("goes on at update") == 2
+    assert outputs(on.workdir) == outputs(alone)
+
+
+@pytest.mark.slow
+def test_a_job_of_two_processes_works_on_each_program_together(
+    slurm: dict[str, str], tmp_path: Path
+) -> None:
+    """The tasks of a step find each other, and equal one process with as many devices."""
+    one, two = ({"XLA_FLAGS": f"--xla_force_host_platform_device_count={n}"} for n in (1, 2))
+    on = Cluster(tmp_path, {**slurm, **one})
+    on.call(*TINY, "--slurm.partition=test", "--slurm.cpus=1", "--slurm.processes_per_node=2")
+    wait_until(lambda: not cluster.live(), MINUTES)
+    assert on.counts() == {"done": 1}, on.logs()
+    command = commands.start(
+        tmp_path / "io", *TINY, f"--workdir={tmp_path / 'alone'}", environment=two
+    )
+    assert command.wait(MINUTES) == config.DONE, command.err
+    assert outputs(on.workdir) == outputs(tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_a_job_that_fails_is_counted_with_its_reason(slurm: dict[str, str], tmp_path: Path) -> None:
+    on = Cluster(tmp_path, slurm)
+    on.submit("--slurm.setup=export JAX_PLATFORMS=nonsense")
+    wait_until(lambda: not cluster.live(), MINUTES)
+    assert on.counts() == {"failed": 2}
+    said = on.call("--status").splitlines()[-1]
+    assert "and 1 more: exit code 1: " in said
+    assert "nonsense" in said
