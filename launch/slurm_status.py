@@ -143,8 +143,8 @@ def _why_ended(submission: Path, index: int) -> str:
     if outcome.exists():
         said = json.loads(outcome.read_text())
         return f"exit code {said['code']}: {said['reason']}"
-    logs = [*submission.glob(f"*_{index}_0_log.err"), *submission.glob("[0-9]*_0_log.err")]
-    for log in logs:
+    number = f"_{index}" * (len(held_by(submission)) > 1)  # a single task is no array
+    for log in submission.glob(f"*{number}_0_log.err"):
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
         if said_by_slurm := [line for line in lines if line.startswith(("slurmstepd:", "srun:"))]:
             return f"{said_by_slurm[-1].strip('* ')} ({log})"

@@ -1,6 +1,7 @@
 """The command `python -m launch.slurm`: what it refuses, and a real SLURM that runs its jobs."""
 
 import itertools
+import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from launch import config
+from launch import config, slurm_status
 from mnist_horizon import memory, tasks
 from tests.launch import cluster, commands
 from tests.launch.test_sweep import TINY, wait_until
@@ -71,6 +72,56 @@ def test_a_dry_run_packs_programs_by_their_work_and_writes_nothing(tmp_path: Pat
     assert "gpus_per_node=1" in sbatch
     assert sbatch.endswith("requeue=True account=ours")
     assert not (tmp_path / "w").exists()
+
+
+def test_every_state_is_counted_with_its_reasons(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A queue that says what a real one would, and what two submissions left behind."""
+    old, new = tmp_path / "slurm" / "sweep-old", tmp_path / "slurm" / "sweep-new"
+    for place, held in ((old, [["a", "b"], ["c"], ["d"]]), (new, [["e"]])):
+        place.mkdir(parents=True)
+        (place / "tasks.json").write_text(json.dumps(held))
+    (tmp_path / "sweep.json").write_text("{}")
+    (tmp_path / "programs").mkdir()
+    for name in "abcdef":
+        record = {"program_id": name, "runs": ["r1", "r2"], "done": name == "a"}
+        record["diverged"] = {"r2": 7} if name == "a" else {}
+        (tmp_path / "programs" / f"{name}.json").write_text(json.dumps(record))
+    (old / "1.json").write_text(json.dumps({"code": 4, "reason": "error: no space"}))
+    (old / "5_2_0_log.err").write_text("slurmstepd: error: *** STEP 5.0 CANCELLED ***\nlast\n")
+    squeue = tmp_path / "squeue"
+    squeue.write_text(
+        "#!/bin/sh\n"
+        "echo 'sweep-old|0|RUNNING|None'\n"
+        "echo 'sweep-new|N/A|PENDING|QOSMaxJobsPerUserLimit'\n"
+    )
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    found = slurm_status.states(tmp_path, slurm_status.Queue.ask(tmp_path))
+    assert {program.program_id: program.state for program in found} == {
+        "a": "done",
+        "b": "running",
+        "c": "failed",
+        "d": "failed",
+        "e": "queued",
+        "f": "not submitted",
+    }
+    header, *rows = slurm_status.describe(found).splitlines()
+    assert header.split() == ["programs", "runs"]
+    assert [row.rsplit(maxsplit=2) for row in rows[:5]] == [
+        ["done", "1", "2"],
+        ["running", "1", "2"],
+        ["queued", "1", "2"],
+        ["failed", "2", "4"],
+        ["not submitted", "1", "2"],
+    ]
+    assert rows[5:] == [
+        "done: a: r2 diverged",
+        "failed: c: exit code 4: error: no space",
+        f"failed: d: slurmstepd: error: *** STEP 5.0 CANCELLED ({old / '5_2_0_log.err'})",
+        "queued: e: QOSMaxJobsPerUserLimit",
+    ]
 
 
 class Cluster:

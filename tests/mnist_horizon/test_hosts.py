@@ -3,6 +3,10 @@
 That several compute what one does is tested in `tests/launch/test_hosts.py`.
 """
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -82,6 +86,34 @@ def test_a_process_alone_passes_everything_through() -> None:
         hosts.on_first(lambda: (_ for _ in ()).throw(OSError("disk")))
     assert hosts.agree(1.5, True) == (1.5, True)
     np.testing.assert_array_equal(hosts.fetch({"a": jax.numpy.arange(3)})["a"], [0, 1, 2])
+
+
+COMPILE = """
+import jax
+import jax.numpy as jnp
+jax.config.update("jax_num_cpu_devices", 2)
+from mnist_horizon import devices, training
+from mnist_horizon.tasks import load
+from tests.mnist_horizon.test_devices import SPEC, run_params
+laid = devices.Laid(training.make_train(SPEC), devices.choose_layout(2, 2, 2))
+runs, keys = laid.place_runs(run_params(2, (1.0, 3.0))), laid.place_keys((0, 1))
+task = laid.place_task(load("digits", {}).task)
+state = laid.init(keys, task, runs)
+assert len(keys.devices()) == 2
+number = jnp.int32(0)
+print(laid.update.lower(state, runs, task, keys, number, number).compile().as_text())
+"""
+
+
+def test_nothing_is_communicated_in_updates() -> None:
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    found = subprocess.run(
+        [sys.executable, "-c", COMPILE], capture_output=True, text=True, env=environment
+    )
+    assert found.returncode == 0, found.stderr
+    assert "num_partitions=2" in found.stdout
+    collectives = r"all-(?:reduce|gather|to-all)|collective-|reduce-scatter|\bsend\b|\brecv\b"
+    assert re.findall(collectives, found.stdout) == []
 
 
 @pytest.mark.parametrize(("seeds", "variants", "count"), [(1, 1, 4), (2, 1, 4), (1, 3, 8)])
