@@ -25,13 +25,13 @@ class Window:
     counts: Float[Array, "time env"]
     """Right answers of the reward window, with this step."""
     correct: Float[Array, "time env"]
-    label_probability: Float[Array, "time env"]
-    """pi(label | x): the probability of being right, before the action is drawn."""
+    success_probability: Float[Array, "time env"]
+    """E[c | x], for most tasks pi(label | x): as it is before the action is drawn."""
 
     @property
     def accuracy(self) -> Float[Array, ""]:
         """mu, estimated without the noise of the actions."""
-        return self.label_probability.mean()
+        return self.success_probability.mean()
 
 
 def reverse_recurrence(
@@ -97,7 +97,7 @@ def state_values(
     mu = window.accuracy
     period = params.period
     before = window.counts - window.correct
-    probability, phase = window.label_probability, window.phase[:, None]
+    probability, phase = window.success_probability, window.phase[:, None]
     after_phase = (window.phase[-1] + 1) % period
     after_count = jnp.where(after_phase == 0, 0.0, window.counts[-1])
 
@@ -133,7 +133,9 @@ def advantages(
 
     A window's end is a truncation. The future of the centred baselines is then worth
     `state_values`' V_T (the open reward window; 0 for dense rewards), so no answer goes unpaid; a
-    value net's own mean is added, since the next example is independent of everything.
+    value net's own mean is added, since the next example is independent of everything. The other
+    three baselines know no values: there, answers of a reward window that is open at the end are
+    paid for in the next rollout, to actions that come after them.
 
     Raises:
         ValueError: the baseline is unknown.

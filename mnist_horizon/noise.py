@@ -240,7 +240,7 @@ def expected_advantages(
     paid = period * run.discount**ahead * jnp.ones_like(before)
     slope = paid * (before == phase) * mu**ahead
     known = (run.gae_lambda == 1) & (spec.baseline in ("expected_reward", "state"))
-    centre = slope * window.label_probability if spec.baseline == "state" else paid * mu**period
+    centre = slope * window.success_probability if spec.baseline == "state" else paid * mu**period
     streak = jnp.where(known, -centre, jnp.nan)
     wrong = jnp.where(run.reward.streak, streak, wrong)
     return wrong, wrong + jnp.where(run.reward.streak, slope, column(steps.own))
@@ -318,9 +318,8 @@ def _play(
     spec: TrainSpec, state: RunState, run: RunParams, task: Task, draws: Draws
 ) -> tuple[Played, Params]:
     """One rollout, and the gradient of the sum of E[c | x] over its examples."""
-    labels = draws.labels.reshape(-1)
-    right = task.score(*jnp.broadcast_arrays(labels[:, None], jnp.arange(task.classes)))
-    phase_inputs = training._phase_inputs(spec, state, run)
+    right = task.scores(draws.labels.reshape(-1))
+    phase_inputs = training.visible_phase(spec, state, run)
 
     def apply(params: Params) -> Array:
         return networks.apply(spec.network, task.classes, params, draws.inputs, phase_inputs)
@@ -330,10 +329,10 @@ def _play(
     (gradient,) = pull_back(answers(logits))
     rollout = training.roll_out(logits, state, run, task, draws)
     window = rollout.window
-    net, _ = training._values(spec, state, draws, phase_inputs)
+    net, _ = training.net_values(spec, state, draws, phase_inputs)
     net = None if net is None else net.reshape(draws.labels.shape)
     zero = jnp.zeros_like(window.rewards)
-    exact = window.label_probability - window.accuracy
+    exact = window.success_probability - window.accuracy
     mean = jnp.float32(0) if net is None else net.mean()
     value = {"state": exact, "value_net": zero if net is None else net - mean}
     centred = value.get(spec.baseline, zero)

@@ -258,9 +258,10 @@ def roll_out(
     rewards, phase, counts = payments(
         correct, draws.mask_uniform, state.phase, state.accumulated, run.reward
     )
-    label_probability = losses.pick(probabilities, labels).reshape(shape)
+    # Exact over actions, and for the default score the same bits as pi(label | x).
+    success = jnp.sum(probabilities * task.scores(labels), axis=-1).reshape(shape)
     greedy = task.score(labels, jnp.argmax(logits, axis=-1)).astype(jnp.float32)
-    window = adv.Window(rewards, phase, counts, correct, label_probability)
+    window = adv.Window(rewards, phase, counts, correct, success)
     return Rollout(actions, greedy, window)
 
 
@@ -279,6 +280,29 @@ def policy_loss(
     return loss
 
 
+def visible_phase(
+    spec: TrainSpec, state: RunState, run: RunParams
+) -> Float[Array, "batch 2"] | None:
+    """The phase of every interaction as the networks see it; None where they do not."""
+    if not spec.network.phase_visible:
+        return None
+    phase = (state.phase + jnp.arange(spec.rollout_length)) % run.reward.period
+    return jnp.repeat(phase_features(phase, run.reward.period), spec.environments, axis=0)
+
+
+def net_values(
+    spec: TrainSpec, state: RunState, draws: Draws, phase_inputs: Float[Array, "batch 2"] | None
+) -> tuple[Float[Array, "batch"] | None, Callable[..., Any] | None]:
+    """Values of the window's states with their pull-back, where the baseline is a net."""
+    if spec.baseline != "value_net":
+        return None, None
+
+    def apply(params: Params) -> Float[Array, "batch"]:
+        return networks.apply(spec.network, 1, params, draws.inputs, phase_inputs)[:, 0]
+
+    return jax.vjp(apply, state.value_params)
+
+
 def update_run(
     spec: TrainSpec,
     state: RunState,
@@ -289,7 +313,7 @@ def update_run(
     number: Int[Array, ""],
 ) -> RunState:
     """One update of one run: act, value, differentiate, step. One forward pass serves all (VPG)."""
-    phase_inputs = _phase_inputs(spec, state, run)
+    phase_inputs = visible_phase(spec, state, run)
 
     def apply(params: Params) -> Float[Array, "batch action"]:
         return networks.apply(spec.network, task.classes, params, draws.inputs, phase_inputs)
@@ -297,7 +321,7 @@ def update_run(
     logits, pull_back = jax.vjp(apply, state.params)
     rollout = roll_out(logits, state, run, task, draws)
     reference = apply(initial) if spec.kl_penalty else None
-    values, pull_back_value = _values(spec, state, draws, phase_inputs)
+    values, pull_back_value = net_values(spec, state, draws, phase_inputs)
     advantages = adv.advantages(
         rollout.window,
         spec.baseline,
@@ -405,26 +429,6 @@ def evaluate_run(
 
 def _optimizer(spec: TrainSpec) -> optax.GradientTransformation:
     return optax.scale_by_adam() if spec.optimizer == "adam" else optax.identity()
-
-
-def _phase_inputs(spec: TrainSpec, state: RunState, run: RunParams) -> Array | None:
-    if not spec.network.phase_visible:
-        return None
-    phase = (state.phase + jnp.arange(spec.rollout_length)) % run.reward.period
-    return jnp.repeat(phase_features(phase, run.reward.period), spec.environments, axis=0)
-
-
-def _values(
-    spec: TrainSpec, state: RunState, draws: Draws, phase_inputs: Array | None
-) -> tuple[Float[Array, "batch"] | None, Callable[..., Any] | None]:
-    """Values of the window's states with their pull-back, where the baseline is a net."""
-    if spec.baseline != "value_net":
-        return None, None
-
-    def apply(params: Params) -> Float[Array, "batch"]:
-        return networks.apply(spec.network, 1, params, draws.inputs, phase_inputs)[:, 0]
-
-    return jax.vjp(apply, state.value_params)
 
 
 def _apply_gradient(

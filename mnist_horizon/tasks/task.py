@@ -39,8 +39,12 @@ class Task:
     def score(
         self, labels: Int[Array, "*shape"], actions: Int[Array, "*shape"]
     ) -> Float[Array, "*shape"]:
-        """c in {0, 1}: 1 where the action is the label."""
+        """c in {0, 1}: 1 where the action is the label; a task of its own rule overrides this."""
         return (labels == actions).astype(jnp.float32)
+
+    def scores(self, labels: Int[Array, "*shape"]) -> Float[Array, "*shape action"]:
+        """c of every action."""
+        return self.score(*jnp.broadcast_arrays(labels[..., None], jnp.arange(self.classes)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,6 +77,7 @@ def _main(
     environment: Mapping[str, str],
 ) -> None:
     os.chdir(CHECKOUT)
+    os.environ.pop("XLA_FLAGS", None)
     os.environ.update(environment)
     os.setsid()  # signals of the terminal that runs the tests are not for it
     for name, number in ((f"{folder}/stdout", 1), (stderr, 2)):

@@ -151,7 +151,7 @@ def test_baselines_by_direct_sums(window):
     # d steps to the payment: 0.5^d (n + pi(label|x) - (j + 1) / 2).
     before = np.array([[0, 0], [1, 0], [0, 0], [0, 1], [0, 0]])
     phase = np.array([0, 1, 0, 1, 0])[:, None]
-    values = 0.5 ** (1 - phase) * (before + given.label_probability - (phase + 1) / 2)
+    values = 0.5 ** (1 - phase) * (before + given.success_probability - (phase + 1) / 2)
     advantages = by_definition(centred, last) - values
     assert np.allclose(estimate(window, "state"), advantages)
     net = jnp.arange(10.0).reshape(5, 2)
@@ -163,8 +163,8 @@ def test_state_baseline_with_lambda_0_is_what_the_action_changed(window):
     """delta = discount^d (c - pi(label|x)) + what the next example's probability changes."""
     given, _ = window
     delta = np.asarray(estimate(window, "state", gae_lambda=jnp.float32(0.0)))
-    own = np.asarray(given.correct - given.label_probability)
-    following = np.asarray(given.label_probability[1:]) - 0.5
+    own = np.asarray(given.correct - given.success_probability)
+    following = np.asarray(given.success_probability[1:]) - 0.5
     opens = np.array([0, 1, 0, 1])[:, None]  # a payment, then a new window's first example
     ahead = np.where(opens, 1.0, 0.5)
     expected = ahead * own[:-1] + 0.5 * np.where(opens, 0.5, 1.0) * following

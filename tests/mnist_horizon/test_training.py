@@ -1,6 +1,7 @@
 import dataclasses
 import functools
 
+import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -366,6 +367,26 @@ def test_metrics_by_hand(task):
     assert state.running_mean[0].tolist() == pytest.approx(
         [training.RUNNING_MEAN_RATE * right.mean()] * 2
     )
+
+
+@flax.struct.dataclass
+class Neighbours(Task):
+    """The label and the class after it are both right."""
+
+    def score(self, labels, actions):
+        return ((actions - labels) % self.classes < 2).astype(jnp.float32)
+
+
+def test_a_task_of_its_own_rule_has_the_returns_of_that_rule(task):
+    rule = Neighbours(task.train, task.test, task.classes)
+    runs = group(run_params(rate=0.0))
+    state = train(TINY, rule, runs, 1)
+    params = training.init_run(TINY, SEEDS[0], task).params
+    draws = training.draw(TINY, SEEDS[0], jnp.int32(0), task)
+    policy = jax.nn.softmax(networks.apply(TINY.network, 10, params, draws.inputs))
+    labels = draws.labels.ravel()
+    right = policy[np.arange(32), labels] + policy[np.arange(32), (labels + 1) % 10]
+    np.testing.assert_allclose(state.sums.return_[0], [right.mean()], rtol=1e-5)
 
 
 def test_sums_add_up_over_updates(task):
