@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 from analysis import theme
 from analysis.curve_tables import learning_rate_scores, seed_averages
@@ -40,6 +41,8 @@ PART_STYLES = {
     "action": (theme.ORANGE, "D", "-."),
     "state": (theme.GREEN, "^", ":"),
 }
+_BESIDE = {"total": 0.93, "future": 1.07, "action": 1.0, "state": 1.0}
+"""How far marks of one horizon are moved apart, as a factor."""
 
 
 def return_against_interactions(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> Drawn:
@@ -124,7 +127,7 @@ def intrinsic_performance_against_compute(fits: Sequence[PowerLawFit]) -> Drawn:
             ends = [rows["compute"].min(), rows["compute"].max()]
             axis.plot(ends, ends, color=theme.BLACK, linestyle="--", linewidth=1, gid="frontier")
         line = Line2D([], [], color=theme.BLACK, linestyle="--", label="frontier I = C")
-        _finish_performance(figure, axes, table, f"compute C = N x E ({_PRODUCT})", line)
+        _finish_performance(figure, axes, table, f"compute C = N$\\times$E ({_PRODUCT})", line)
     return figure, table
 
 
@@ -143,7 +146,7 @@ def intrinsic_performance_against_interactions(fits: Sequence[PowerLawFit]) -> D
     return figure, table
 
 
-_PRODUCT = "parameters x interactions"
+_PRODUCT = "parameters $\\times$ interactions"
 
 
 def _performance_table(fits: Sequence[PowerLawFit]) -> pd.DataFrame:
@@ -162,6 +165,14 @@ def _performance_panels(table: pd.DataFrame, x: str) -> tuple[Figure, list[Axes]
     for axis, (horizon, rows) in zip(axes, table.groupby("horizon"), strict=True):
         axis.set_title(f"h = {horizon:g}")
         for size, part in rows.groupby("parameters"):
+            axis.vlines(
+                part[x],
+                part["intrinsic_low"],
+                part["intrinsic_high"],
+                color=looks[size].color,
+                alpha=0.45,
+                linewidth=0.9,
+            )
             axis.plot(
                 part[x],
                 part["intrinsic_performance"],
@@ -181,7 +192,7 @@ def _finish_performance(
         theme.log_axis(axis, "x")
         theme.log_axis(axis, "y")
     figure.supxlabel(x_label, fontsize=8.5)
-    figure.supylabel("intrinsic performance I (N x E)", fontsize=8.5)
+    figure.supylabel("intrinsic performance I (N$\\times$E)", fontsize=8.5)
     looks = theme.size_looks(table["parameters"])
     keys = [_key(looks[n], f"N = {theme.compact(n)}", linestyle="none") for n in looks]
     theme.legend(figure, [*keys, line])
@@ -263,7 +274,7 @@ def interactions_against_horizon(
                 color, line, _ = LAW_STYLES[str(form)]
                 axis.plot(rows["horizon"], rows["interactions"], line, color=color, gid=str(form))
             if threshold in by_threshold:
-                _mark_knee(axis, by_threshold[threshold], here)
+                _mark_knee(axis, by_threshold[threshold])
             axis.set_yscale("log")
             theme.log_axis(axis, "y")
             theme.horizon_axis(axis, points["horizon"])
@@ -334,7 +345,7 @@ def _draw_points(axis: Axes, points: pd.DataFrame) -> None:
     )
 
 
-def _mark_knee(axis: Axes, law: HorizonLaw, rows: pd.DataFrame) -> None:
+def _mark_knee(axis: Axes, law: HorizonLaw) -> None:
     """The knee as a vertical line, its interval as a band; only as far as it lies in the panel."""
     low, high = law.measured
     if law.knee_ci is not None:
@@ -342,9 +353,16 @@ def _mark_knee(axis: Axes, law: HorizonLaw, rows: pd.DataFrame) -> None:
         axis.axvspan(ends[0], ends[1], color=theme.SKY, alpha=0.25, linewidth=0, gid="knee_ci")
     if low < law.knee < high:
         axis.axvline(law.knee, color=theme.SKY, linewidth=1.2, gid="knee")
-        place = (law.knee, float(rows["interactions"].max()))
-        axis.annotate(
-            f" knee {law.knee:.3g}", place, va="top", fontsize=7, color=theme.BLUE, ha="left"
+        right = np.log(law.knee / low) > 0.7 * np.log(high / low)
+        axis.text(
+            law.knee,
+            0.02,
+            f" knee {law.knee:.3g} ",
+            transform=axis.get_xaxis_transform(),
+            va="bottom",
+            ha="right" if right else "left",
+            fontsize=7,
+            color=theme.BLUE,
         )
 
 
@@ -436,6 +454,8 @@ def _multiplier_panels(table: pd.DataFrame) -> Figure:
 def exponents_against_horizon(entries: Sequence[Mapping[str, Any]]) -> Drawn:
     """alpha_N, alpha_E and E_c with their 95% intervals against horizon, each from its own fit.
 
+    Panels end at a few times the largest estimate; an interval that goes on runs out of them.
+
     Args:
         entries: of `fits.json`'s `power_law`, of one family and kind of compute; the joint one
             (shared exponents) is drawn as a band.
@@ -454,10 +474,14 @@ def exponents_against_horizon(entries: Sequence[Mapping[str, Any]]) -> Drawn:
             for shared in here[here["horizon"].isna()].itertuples():
                 axis.axhspan(shared.low, shared.high, color=theme.ORANGE, alpha=0.25, linewidth=0)
                 axis.axhline(shared.value, color=theme.ORANGE, linestyle="--", linewidth=1)
+            # An interval that says nothing would hide all others: it runs out of the panel.
+            value, ends = here["value"], (here["low"].min(), here["high"].max())
             if name == "e_c":
+                bottom = np.nanmax([ends[0] / 2, value.min() / _FARTHEST**2])
+                axis.set_ylim(bottom, np.nanmin([ends[1] * 2, value.max() * _FARTHEST**2]))
                 theme.log_axis(axis, "y")
             else:
-                axis.set_ylim(0, None)
+                axis.set_ylim(0, np.nanmin([1.05 * ends[1], value.max() * _FARTHEST]))
             theme.horizon_axis(axis, table["horizon"].dropna())
             axis.set_ylabel(label)
         keys = [Line2D([], [], marker="o", color=theme.BLUE, label="each horizon alone")]
@@ -482,6 +506,9 @@ def _exponent_rows(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+_FARTHEST = 4.0
+"""Of an exponent's axis, from the largest estimate; E_c's goes as far as its square each way."""
+
 _EXPONENTS = {
     "alpha_n": "exponent of size, $\\alpha_N$",
     "alpha_e": "exponent of interactions, $\\alpha_E$",
@@ -491,6 +518,9 @@ _EXPONENTS = {
 
 def gradient_variance(noise: pd.DataFrame) -> Drawn:
     """Measured (marks) against predicted (lines) gradient variance by horizon, along training.
+
+    Marks of one horizon stand a little beside each other; bars that reach below 2% of what was
+    measured, 0 among it, end there.
 
     Args:
         noise: rows of the noise tables of one family and width.
@@ -508,7 +538,8 @@ def gradient_variance(noise: pd.DataFrame) -> Drawn:
                 low = np.maximum(rows["low"], 0.02 * rows["measured"])
                 bars = np.nan_to_num([rows["measured"] - low, rows["high"] - rows["measured"]])
                 look = {"color": color, "capsize": 2, "markersize": 4, "fmt": marker}
-                axis.errorbar(rows["horizon"], rows["measured"], bars, **look)
+                place = rows["horizon"] * _BESIDE[str(part)]
+                axis.errorbar(place, rows["measured"], bars, **look)
             for part, rows in here[here["predicted"] > 0].groupby("part"):
                 color, _, line = PART_STYLES[str(part)]
                 axis.plot(rows["horizon"], rows["predicted"], line, color=color, gid=str(part))
@@ -527,6 +558,8 @@ def gradient_variance(noise: pd.DataFrame) -> Drawn:
 def gradient_noise_scale(noise: pd.DataFrame) -> Drawn:
     """Gradient noise scale along training by horizon, with 95% intervals over seeds.
 
+    Horizons of one evaluation stand a little beside each other.
+
     Args:
         noise: rows of the noise tables of one family and width, with a signal above 0 somewhere.
     """
@@ -534,11 +567,13 @@ def gradient_noise_scale(noise: pd.DataFrame) -> Drawn:
     looks = theme.horizon_looks(table["horizon"])
     with theme.style():
         figure, axis = theme.single()
-        for horizon, rows in table.groupby("horizon"):
-            look, x = looks[horizon], rows["interactions"]
-            axis.plot(x, rows["noise_scale"], color=look.color, marker=look.marker)
-            ends = rows["low"], rows["high"]
-            axis.fill_between(x, *ends, color=look.color, alpha=0.2, linewidth=0)
+        for number, (horizon, rows) in enumerate(table.groupby("horizon")):
+            look = looks[horizon]
+            x = rows["interactions"] * 1.06 ** (number - (len(looks) - 1) / 2)
+            ends = rows["noise_scale"] - rows["low"], rows["high"] - rows["noise_scale"]
+            bars = np.nan_to_num(np.array(ends))
+            style = {"color": look.color, "marker": look.marker, "elinewidth": 0.8, "capsize": 1.5}
+            axis.errorbar(x, rows["noise_scale"], bars, **style)
         theme.log_axis(axis, "x")
         axis.set_yscale("log")
         theme.log_axis(axis, "y")
@@ -618,8 +653,13 @@ def learning_rate_rule(frame: pd.DataFrame, unfinished: Collection[str] = ()) ->
                     markersize=10,
                     gid="best",
                 )
-            theme.log_axis(axis, "x")
-            axis.set_xlabel("learning rate (before the rule)")
+            rates = sorted(table.loc[table["horizon"] == horizon, "learning_rate"].unique())
+            axis.set_xscale("log")
+            axis.set_xticks(rates, [f"{rate:.2g}" for rate in rates])
+            axis.xaxis.set_minor_locator(NullLocator())
+            low, high = axis.get_ylim()
+            axis.set_ylim(max(low, 0.0), min(high, 1.0))
+            axis.set_xlabel("learning rate (before the rule over widths)")
         axes[0].set_ylabel("return, mean over log interactions")
         keys = [_key(looks[width], f"width {width:g}") for width in looks]
         ring = {"marker": "o", "markerfacecolor": "none", "markersize": 9, "linestyle": "none"}

@@ -25,7 +25,7 @@ from analysis.level_estimate import (
     exponent_profiles,
     product_law_at,
 )
-from analysis.uncertainty import Interval, ends_or_none
+from analysis.uncertainty import Interval, ends_or_none, t_factor
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,9 @@ def intrinsic_performance_table(fit: PowerLawFit) -> pd.DataFrame:
 
     Returns:
         One row a point: parameters, interactions, compute, return_mean (averaged over seeds),
-        intrinsic_performance, intrinsic_low and intrinsic_high (at the return one standard error
-        over seeds lower and higher; NaN beyond the link), law (I by the law).
+        intrinsic_performance, intrinsic_low and intrinsic_high (at the ends of the 95% interval
+        of the return over seeds, as far as the link reaches; NaN where a point has one seed), law
+        (I by the law).
     """
     estimate = fit.estimate
     curves = estimate.curves[0]
@@ -131,15 +132,22 @@ def intrinsic_performance_table(fit: PowerLawFit) -> pd.DataFrame:
     )
     scale = by_law[0] - estimate.problem.levels(arguments)[0][0]  # the same at every point
 
+    link = estimate.fit.link
+    reach = link.returns(np.array([link.low, link.high]))
+
     def performance(returns: np.ndarray) -> np.ndarray:
-        return fit.frontier.intrinsic_performance(estimate.fit.link.level(returns) + scale)
+        levels = link.level(returns) + scale  # those of the ends may be beyond by rounding
+        ends = fit.frontier.level[[0, -1]]
+        return fit.frontier.intrinsic_performance(np.clip(levels, *ends))
 
     flops = dict(zip(curves.sizes, curves.flops_per_interaction, strict=True))
     per_interaction = curves.parameters
     if fit.compute == "flops":
         per_interaction = np.array([flops[size] for size in curves.parameters])
     mean = curves.mean
-    error = np.nanstd(curves.returns, axis=0) / np.sqrt(np.maximum(curves.seeds_at - 1, 1))
+    seeds = curves.seeds_at
+    factors = np.array([np.nan, np.nan, *(t_factor(n) for n in range(2, seeds.max() + 1))])
+    error = factors[seeds] * np.nanstd(curves.returns, axis=0) / np.sqrt(np.maximum(seeds - 1, 1))
     return pd.DataFrame(
         {
             "parameters": curves.parameters,
@@ -147,8 +155,8 @@ def intrinsic_performance_table(fit: PowerLawFit) -> pd.DataFrame:
             "compute": per_interaction * curves.interactions,
             "return_mean": mean,
             "intrinsic_performance": performance(mean),
-            "intrinsic_low": performance(mean - error),
-            "intrinsic_high": performance(mean + error),
+            "intrinsic_low": performance(np.clip(mean - error, *reach)),
+            "intrinsic_high": performance(np.clip(mean + error, *reach)),
             "law": fit.frontier.intrinsic_performance(by_law),
         }
     )

@@ -139,13 +139,14 @@ def _power_law_figures(fits: FamilyFits) -> Iterator[Planned]:
         "intrinsic_performance_against_compute",
         "Intrinsic performance, the least compute of any size for the same return, against the "
         "compute that was used: all sizes lie under the frontier I = C. Each point is a return "
-        "averaged over seeds through the fitted link; the first 1/64 of training is left out.",
+        "averaged over seeds through the fitted link, bars are the same of its 95% interval; the "
+        "first 1/64 of training is left out.",
         lambda: figures.intrinsic_performance_against_compute(single),
     )
     yield Planned(
         "intrinsic_performance_against_interactions",
-        "Intrinsic performance against interactions by size (points) with the fitted power law "
-        "(lines).",
+        "Intrinsic performance against interactions by size (points, with 95% intervals over "
+        "seeds) with the fitted power law (lines).",
         lambda: figures.intrinsic_performance_against_interactions(single),
     )
     yield Planned(
@@ -170,7 +171,8 @@ def _noise_figures(fits: FamilyFits) -> Iterator[Planned]:
     yield Planned(
         "gradient_variance",
         f"Variance of a step's policy gradient by horizon at width {width}, total and parts: "
-        "measured (marks, 95% intervals over seeds) against the closed forms (lines).",
+        "measured (marks, 95% intervals over seeds) against the closed forms (lines). Bars that "
+        "reach 0 end at 2% of the mark.",
         lambda: figures.gradient_variance(noise),
     )
     if noise_scale(noise)[0].empty:
@@ -178,6 +180,6 @@ def _noise_figures(fits: FamilyFits) -> Iterator[Planned]:
     yield Planned(
         "gradient_noise_scale",
         f"Gradient noise scale along training at width {width}, by horizon: the batch at which the "
-        "noise of a gradient is as large as the gradient. Bands are 95% intervals over seeds.",
+        "noise of a gradient is as large as the gradient. Bars are 95% intervals over seeds.",
         lambda: figures.gradient_noise_scale(noise),
     )
