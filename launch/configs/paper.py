@@ -1,6 +1,10 @@
 """The full grid, for an accelerator: 3 decades of parameters, horizons to 511, 8 seeds.
 
-python -m launch.sweep --config=launch/configs/paper.py --workdir=runs/paper
+    python -m launch.sweep --config=launch/configs/paper.py --workdir=runs/paper [--dry_run]
+    python -m analysis.report runs/paper
+
+Time on 2 cores: 17 hours by `--dry_run`; it has not been run. Expected: the picture of
+`horizon.py`, with the knees near a horizon of 15 and an order of magnitude more of each axis.
 """
 
 import ml_collections

@@ -1,7 +1,10 @@
 """The paper's horizon result on the embedded digits, in about a minute, without a network.
 
-python -m launch.sweep --config=launch/configs/quickstart.py --workdir=runs/quickstart
-python -m analysis.report runs/quickstart
+    python -m launch.sweep --config=launch/configs/quickstart.py --workdir=runs/quickstart
+    python -m analysis.report runs/quickstart
+
+Time on 2 cores: a minute for both, or two with the installation (`make quickstart`). Expected: 72
+runs, none short of a return of 0.85; knees near 16; a free exponent whose interval holds 1.
 """
 
 import ml_collections
