@@ -47,6 +47,7 @@ def test_noiseless_data_give_the_constants_back():
     json.dumps(law.to_json(), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_knee_at_small_batch():
     rng = np.random.default_rng(1)
     truth = horizon_of(CONSTANT / GROWTH, "variance_horizon")

@@ -42,6 +42,7 @@ def test_coverage_of_intervals_with_known_coverage():
     assert "100.0%" in format_table(table)
 
 
+@pytest.mark.slow
 def test_the_table_does_not_depend_on_the_number_of_processes():
     targets = [KnownTarget("a", 0.5), KnownTarget("b", 0.7)]
     one, two = (coverage_table(targets, 20, 3, processes) for processes in (1, 2))

@@ -176,12 +176,14 @@ def _draws() -> dict[str, np.ndarray]:
 TRUE = {"a": 40_000.0, "b": 40_000 / 29, "knee": 30.0, "g": 1.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a", "b", "knee", "g"])
 def test_recovery_is_unbiased(draws, name):
     bias = np.exp(np.log(draws[name][:, 0]).mean()) / TRUE[name] - 1
     assert abs(bias) < (0.03 if name == "g" else 0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a", "b", "knee", "g"])
 def test_intervals_hold_the_truth_as_often_as_they_say(draws, name):
     held = np.mean((draws[name][:, 1] <= TRUE[name]) & (TRUE[name] <= draws[name][:, 2]))
@@ -190,6 +192,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(draws, name):
     assert width < 1.0
 
 
+@pytest.mark.slow
 def test_recovery_through_whole_learning_curves():
     rng = np.random.default_rng(1)
     truth = HorizonTruth(knee=30.0)
@@ -222,6 +225,7 @@ def fitted_knee(table: pd.DataFrame) -> float:
     return knee_of(affine.fit.theta[-1], affine.law.x_max, "h-1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("truth", "form"),
     [
@@ -239,6 +243,7 @@ def test_forms_are_told_apart_where_the_data_can(truth, form):
     assert set(told) <= {form, "undecided"} | ({"free"} if form != "free" else set())
 
 
+@pytest.mark.slow
 def test_forms_are_undecided_where_the_data_cannot_tell():
     rng = np.random.default_rng(4)
     large = Noise(seed=0.2, run=0.3, run_at_largest=0.4)

@@ -44,6 +44,7 @@ def test_a_config_without_an_axis_is_refused():
         design_of({name: value for name, value in CONFIG.items() if name != "horizons"})
 
 
+@pytest.mark.slow
 def test_more_seeds_give_narrower_intervals():
     widths = {}
     for seeds in (3, 8):
@@ -95,6 +96,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_command_plans_a_config_file(tmp_path):
     file = tmp_path / "config.py"
     file.write_text(

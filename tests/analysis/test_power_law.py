@@ -142,6 +142,7 @@ def test_without_noise_the_law_is_found() -> None:
     assert fit.estimate.fit.agreeing > 50
 
 
+@pytest.mark.slow
 def test_exponents_are_recovered_from_noisy_runs() -> None:
     found, held = recover(draws=20, first=100, sizes=6, seeds=6, shift=0.05)
     for name in found:
@@ -157,6 +158,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
         assert 0.88 <= held[name].mean() <= 0.99, name
 
 
+@pytest.mark.slow
 def test_levels_on_returns_would_be_biased_where_the_return_hardly_moves() -> None:
     """The converse regression, unweighted, on the same points: why returns are regressed."""
     estimates, converse = [], []
@@ -338,6 +340,7 @@ def test_joint_law_shares_exponents_and_finds_how_e_c_grows() -> None:
     assert set(entry["aicc"]) == {"shared", "exponents", "free"}
 
 
+@pytest.mark.slow
 def test_exponents_that_move_with_the_horizon_are_noticed() -> None:
     generator = np.random.default_rng(12)
     frame = over_horizons(generator, (1.0, 7.0, 31.0), exponent_drift=0.3)

@@ -162,6 +162,7 @@ def test_gradient_noise_is_compared_with_the_theory(made):
     assert "The total variance of a step's gradient, measured over predicted, is 1.05 [" in text
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_numbers(tmp_path):
     workdir = write_sweep(tmp_path / "sweep", sweep_frame(SMALL))
     for name in ("first", "second"):
@@ -216,6 +217,7 @@ def test_one_size(tmp_path):
     assert fits["horizon_law"]
 
 
+@pytest.mark.slow
 def test_one_seed(tmp_path):
     frame = sweep_frame(SMALL)
     text, fits = poor(tmp_path, frame[frame["seed"] == 0])
@@ -255,6 +257,7 @@ def test_a_missing_column_and_a_truncated_file(tmp_path):
     assert fits["horizon_law"]
 
 
+@pytest.mark.slow
 def test_several_directories_and_settings_are_families_of_their_own(tmp_path):
     frame = sweep_frame(SMALL)
     sparse = frame.assign(
@@ -272,6 +275,7 @@ def test_several_directories_and_settings_are_families_of_their_own(tmp_path):
         assert (tmp_path / "out" / "figures" / f"return_by_horizon-{slug}.csv").exists()
 
 
+@pytest.mark.slow
 def test_what_comes_from_the_results_is_escaped(tmp_path):
     name = "<script>alert(1)</script>"
     frame = sweep_frame(SMALL).assign(task=name)

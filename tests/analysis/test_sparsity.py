@@ -49,18 +49,21 @@ def test_derivatives_are_those_of_the_mean(free_slope):
         np.testing.assert_allclose(derivatives[:, place], numeric, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_recovers_known_constants_without_bias(laws):
     for name, truth in CONSTANTS.items():
         errors = np.log([law.numbers[name] / truth for law in laws])
         assert abs(np.median(errors)) < 0.1, name
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth(laws):
     for name, truth in CONSTANTS.items():
         covered = sum(law.intervals[name][0] <= truth <= law.intervals[name][1] for law in laws)
         assert covered >= 16, name
 
 
+@pytest.mark.slow
 def test_the_slope_is_one_where_the_law_holds(laws):
     assert np.median([law.slope for law in laws]) == pytest.approx(1, abs=0.05)
     assert sum(law.slope_ci[0] <= 1 <= law.slope_ci[1] for law in laws) >= 16

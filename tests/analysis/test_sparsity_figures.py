@@ -132,6 +132,7 @@ def test_one_rate_for_all_horizons_is_that_of_the_shortest():
     assert len(kept) == len(slow)
 
 
+@pytest.mark.slow
 def test_tasks_and_optimisers_are_compared_in_the_report(tmp_path):
     rng = np.random.default_rng
     one = crossings(TRUTH, rng(0), schedules=("dense",)).assign(task="one")

@@ -13,6 +13,7 @@ from tests.analysis.report_sweeps import sweep_frame, write_sweep
 TOUR = Path(analysis.__file__).with_name("tour.ipynb")
 
 
+@pytest.mark.slow
 def test_the_tour_draws_three_figures(tmp_path, monkeypatch: pytest.MonkeyPatch):
     design = Design(horizons=(1, 7, 31), widths=(32,), seeds=2, budget=400_000, evaluations=12)
     workdir = write_sweep(tmp_path / "sweep", sweep_frame(design))

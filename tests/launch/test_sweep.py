@@ -209,6 +209,7 @@ def kill_at_random(
     assert resumed, "no kill fell between two checkpoints"
 
 
+@pytest.mark.slow
 def test_killed_three_times_equals_uninterrupted(finished: Path, tmp_path: Path) -> None:
     kill_at_random(tmp_path, 3, TINY, outputs(finished))
 

@@ -115,5 +115,6 @@ def test_one_and_four_devices_agree_in_distribution() -> None:
     np.testing.assert_allclose(one["returns"], four["returns"], atol=0.03)
 
 
+@pytest.mark.slow
 def test_the_same_cut_is_bit_equal() -> None:
     assert on_devices(2, 5) == on_devices(2, 5)

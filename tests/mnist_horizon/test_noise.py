@@ -108,6 +108,7 @@ def test_streaks_are_measured_too():
     assert_as_predicted(found, 0.06, 0.02)
 
 
+@pytest.mark.slow
 def test_a_small_batch_centres_away_part_of_the_future():
     """A rollout of four horizons in one environment, against sixteen, at the same policy."""
     futures = {}
@@ -163,6 +164,7 @@ def test_evaluations_draw_anew_and_repeat():
     assert (first != other).all()
 
 
+@pytest.mark.slow
 def test_an_action_dependent_baseline_moves_the_action_part_alone():
     plain = measured("expected_reward", AXES, samples=20_000)
     half = measured("expected_reward", AXES, samples=20_000, fraction=0.5)
