@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +16,7 @@ from analysis.coverage import (
 from analysis.synthetic import Design, HorizonTruth, write_workdir
 from mnist_horizon.results import read_results
 from tests.analysis.report_sweeps import TRUTH
+from tests.launch import commands
 
 
 @dataclass(frozen=True)
@@ -129,10 +128,8 @@ def test_coverage_of_the_power_law_is_as_stated(sizes):
     ("arguments", "says"),
     [([], "name a working directory"), (["/nowhere/at/all"], "no results to read")],
 )
-def test_bad_input_is_one_line_and_exit_code_2(arguments, says):
-    done = subprocess.run(
-        [sys.executable, "-m", "analysis.coverage", *arguments], capture_output=True, text=True
-    )
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_bad_input_is_one_line_and_exit_code_2(arguments, says, tmp_path):
+    done = commands.run(tmp_path, *arguments, module="analysis.coverage")
+    assert done.process.exitcode == 2
+    assert says in done.err
+    assert done.err.count("\n") == 1

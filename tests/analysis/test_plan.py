@@ -7,6 +7,7 @@ import pytest
 from analysis.command import InputError
 from analysis.plan import design_of, format_plan, horizon_plan, measured_truth, power_law_plan
 from analysis.synthetic import Design, HorizonTruth, Noise, PowerLawTruth, write_workdir
+from tests.launch import commands
 
 CONFIG = {
     "widths": (16, 8),
@@ -121,8 +122,8 @@ def test_command_plans_a_config_file(tmp_path):
         (["--config=launch/configs/smoke.py", "--threshold=0.05"], "choose one between"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(arguments, says):
-    done = command(*arguments)
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_bad_input_is_one_line_and_exit_code_2(arguments, says, tmp_path):
+    done = commands.run(tmp_path, *arguments, module="analysis.plan")
+    assert done.process.exitcode == 2
+    assert says in done.err
+    assert len(done.err.strip().splitlines()) == 1

@@ -3,8 +3,6 @@
 import json
 import math
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from analysis import claims, command, report, wording
 from analysis.synthetic import Design
 from mnist_horizon.results import NOISE_SCHEMA, ResultsError, write_results
 from tests.analysis.report_sweeps import DESIGN, TRUTH, noise_rows, sweep_frame, write_sweep
+from tests.launch import commands
 
 SMALL = Design(horizons=(1, 7, 31), widths=(32,), seeds=2, budget=400_000, evaluations=12)
 
@@ -201,6 +200,15 @@ def test_unfinished_sweep(tmp_path):
     assert "unfinished" in (tmp_path / "out/figures/return_by_horizon.svg").read_text()
 
 
+def test_a_sweep_that_has_just_begun(tmp_path):
+    frame = sweep_frame(SMALL)
+    _, fits = poor(tmp_path, frame.groupby("run_id").head(1), done=False)
+    assert fits["horizon_law"] == []
+    assert noted(fits, "no run reaches it")
+    curves = pd.read_csv(tmp_path / "out/figures/return_against_interactions.csv")
+    assert len(curves) == frame["run_id"].nunique()
+
+
 def test_one_horizon(tmp_path):
     frame = sweep_frame(SMALL)
     _, fits = poor(tmp_path, frame[frame["horizon"] == 7])
@@ -295,16 +303,10 @@ def test_nothing_to_read_raises(tmp_path):
 
 def test_the_command_refuses_in_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-m", "analysis.report", str(tmp_path / "empty")],
-        capture_output=True,
-        text=True,
-        cwd=Path(report.__file__).parent.parent,
-        check=False,
-    )
-    assert done.returncode == command.BAD_INPUT == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert done.stdout == ""
+    done = commands.run(tmp_path, str(tmp_path / "empty"), module="analysis.report")
+    assert done.process.exitcode == command.BAD_INPUT == 2
+    assert len(done.err.strip().splitlines()) == 1
+    assert done.out == ""
     assert list((tmp_path / "empty").iterdir()) == []
 
 

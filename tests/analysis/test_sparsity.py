@@ -69,6 +69,7 @@ def test_the_slope_is_one_where_the_law_holds(laws):
     assert sum(law.slope_ci[0] <= 1 <= law.slope_ci[1] for law in laws) >= 16
 
 
+@pytest.mark.slow
 def test_departures_are_one_where_the_law_holds():
     found = []
     for draw in range(3):

@@ -235,6 +235,7 @@ def test_two_processes_take_different_programs(tmp_path: Path) -> None:
     assert sorted(first) == sorted(found), "a program was begun twice"
 
 
+@pytest.mark.slow
 def test_the_claim_of_a_killed_process_is_free(finished: Path, tmp_path: Path) -> None:
     arguments = (*TINY, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
     killed = commands.start(tmp_path, *arguments)
@@ -261,6 +262,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["start", "checkpoint"])
 def test_a_full_disk_is_said_in_a_line_and_loses_nothing(
     moment: str, small_disk: Path, finished: Path, tmp_path: Path

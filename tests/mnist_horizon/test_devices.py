@@ -101,6 +101,7 @@ def on_devices(count: int, updates: int) -> dict[str, list[float]]:
     return json.loads(found.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_one_and_four_devices_agree() -> None:
     one, four = on_devices(1, 5), on_devices(4, 5)
     # Sums in another order: equal to rounding for the first updates.

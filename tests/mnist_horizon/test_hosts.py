@@ -105,6 +105,7 @@ print(laid.update.lower(state, runs, task, keys, number, number).compile().as_te
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_communicated_in_updates() -> None:
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
     found = subprocess.run(

@@ -103,6 +103,7 @@ def test_measured_noise_is_the_predicted_for_other_baselines(baseline):
     assert_as_predicted(found, 0.08, 0.03)
 
 
+@pytest.mark.slow
 def test_streaks_are_measured_too():
     found = measured("expected_reward", [("streak:3", 3.0)], samples=160_000)
     assert_as_predicted(found, 0.06, 0.02)
