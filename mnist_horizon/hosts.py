@@ -95,8 +95,8 @@ def on_first(function: Callable[[], Value]) -> Value:
     if is_first():
         try:
             message = pickle.dumps((function(), None))
-        except Exception as error:  # whatever it is, the others must not wait for a value
-            message = pickle.dumps((None, error))
+        except Exception as raised:  # whatever it is, the others must not wait for a value
+            message = pickle.dumps((None, raised))
     value, error = pickle.loads(_from_first(message))
     if error is not None:
         raise error
