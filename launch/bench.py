@@ -1,149 +1,185 @@
 """How fast sweeps train, against this machine's own matrix product.
 
-    python -m launch.bench [--runs=16,64] [--widths=16,64] [--depth=1,2] [--json=bench.json]
+    python -m launch.bench [--runs=16,64] [--widths=16,64] [--depth=1,2] [--batch=512]
+        [--network=mlp] [--precision=f32] [--devices=2] [--json=bench.json]
 
-For each case the steady speed of the trainer's own update (compiled, 512 interactions an update,
-data of MNIST's shape): interactions/s over all runs, achieved FLOP/s by the analytic count of
-`mnist_horizon.networks`, and its ratio to a 2048^3 f32 product in the same process (all threads).
-`grouping` is how runs share observations: `shared` is one group of all runs, `4 seeds` splits them
-into four groups, as a sweep with four seeds does.
+For each case the steady speed of the trainer's own update (512 interactions an update, data of
+MNIST's shape): interactions/s over all runs, achieved FLOP/s by the analytic count of
+`mnist_horizon.networks`, and its ratio to a 2048^3 f32 product in the same process (all threads);
+the seconds to trace and compile the update, from no cache; and the memory of the compiled update on
+all devices, the data set included. `grouping` is how runs share observations: `shared` is one group
+of all runs, `4 seeds` splits them into four groups, as a sweep with four seeds does, where four
+divides the runs. Before the table: cold start, from the start of a process to the end of its first
+update, for the first case (`--nocold_start` leaves it out).
+
+    python -m launch.bench --workdir=W
+
+Efficiency of a finished sweep instead: useful FLOPs over wall time, compilation, evaluations and
+files included, against the steady state (`launch.bench_sweep` says how).
+
+    python -m launch.bench --against=purejaxrl --peer=DIR [--runs=1,16] [--interactions=51200]
+
+The same task, network and interactions in PureJaxRL's PPO (`launch.bench_peer` says how to lay it
+beside, and what is alike).
 """
 
+import itertools
 import json
-import math
 import platform
 import resource
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from absl import flags
 
-from launch import config
+from launch import bench_cases, bench_peer, bench_start, bench_sweep, config
+from launch.bench_cases import Case
 from launch.forecast import product_speed
-from mnist_horizon import devices, sweep, training
-from mnist_horizon.schedules import Schedule
-from mnist_horizon.spec import SweepSpec, spec_from
-from mnist_horizon.sweep import Program, Variant
-from mnist_horizon.tasks import Examples, Task
+from mnist_horizon import devices
+from mnist_horizon.networks import NETWORKS, PRECISIONS
+from mnist_horizon.spec import SweepError
 
-RUNS = flags.DEFINE_list("runs", ["16", "64"], "Runs updated together.")
-WIDTHS = flags.DEFINE_list("widths", ["16", "64"], "Widths of the MLP.")
-DEPTHS = flags.DEFINE_list("depth", ["1", "2"], "Hidden layers of the MLP.")
-BATCH = flags.DEFINE_integer("batch", 512, "Interactions an update.")
-SECONDS = flags.DEFINE_float("seconds", 1.0, "Measure each case about this long, five times.")
-JSON = flags.DEFINE_string("json", None, "Write the table to this file too.")
+RUNS = flags.DEFINE_list("runs", ["16", "64"], "Runs updated together (against a peer: 1,16).")
+WIDTHS = flags.DEFINE_list("widths", ["16", "64"], "Widths of the network.")
+DEPTHS = flags.DEFINE_list("depth", ["1", "2"], "Hidden layers of the network.")
+BATCHES = flags.DEFINE_list("batch", ["512"], "Interactions an update.")
+DEVICES = flags.DEFINE_list("devices", [], "How many of the devices are used; by default all.")
+NETWORK = flags.DEFINE_enum("network", "mlp", NETWORKS, "Family of networks.")
+PRECISION = flags.DEFINE_enum("precision", "f32", PRECISIONS, "Of the trainer's products.")
+SECONDS = flags.DEFINE_float(
+    "seconds", 1.0, "Measure each case about this long, five times.", lower_bound=0.0
+)
+COLD_START = flags.DEFINE_bool("cold_start", True, "Measure the cold start of the first case.")
+WORKDIR = flags.DEFINE_string("workdir", None, "A finished sweep: print its efficiency instead.")
+AGAINST = flags.DEFINE_enum("against", None, ["purejaxrl"], "Time a peer and the same here.")
+PEER = flags.DEFINE_string("peer", None, "The checkout of the peer.")
+INTERACTIONS = flags.DEFINE_integer(
+    "interactions", 51_200, "Of each run against a peer.", lower_bound=512
+)
+JSON = flags.DEFINE_string("json", None, "Write what is printed to this file too.")
 
-REPEATS = 5
-HORIZONS = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 127.0)
+PEER_RUNS = ["1", "16"]
+
+Columns = dict[str, tuple[str, str, float]]
+"""Header: name in a row, format and unit of the number."""
+
+CASE_COLUMNS: Columns = {
+    "network": ("network", "", 1),
+    "precision": ("precision", "", 1),
+    "batch": ("batch", "d", 1),
+    "runs": ("runs", "d", 1),
+    "grouping": ("grouping", "", 1),
+    "devices": ("devices", "d", 1),
+    "inter/s": ("interactions_per_second", ".3g", 1),
+    "GFLOP/s": ("flops", ".1f", 1e9),
+    "ratio": ("ratio", ".2f", 1),
+    "compile s": ("compile_seconds", ".1f", 1),
+    "MB": ("memory_bytes", ",.0f", 1e6),
+}
+PEER_COLUMNS: Columns = {
+    "environments": ("environments", "d", 1),
+    "steps": ("steps", "d", 1),
+    "runs": ("runs", "d", 1),
+    "trainer": ("trainer", "", 1),
+    "inter/s": ("interactions_per_second", ".3g", 1),
+    "ratio": ("ratio", ".1f", 1),
+    "compile s": ("compile_seconds", ".1f", 1),
+}
 
 
 def main(argv: Sequence[str]) -> int:
-    """Measure every case and print the table."""
+    """Measure what the flags ask for, print it, and write it."""
     del argv
-    devices.use_cpu_cores()
-    peak = product_speed()
-    task = mnist_shaped_task()
-    rows = []
-    for depth in map(int, DEPTHS.value):
-        for width in map(int, WIDTHS.value):
-            for runs in map(int, RUNS.value):
-                for grouping, seeds in (("shared", 1), ("4 seeds", 4)):
-                    spec = case_spec(width, depth, BATCH.value, seeds)
-                    program = case_program(width, seeds, runs)
-                    speed = interactions_per_second(spec, program, task, SECONDS.value)
-                    rows.append(row(spec, width, runs, grouping, speed, peak))
-    print(f"2048^3 f32 product: {peak / 1e9:.0f} GFLOP/s on {jax.devices()[0].device_kind}")
-    print(f"{'network':>16} {'runs':>5} {'grouping':>8} {'inter/s':>10} {'GFLOP/s':>8} ratio")
-    for one in rows:
-        print(
-            f"{one['network']:>16} {one['runs']:>5} {one['grouping']:>8} "
-            f"{one['interactions_per_second']:>10.3g} {one['flops'] / 1e9:>8.1f} {one['ratio']:.2f}"
-        )
+    if JSON.value and not Path(JSON.value).absolute().parent.is_dir():
+        raise SweepError(f"--json: there is no folder {Path(JSON.value).parent}")
+    if WORKDIR.value:
+        report = {"sweep": bench_sweep.efficiency(Path(WORKDIR.value))}
+        print(bench_sweep.describe(report["sweep"]))
+    else:
+        devices.use_cpu_cores()
+        jax.config.update("jax_enable_compilation_cache", False)  # compile times are cold ones
+        measured = _against_peer() if AGAINST.value else _cases()
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        print(f"peak memory {memory / 1e6:.0f} MB")
+        report = {
+            "machine": platform.machine(),
+            "device": jax.devices()[0].device_kind,
+            "peak_memory_bytes": memory,
+            **measured,
+        }
     if JSON.value:
-        report = {"product_flops": peak, "machine": platform.machine(), "cases": rows}
         Path(JSON.value).write_text(json.dumps(report, indent=1))
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB")
     return config.DONE
 
 
-def case_spec(width: int, depth: int, batch: int, seeds: int) -> SweepSpec:
-    """A sweep of MNIST's shape; a rollout is a batch, as in `horizon.py`."""
-    settings: dict[str, Any] = {
-        "task": {"name": "mnist"},
-        "network": {"name": "mlp", "depth": depth},
-        "widths": (width,),
-        "horizons": HORIZONS,
-        "seeds": seeds,
-        "budget": 1000 * batch,
-        "batch": {"environments": 1, "rollout_length": batch},
-    }
-    return spec_from(settings)
+def _cases() -> dict[str, Any]:
+    """The table of cases, and what it rests on."""
+    cases = _cases_asked_for()
+    start = bench_start.cold_start(cases[0]) if COLD_START.value else None
+    peak = product_speed()
+    print(f"2048^3 f32 product: {peak / 1e9:.0f} GFLOP/s on {jax.devices()[0].device_kind}")
+    if start is not None:
+        print(f"cold start to the first update: {start:.1f} s ({cases[0].label})")
+    task = bench_cases.mnist_shaped_task()
+    rows = [bench_cases.measure(case, task, SECONDS.value, peak) for case in cases]
+    _print_table(rows, CASE_COLUMNS)
+    return {"product_flops": peak, "cold_start_seconds": start, "cases": rows}
 
 
-def case_program(width: int, seeds: int, runs: int) -> Program:
-    """`runs` runs in `seeds` groups; horizons repeat with other learning rates."""
-    dense = Schedule("dense")
-    count = runs // seeds
-    variants = [Variant(HORIZONS[i % len(HORIZONS)], dense, 1e-4 * (i + 1)) for i in range(count)]
-    return Program("bench", width, tuple(range(seeds)), tuple(variants))
+def _cases_asked_for() -> list[Case]:
+    """Every case of the flags, each checked before anything is measured."""
+    used = _numbers(DEVICES) or [jax.device_count()]
+    if max(used) > jax.device_count():
+        raise SweepError(f"--devices: {max(used)}: this process has {jax.device_count()}")
+    axes = (_numbers(DEPTHS), _numbers(WIDTHS), _numbers(BATCHES), _numbers(RUNS), (1, 4), used)
+    cases = [
+        Case(NETWORK.value, depth, width, runs, seeds, batch, PRECISION.value, count)
+        for depth, width, batch, runs, seeds, count in itertools.product(*axes)
+        if runs % seeds == 0
+    ]
+    for case in cases:
+        case.spec()
+    if not cases:
+        raise SweepError("--runs, --widths, --depth and --batch: give each a number or more")
+    return cases
 
 
-def interactions_per_second(spec: SweepSpec, program: Program, task: Task, seconds: float) -> float:
-    """Steady speed of a program's updates, the best of `REPEATS`, compilation left out."""
-    layout = devices.choose_layout(len(program.seeds), len(program.variants), jax.device_count())
-    laid = devices.Laid(training.make_train(spec.train_spec(program.width)), layout)
-    runs, keys = laid.place_runs(sweep.run_params(spec, program)), laid.place_keys(program.seeds)
-    task = laid.place_task(task)
-    state = laid.init(keys, task, runs)
-
-    def timed(state: Any, count: int) -> tuple[Any, float]:
-        started = time.perf_counter()
-        state = laid.update(state, runs, task, keys, jnp.int32(0), jnp.int32(count))
-        jax.block_until_ready(state)
-        return state, time.perf_counter() - started
-
-    state, _ = timed(state, 1)
-    state, once = timed(state, 3)
-    count = max(3, round(3 * seconds / once))
-    best = math.inf
-    for _ in range(REPEATS):
-        state, elapsed = timed(state, count)
-        best = min(best, elapsed)
-    return len(program.runs) * count * spec.batch_size / best
+def _against_peer() -> dict[str, Any]:
+    """The table of a peer's speed and ours."""
+    if not PEER.value:
+        raise SweepError("--peer: name the folder of the peer's checkout")
+    task = bench_cases.mnist_shaped_task()
+    counts = _numbers(RUNS) if RUNS.present else [int(count) for count in PEER_RUNS]
+    rows = bench_peer.compare(Path(PEER.value), task, INTERACTIONS.value, counts)
+    _print_table(rows, PEER_COLUMNS)
+    return {"against": AGAINST.value, "interactions": INTERACTIONS.value, "cases": rows}
 
 
-def row(
-    spec: SweepSpec, width: int, runs: int, grouping: str, speed: float, peak: float
-) -> dict[str, Any]:
-    """One line of the table."""
-    flops = speed * sweep.flops_per_interaction(spec, width, 10, (28, 28))
-    layers = [784, *[width] * spec.network.depth, 10]
-    return {
-        "network": "-".join(map(str, layers)),
-        "runs": runs,
-        "grouping": grouping,
-        "batch": spec.batch_size,
-        "interactions_per_second": speed,
-        "flops": flops,
-        "ratio": flops / peak,
-    }
+def _numbers(flag: flags.FlagHolder[list[str]]) -> list[int]:
+    """A list flag's whole numbers, 1 or more.
+
+    Raises:
+        SweepError: one of them is none.
+    """
+    for text in flag.value:
+        if not (text.isascii() and text.isdigit() and int(text) > 0):
+            raise SweepError(f"--{flag.name}: must be whole numbers from 1, not {text!r}")
+    return [int(text) for text in flag.value]
 
 
-def mnist_shaped_task() -> Task:
-    """Noise of MNIST's size: speed does not depend on what the pixels show."""
-    generator = np.random.default_rng(0)
-
-    def split(count: int) -> Examples:
-        images = generator.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        labels = generator.integers(0, 10, count, dtype=np.int32)
-        return Examples(jnp.asarray(images), jnp.asarray(labels))
-
-    return Task(train=split(60_000), test=split(10_000), classes=10)
+def _print_table(rows: Sequence[dict[str, Any]], columns: Columns) -> None:
+    lines = [list(columns)]
+    for row in rows:
+        cells = []
+        for name, spec, unit in columns.values():
+            value = row[name] / unit if unit != 1 else row[name]
+            cells.append(format(value, spec))
+        lines.append(cells)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
 
 
 if __name__ == "__main__":
