@@ -14,6 +14,7 @@ Exit codes: 0 done; 2 the input is at fault, or SLURM cannot be asked, and nothi
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import uuid
@@ -176,7 +177,7 @@ def submit(folder: Path, packed: Sequence[Sequence[Program]], settings: dict[str
                 for index, names in enumerate(held)
             ]
     except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
-        (place / "tasks.json").unlink()
+        shutil.rmtree(place)
         raise SweepError(f"SLURM took no job: {_reason(error)}") from None
     return jobs[0].job_id.partition("_")[0]
 

@@ -6,6 +6,7 @@ import pwd
 import secrets
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,8 +48,8 @@ PartitionName=test Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[dict[str, str]]:
-    """SLURM with all its state in `folder`; gives the variable that tells its commands so.
+def running() -> Iterator[dict[str, str]]:
+    """SLURM with all its state in a folder of its own; gives what tells its commands so.
 
     Jobs are cancelled at the end, before the daemons are stopped. These run in the foreground as
     this process's children, and the kernel kills them should it die: nothing is left.
@@ -58,6 +59,8 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
     if missing := [name for name in (*DAEMONS, "setpriv") if not _path(name)]:
         pytest.skip(f"not installed: {', '.join(missing)} (Debian: slurm-wlm, munge)")
     with contextlib.ExitStack() as stack:
+        # Not in pytest's folders, which munge's user may not enter.
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slurm-")))
         _write_config(folder)
         before = os.environ.get("SLURM_CONF")
         os.environ["SLURM_CONF"] = str(folder / "slurm.conf")
@@ -144,7 +147,7 @@ def _said(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-def _wait(is_so: Callable[[], bool], folder: Path, seconds: float = 30) -> None:
+def _wait(is_so: Callable[[], bool], folder: Path, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not is_so():
         logs = "\n".join(path.read_text()[-1000:] for path in folder.glob("*.out"))
