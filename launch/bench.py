@@ -17,7 +17,8 @@ update, for the first case (`--nocold_start` leaves it out).
 Efficiency of a finished sweep instead: useful FLOPs over wall time, compilation, evaluations and
 files included, against the steady state (`launch.bench_sweep` says how).
 
-    python -m launch.bench --against=purejaxrl --peer=DIR [--runs=1,16] [--interactions=51200]
+    python -m launch.bench --against=purejaxrl --peer=DIR [--runs=1,16] [--batch=512]
+        [--environments=4,64] [--interactions=51200]
 
 The same task, network and interactions in PureJaxRL's PPO (`launch.bench_peer` says how to lay it
 beside, and what is alike).
@@ -55,12 +56,13 @@ COLD_START = flags.DEFINE_bool("cold_start", True, "Measure the cold start of th
 WORKDIR = flags.DEFINE_string("workdir", None, "A finished sweep: print its efficiency instead.")
 AGAINST = flags.DEFINE_enum("against", None, ["purejaxrl"], "Time a peer and the same here.")
 PEER = flags.DEFINE_string("peer", None, "The checkout of the peer.")
-INTERACTIONS = flags.DEFINE_integer(
-    "interactions", 51_200, "Of each run against a peer.", lower_bound=512
+ENVIRONMENTS = flags.DEFINE_list(
+    "environments", ["4", "64"], "Environments of a run against a peer; 4 is its own default."
 )
+INTERACTIONS = flags.DEFINE_integer("interactions", 51_200, "Of each run against a peer.")
 JSON = flags.DEFINE_string("json", None, "Write what is printed to this file too.")
 
-PEER_RUNS = ["1", "16"]
+PEER_RUNS = [1, 16]
 
 Columns = dict[str, tuple[str, str, float]]
 """Header: name in a row, format and unit of the number."""
@@ -150,11 +152,23 @@ def _against_peer() -> dict[str, Any]:
     """The table of a peer's speed and ours."""
     if not PEER.value:
         raise SweepError("--peer: name the folder of the peer's checkout")
-    task = bench_cases.mnist_shaped_task()
-    counts = _numbers(RUNS) if RUNS.present else [int(count) for count in PEER_RUNS]
-    rows = bench_peer.compare(Path(PEER.value), task, INTERACTIONS.value, counts)
+    counts = _numbers(RUNS) if RUNS.present else PEER_RUNS
+    layouts, task = _layouts(), bench_cases.mnist_shaped_task()
+    rows = bench_peer.compare(Path(PEER.value), task, INTERACTIONS.value, counts, layouts)
     _print_table(rows, PEER_COLUMNS)
     return {"against": AGAINST.value, "interactions": INTERACTIONS.value, "cases": rows}
+
+
+def _layouts() -> list[tuple[int, int]]:
+    """Environments x steps for each batch against a peer."""
+    layouts = []
+    for batch, environments in itertools.product(_numbers(BATCHES), _numbers(ENVIRONMENTS)):
+        if batch % environments:
+            raise SweepError(f"--environments: {environments} does not divide --batch={batch}")
+        if batch > INTERACTIONS.value:
+            raise SweepError(f"--interactions: must be at least one batch of {batch}")
+        layouts.append((environments, batch // environments))
+    return layouts
 
 
 def _numbers(flag: flags.FlagHolder[list[str]]) -> list[int]:

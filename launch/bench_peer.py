@@ -45,12 +45,14 @@ REPEATS = 2
 WIDTH, DEPTH = 64, 2
 HORIZON, GAE_LAMBDA, LEARNING_RATE, ENTROPY_COEF = 15.0, 0.95, 2.5e-4, 0.01
 EPOCHS, MINIBATCHES, CLIP = 4, 4, 0.2
-LAYOUTS = ((4, 128), (64, 8))
-"""Environments x steps of an update: the peer's own default, and one with less to do in turn."""
 
 
 def compare(
-    peer: Path, task: Task, interactions: int, counts: Sequence[int]
+    peer: Path,
+    task: Task,
+    interactions: int,
+    counts: Sequence[int],
+    layouts: Sequence[tuple[int, int]],
 ) -> list[dict[str, Any]]:
     """Rows of the table: for each layout and number of runs, the peer's and ours.
 
@@ -59,16 +61,18 @@ def compare(
         task: data of MNIST's shape.
         interactions: of each run.
         counts: numbers of runs trained together.
+        layouts: environments x steps of an update.
 
     Raises:
-        SweepError: the checkout is not there, or it cannot be loaded.
+        SweepError: the checkout is not there, or it cannot be loaded; a layout is impossible.
     """
+    specs = {layout: spec(layout) for layout in layouts}
     ppo = load(peer)
     rows = []
-    for layout in LAYOUTS:
+    for layout in layouts:
         for count in counts:
             theirs = _time_peer(ppo, layout, task, interactions, count)
-            ours = _time_ours(layout, task, interactions, count)
+            ours = _time_ours(specs[layout], task, interactions, count)
             ratio = ours["interactions_per_second"] / theirs["interactions_per_second"]
             shared = {"environments": layout[0], "steps": layout[1], "runs": count}
             rows.append({**shared, "trainer": "purejaxrl", **theirs, "ratio": 1.0})
@@ -192,16 +196,14 @@ def _time_peer(
     return {"interactions_per_second": done / best, "compile_seconds": compile_seconds}
 
 
-def _time_ours(
-    layout: tuple[int, int], task: Task, interactions: int, count: int
-) -> dict[str, Any]:
+def _time_ours(spec: SweepSpec, task: Task, interactions: int, count: int) -> dict[str, Any]:
     """The same of our updates."""
     variant = Variant(HORIZON, Schedule("dense"), LEARNING_RATE)
     program = Program("bench", WIDTH, tuple(range(count)), (variant,))
-    updates = bench_cases.Updates(spec(layout), program, task, jax.device_count())
-    number = interactions // math.prod(layout)
+    updates = bench_cases.Updates(spec, program, task, jax.device_count())
+    number = interactions // spec.batch_size
     best = min(updates.run(number) for _ in range(REPEATS))
     return {
-        "interactions_per_second": count * number * math.prod(layout) / best,
+        "interactions_per_second": count * number * spec.batch_size / best,
         "compile_seconds": updates.compile_seconds,
     }
