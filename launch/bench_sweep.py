@@ -6,11 +6,11 @@ evaluations of a program pass
     seconds = a updates + b,
 
 and the slope a (Theil and Sen's, which a pause or a slow moment does not move) is the time of an
-update without evaluations, chunks' beginnings and the like. With F FLOPs an update,
+update, b that of an evaluation. With F FLOPs an update,
 
-    efficiency = (sum of FLOPs / wall time) / (F / a),
+    efficiency = (sum of FLOPs / wall time) / (F / a) = seconds of updates alone / wall time,
 
-where several programs are added up: sum of FLOPs a / F over wall time. The wall time holds
+where the seconds of several programs are added up. FLOPs are those of training. The wall time holds
 everything from the writing of `sweep.json`, when the data set is loaded, to the last record:
 planning, compilation, evaluations, checkpoints, results. Where `sweep.json` is newer than the first
 line (the sweep was continued, extended or copied), it begins with that line's program instead, the
@@ -37,7 +37,8 @@ def efficiency(workdir: Path) -> dict[str, Any]:
 
     Returns:
         `flops` in all, `wall_seconds`, `achieved_flops` and `steady_flops` a second, their ratio
-        `efficiency`, `interactions`, and `programs`, a list with each one's steady speed.
+        `efficiency`, `interactions`, what of the wall time are `update_seconds` and
+        `evaluation_seconds`, and `programs`, a list with each one's.
 
     Raises:
         SweepError: the directory holds no finished sweep, or one too short to tell its speed.
@@ -51,7 +52,7 @@ def efficiency(workdir: Path) -> dict[str, Any]:
         written = (workdir / "programs").glob("*.json")
         ended = max(ended, *(path.stat().st_mtime for path in written))
     flops = sum(program["flops"] for program in programs)
-    ideal = sum(program["flops"] / program["steady_flops"] for program in programs)
+    updating = sum(program["update_seconds"] for program in programs)
     return {
         "workdir": str(workdir),
         "interactions": sum(program["interactions"] for program in programs),
@@ -59,24 +60,29 @@ def efficiency(workdir: Path) -> dict[str, Any]:
         "wall_seconds": ended - started,
         "is_continued": is_continued,
         "achieved_flops": flops / (ended - started),
-        "steady_flops": flops / ideal,
-        "efficiency": ideal / (ended - started),
+        "steady_flops": flops / updating,
+        "efficiency": updating / (ended - started),
+        "update_seconds": updating,
+        "evaluation_seconds": sum(program["evaluation_seconds"] for program in programs),
         "programs": programs,
     }
 
 
 def describe(found: Mapping[str, Any]) -> str:
     """The efficiency in a few lines."""
+    wall, evaluations = found["wall_seconds"], found["evaluation_seconds"] / found["wall_seconds"]
     begin = "its first line of progress (it was continued or copied)"
     return "\n".join(
         [
             f"{found['workdir']}: {len(found['programs'])} programs, "
             f"{found['interactions']:.4g} interactions, {found['flops'] / 1e12:.4g} TFLOP",
-            f"wall time {found['wall_seconds']:.1f} s from "
+            f"wall time {wall:.1f} s from "
             f"{begin if found['is_continued'] else 'the loaded data set'} to the last record",
             f"{found['achieved_flops'] / 1e9:.1f} GFLOP/s over all, "
             f"{found['steady_flops'] / 1e9:.1f} in updates alone",
-            f"efficiency {found['efficiency']:.2f}",
+            f"efficiency {found['efficiency']:.2f}; of the wall time: evaluations "
+            f"{evaluations:.2f}, compilation, files and all else "
+            f"{1 - found['efficiency'] - evaluations:.2f}",
         ]
     )
 
@@ -113,28 +119,30 @@ def _program(
     flops = float((last["interactions"] * last["flops_per_interaction"]).sum())
     size = len(record["runs"]) * int(last["batch"].iloc[0])
     per_update = size * float(last["flops_per_interaction"].iloc[0])
+    own = [line for line in lines if line["program_id"] == name]
+    update, evaluation = _seconds(name, own)
     return {
         "program_id": name,
         "interactions_per_update": size,
         "interactions": interactions,
         "flops": flops,
-        "steady_flops": per_update / _seconds_per_update(name, lines),
+        "steady_flops": per_update / update,
+        "update_seconds": update * flops / per_update,
+        "evaluation_seconds": evaluation * len(own),
     }
 
 
-def _seconds_per_update(name: str, lines: Sequence[Mapping[str, Any]]) -> float:
-    """Slope of the time between a program's evaluations on the updates between them."""
-    own = [line for line in lines if line["program_id"] == name]
+def _seconds(name: str, own: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """Seconds of an update and of an evaluation of a program, from its lines of progress."""
     updates = np.diff([line["update"] for line in own])
     seconds = np.diff([line["time"] for line in own])
     is_onward = updates > 0  # a resumed program goes back to its checkpoint
     updates, seconds = updates[is_onward], seconds[is_onward]
-    slope = 0.0
     if len(own) >= FEWEST_LINES and len(np.unique(updates)) > 1:
-        slope = float(stats.theilslopes(seconds, updates).slope)
-    if slope <= 0:
-        raise SweepError(f"--workdir: {name} has too little in progress.jsonl to tell its speed")
-    return slope
+        line = stats.theilslopes(seconds, updates)
+        if line.slope > 0:
+            return float(line.slope), max(0.0, float(line.intercept))
+    raise SweepError(f"--workdir: {name} has too little in progress.jsonl to tell its speed")
 
 
 def _start(

@@ -19,6 +19,8 @@ from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.training import TrainSpec
 
 MOST_RUNS = 1_000_000
+LARGEST_INTEGER = 2**63 - 1
+LONGEST_PERIOD = 2**31 - 1
 AXES = ("widths", "horizons", "schedules", "seeds", "optimizer.learning_rates")
 
 
@@ -167,6 +169,7 @@ def spec_from(settings: Mapping[str, Any]) -> SweepSpec:
     Raises:
         SweepError: a field is unknown, missing, of the wrong type or impossible.
     """
+    _check_form(settings, "")
     settings = dict(settings)
     if "task_settings" in settings:
         raise SweepError("task_settings: unknown field; a task's settings are task.NAME")
@@ -218,6 +221,25 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _check_form(value: Any, name: str) -> None:
+    """Refuse what no field can hold and no line can show: odd names, integers beyond 64 bits."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str) or not key.isidentifier():
+                inside = f" in {name}" * bool(name)
+                raise SweepError(f"{key!r}{inside}: unknown field; names are of letters and _")
+            _check_form(inner, f"{name}.{key}" if name else key)
+    elif isinstance(value, list | tuple):
+        for number, inner in enumerate(value):
+            _check_form(inner, f"{name}[{number}]")
+    elif isinstance(value, int):
+        _require_64_bits(value, name)
+
+
+def _require_64_bits(value: int, name: str) -> None:
+    _require(abs(value) <= LARGEST_INTEGER, name, "must be below 2^63 in size")
+
+
 def _build(cls: type, settings: Mapping[str, Any], prefix: str) -> Any:
     """Make a (nested) dataclass from settings, checking names and types."""
     hints = get_type_hints(cls)
@@ -252,6 +274,7 @@ def _convert(value: Any, wanted: Any, name: str) -> Any:
     if wanted is float and is_finite:
         return float(value)
     if wanted is int and is_finite and value == (whole := int(value)):
+        _require_64_bits(whole, name)
         return whole  # 2e6 is welcome as a budget
     if wanted in (bool, str) and isinstance(value, wanted):
         return value
@@ -299,9 +322,12 @@ def _check_axes(spec: SweepSpec) -> None:
         _require(len(set(values)) == len(values), name, f"holds a value twice: {list(values)}")
     for number, text in enumerate(spec.schedules):
         try:
-            canonical = str(schedules.parse(text))
+            schedule = schedules.parse(text)
         except ValueError as error:
             raise SweepError(f"schedules[{number}]: {error}") from None
+        too_long = f"{text!r} has a period of 2^31 steps or more"
+        _require(schedule.period <= LONGEST_PERIOD, f"schedules[{number}]", too_long)
+        canonical = str(schedule)
         _require(canonical == text, f"schedules[{number}]", f"write {canonical!r}, not {text!r}")
     for number, horizon in enumerate(spec.horizons):
         _require(horizon >= 1, f"horizons[{number}]", f"must be at least 1, not {horizon:g}")

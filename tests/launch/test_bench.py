@@ -161,7 +161,11 @@ def test_efficiency_is_the_steady_time_over_the_wall_time(tmp_path: Path) -> Non
     assert [one["steady_flops"] for one in found["programs"]] == pytest.approx(speeds)
     assert found["efficiency"] == pytest.approx(16 * 2.5 / wall)
     assert found["achieved_flops"] / found["steady_flops"] == pytest.approx(found["efficiency"])
-    assert f"efficiency {16 * 2.5 / wall:.2f}" in bench_sweep.describe(found)
+    assert found["update_seconds"] == pytest.approx(16 * 2.5)
+    assert found["evaluation_seconds"] == pytest.approx(5 * (1 + 3))
+    shares = [16 * 2.5 / wall, 20 / wall, 12 / wall]
+    text = "{:.2f}; of the wall time: evaluations {:.2f}, compilation, files and all else {:.2f}"
+    assert bench_sweep.describe(found).endswith(text.format(*shares))
 
 
 def test_a_sweep_that_was_continued_begins_with_its_first_line(tmp_path: Path) -> None:
