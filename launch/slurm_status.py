@@ -145,7 +145,9 @@ def _why_ended(submission: Path, index: int) -> str:
         return f"exit code {said['code']}: {said['reason']}"
     number = f"_{index}" * (len(held_by(submission)) > 1)  # a single task is no array
     for log in submission.glob(f"*{number}_0_log.err"):
-        lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
-        if said_by_slurm := [line for line in lines if line.startswith(("slurmstepd:", "srun:"))]:
-            return f"{said_by_slurm[-1].strip('* ')} ({log})"
+        lines = [line.strip("* ") for line in log.read_text(errors="replace").splitlines()]
+        # The node's daemon names the cause: cancelled, out of memory, out of time. srun does not.
+        for speaker in ("slurmstepd", "srun: error"):
+            if said := [line for line in lines if line.startswith(speaker)]:
+                return f"{said[-1]} ({log})"
     return f"it left no word: cancelled before it began, or its node died ({submission})"

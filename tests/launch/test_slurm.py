@@ -90,7 +90,9 @@ def test_every_state_is_counted_with_its_reasons(
         record["diverged"] = {"r2": 7} if name == "a" else {}
         (tmp_path / "programs" / f"{name}.json").write_text(json.dumps(record))
     (old / "1.json").write_text(json.dumps({"code": 4, "reason": "error: no space"}))
-    (old / "5_2_0_log.err").write_text("slurmstepd: error: *** STEP 5.0 CANCELLED ***\nlast\n")
+    (old / "5_2_0_log.err").write_text(
+        "slurmstepd-node: error: *** STEP 5.0 CANCELLED ***\nsrun: error: exit code 3\n"
+    )
     squeue = tmp_path / "squeue"
     squeue.write_text(
         "#!/bin/sh\n"
@@ -120,7 +122,7 @@ def test_every_state_is_counted_with_its_reasons(
     assert rows[5:] == [
         "done: a: r2 diverged",
         "failed: c: exit code 4: error: no space",
-        f"failed: d: slurmstepd: error: *** STEP 5.0 CANCELLED ({old / '5_2_0_log.err'})",
+        f"failed: d: slurmstepd-node: error: *** STEP 5.0 CANCELLED ({old / '5_2_0_log.err'})",
         "queued: e: QOSMaxJobsPerUserLimit",
     ]
 
@@ -200,7 +202,7 @@ def test_a_cancelled_job_is_submitted_again_and_goes_on(
     wait_until(lambda: not cluster.live(), MINUTES)
     assert on.counts() == {"done": 1, "failed": 1}
     said = on.call("--status").splitlines()[-1]
-    assert re.match(rf"failed: {first}: slurmstepd: error: .*CANCELLED", said)
+    assert re.match(rf"failed: {first}: slurmstepd.*: error: .*CANCELLED", said)
     assert "2 programs: 1 done, 0 queued or running, 1 to submit" in on.submit()
     wait_until(lambda: not cluster.live(), MINUTES)
     assert on.counts() == {"done": 2}, on.logs()
