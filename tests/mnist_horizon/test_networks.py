@@ -151,7 +151,7 @@ def equations(jaxpr):
                 yield from equations(inner)
 
 
-def test_precision_is_set_on_every_product():
+def test_precision_is_set_on_every_product(monkeypatch):
     def precisions(precision):
         spec = NetworkSpec("mlp", 2, 8, precision, phase_visible=True)
         params = networks.init(spec, 10, (8, 8), jax.random.key(0))
@@ -165,7 +165,18 @@ def test_precision_is_set_on_every_product():
 
     assert precisions("f32") == ({(lax.Precision.HIGHEST,) * 2}, {"float32"})
     assert precisions("tf32") == ({(lax.Precision.HIGH,) * 2}, {"float32"})
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert precisions("bf16")[1] == {"bfloat16"}
+
+
+def test_rounded_factors_are_those_of_bf16():
+    """On CPUs the product of rounded factors is that of bf16 factors with f32 sums."""
+    lhs, rhs = (jax.random.normal(jax.random.key(i), (32, 32)) for i in range(2))
+    dimensions = (((1,), (0,)), ((), ()))
+    found = networks.dot_general("bf16")(lhs, rhs, dimensions)
+    exact = (np.asarray(x.astype(jnp.bfloat16), np.float64) for x in (lhs, rhs))
+    np.testing.assert_allclose(found, np.matmul(*exact), rtol=1e-4, atol=1e-5)
+    assert float(jnp.abs(found - lhs @ rhs).max()) > 1e-3
 
 
 @pytest.mark.parametrize("width", [64, 1024])
