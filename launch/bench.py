@@ -35,7 +35,7 @@ from typing import Any
 import jax
 from absl import flags
 
-from launch import bench_cases, bench_peer, bench_start, bench_sweep, config
+from launch import bench_cases, bench_peer, bench_start, config
 from launch.bench_cases import Case
 from launch.forecast import product_speed
 from mnist_horizon import devices
@@ -97,7 +97,9 @@ def main(argv: Sequence[str]) -> int:
     if JSON.value and not Path(JSON.value).absolute().parent.is_dir():
         raise SweepError(f"--json: there is no folder {Path(JSON.value).parent}")
     if WORKDIR.value:
-        report = {"sweep": bench_sweep.efficiency(Path(WORKDIR.value))}
+        from launch import bench_sweep  # scipy.stats takes a second to import
+
+        report: dict[str, Any] = {"sweep": bench_sweep.efficiency(Path(WORKDIR.value))}
         print(bench_sweep.describe(report["sweep"]))
     else:
         devices.use_cpu_cores()

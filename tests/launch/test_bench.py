@@ -18,11 +18,17 @@ MODULE = "launch.bench"
 TINY = ("--widths=2", "--depth=1", "--batch=16", "--seconds=0.01")
 
 
-def test_cases_are_measured(tmp_path: Path) -> None:
-    file = tmp_path / "bench.json"
-    command = commands.run(tmp_path, "--runs=1,4", *TINY, f"--json={file}", module=MODULE)
+def bench(folder: Path, *arguments: str) -> dict[str, Any]:
+    """Run the benchmark, compiled fast as the tests' own programs are; what it wrote as JSON."""
+    file = folder / "bench.json"
+    fast = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
+    command = commands.start(folder, *arguments, f"--json={file}", module=MODULE, environment=fast)
     assert command.wait() == config.DONE, command.err
-    report = json.loads(file.read_text())
+    return {**json.loads(file.read_text()), "printed": command.out}
+
+
+def test_cases_are_measured(tmp_path: Path) -> None:
+    report = bench(tmp_path, "--runs=1,4", *TINY)
     cases = report["cases"]
     # One run cannot be split over four seeds.
     assert [(case["runs"], case["grouping"]) for case in cases] == [
@@ -43,7 +49,7 @@ def test_cases_are_measured(tmp_path: Path) -> None:
         images = 60_000 * 784
         assert images < case["memory_bytes"] / case["devices"] < 2 * images
     assert report["peak_memory_bytes"] > 60_000 * 784
-    header, *rows = command.out.splitlines()[2:-1]
+    header, *rows = report["printed"].splitlines()[2:-1]
     assert header.split()[:6] == ["network", "precision", "batch", "runs", "grouping", "devices"]
     for row, case in zip(rows, cases, strict=True):
         assert row.split()[0] == "784-2-10"
@@ -51,20 +57,8 @@ def test_cases_are_measured(tmp_path: Path) -> None:
 
 
 def test_a_cnn_in_bf16_on_one_device(tmp_path: Path) -> None:
-    file = tmp_path / "bench.json"
-    command = commands.run(
-        tmp_path,
-        "--runs=2",
-        *TINY,
-        "--network=cnn",
-        "--precision=bf16",
-        "--devices=1",
-        "--nocold_start",
-        f"--json={file}",
-        module=MODULE,
-    )
-    assert command.wait() == config.DONE, command.err
-    report = json.loads(file.read_text())
+    choice = ("--network=cnn", "--precision=bf16", "--devices=1", "--nocold_start")
+    report = bench(tmp_path, "--runs=2", *TINY, *choice)
     (case,) = report["cases"]
     assert report["cold_start_seconds"] is None
     assert (case["network"], case["precision"], case["devices"]) == ("cnn1-w2", "bf16", 1)
@@ -243,20 +237,10 @@ def test_a_peer_is_timed_beside(tmp_path: Path) -> None:
     package.mkdir(parents=True)
     for name, text in PEER.items():
         (package / name).write_text(text)
-    file = tmp_path / "bench.json"
-    command = commands.run(
-        tmp_path,
-        "--against=purejaxrl",
-        f"--peer={package.parent}",
-        "--runs=1,2",
-        "--batch=16",
-        "--environments=4",
-        "--interactions=64",
-        f"--json={file}",
-        module=MODULE,
-    )
-    assert command.wait() == config.DONE, command.err
-    cases = json.loads(file.read_text())["cases"]
+    against = ("--against=purejaxrl", f"--peer={package.parent}")
+    small = ("--runs=1,2", "--batch=16", "--environments=4", "--interactions=64")
+    report = bench(tmp_path, *against, *small)
+    cases = report["cases"]
     trainers = ["purejaxrl", "mnist_horizon"]
     expected = [(runs, 4, 4, trainer) for runs in (1, 2) for trainer in trainers]
     names = ("runs", "environments", "steps", "trainer")
@@ -265,6 +249,6 @@ def test_a_peer_is_timed_beside(tmp_path: Path) -> None:
         ratio = ours["interactions_per_second"] / theirs["interactions_per_second"]
         assert (theirs["ratio"], ours["ratio"]) == (1.0, pytest.approx(ratio))
         assert np.isfinite(ratio)
-    header, *rows = command.out.splitlines()[:-1]
+    header, *rows = report["printed"].splitlines()[:-1]
     assert "trainer" in header
     assert [row.split()[3] for row in rows] == 2 * trainers
