@@ -83,6 +83,8 @@ def _average(cell: pd.DataFrame, values: Sequence[str]) -> pd.DataFrame:
 def learning_rate_scores(frame: pd.DataFrame) -> pd.DataFrame:
     """Return averaged over log E for each horizon, width and learning rate, over seeds.
 
+    A run of a single row has that row's return.
+
     Returns:
         One row each: horizon, width, learning_rate, `score` (mean over seeds), `error` (standard
         error over seeds, NaN with one) and `seeds`.
@@ -91,15 +93,17 @@ def learning_rate_scores(frame: pd.DataFrame) -> pd.DataFrame:
     weight = np.log(frame["interactions"]).groupby(frame["run_id"]).diff().fillna(0.0)
     area = frame.assign(weight=weight, area=weight * frame["return_mean"])
     keys = ["horizon", "width", "learning_rate"]
-    runs = area.groupby([*keys, "run_id"])[["area", "weight"]].sum()
-    scores = (runs["area"] / runs["weight"]).groupby(keys).agg(["mean", "std", "size"])
+    runs = area.groupby([*keys, "run_id"])
+    sums = runs[["area", "weight"]].sum()
+    score = (sums["area"] / sums["weight"]).where(sums["weight"] > 0, runs["return_mean"].mean())
+    scores = score.groupby(keys).agg(["mean", "std", "size"])
     table = scores.reset_index().rename(columns={"mean": "score", "size": "seeds"})
     return table.assign(error=table["std"] / np.sqrt(table["seeds"])).drop(columns="std")
 
 
 def with_best_learning_rates(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows at the learning rate of the highest score of their width and horizon."""
-    scores = learning_rate_scores(frame).dropna(subset=["score"])
+    scores = learning_rate_scores(frame)
     best = scores.loc[scores.groupby(["horizon", "width"])["score"].idxmax()]
     return frame.merge(best[["horizon", "width", "learning_rate"]])
 

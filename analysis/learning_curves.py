@@ -2,8 +2,12 @@
 
 - Rows are placed where a curve has the mean that they report (`thresholds.place_in_interval`) and
   read off, linearly in log E, on a grid that all runs share.
-- **Early training is left out**: a size's curve begins at 1/64 of its training, as in the paper.
-  It ends where its first seed ends: beyond, the mean would be over the seeds that stopped last.
+- **Early training is left out**: a size's curve begins at 1/64 of its training, as in the paper,
+  and not before its averaged return has gone 3/4 of the way from the lowest return of all sizes to
+  its own highest. The law holds of learning, not of what goes before it: at long horizons the
+  return stays near chance for much longer than 1/64 of training. In simulations with transients
+  that 1/64 leaves in (mean bias of alpha_E up to 25%, +8% for a slow fade) it stays under 3%.
+- A curve ends where its first seed ends: the mean beyond would be over the seeds that stopped last.
 - **Points are weighted by their noise**, var R = floor^2 + (shift * dR/dlogE)^2: evaluation noise
   and seeds that are ahead or behind in log E. Both numbers are measured from the spread over seeds.
 - Where a size was run with several learning rates, a seed's run is the one at the rate that has the
@@ -25,6 +29,9 @@ from mnist_horizon.results import RUN_COLUMNS
 
 EARLY_SHARE = 1 / 64
 """Share of training at its start that is left out of fits (the paper's)."""
+
+RISEN_SHARE = 3 / 4
+"""Share of its own rise before which a size's averaged return is early training too."""
 
 MINIMUM_SIZES = 3
 MINIMUM_SEEDS = 2
@@ -150,7 +157,14 @@ def learning_curves(frame: pd.DataFrame) -> Curves:
         curves, stubs = _without_stubs(curves)
         notes += [f"seed {seeds[i]} of the size of {size} parameters {_STUB}" for i in stubs]
         per_size.append(_on_grid(curves, len(seeds), last))
+    lowest = float(frame.groupby(["parameters", "interactions"])["return_mean"].mean().min())
+    per_size = [_once_risen(grid, values, lowest) for grid, values in per_size]
     log_e = np.concatenate([grid for grid, _ in per_size])
+    if not log_e.size:
+        raise FitError(
+            "no interactions that all seeds of a size have gone through after the first 1/64 of"
+            " training: the power law needs runs that went on, with more evaluations"
+        )
     returns = np.concatenate([values for _, values in per_size], axis=1)
     parameters = np.repeat(sizes["parameters"].to_numpy(float), [len(g) for g, _ in per_size])
     noise, variance = measure_noise(parameters, log_e, returns)
@@ -286,8 +300,10 @@ def _one_learning_rate(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     frame = frame.sort_values(["run_id", "interactions"])
     step = np.log(frame["interactions"]).groupby(frame["run_id"]).diff().fillna(0.0)
     table = frame.assign(step=step, area=step * frame["return_mean"])
-    sums = table.groupby(["parameters", "seed", "learning_rate"])[["area", "step"]].sum()
-    score = (sums["area"] / sums["step"]).unstack("learning_rate")
+    runs = table.groupby(["parameters", "seed", "learning_rate"])
+    sums = runs[["area", "step"]].sum()
+    score = (sums["area"] / sums["step"]).where(sums["step"] > 0, runs["return_mean"].mean())
+    score = score.unstack("learning_rate")
     size = score.groupby("parameters")
     others = size.transform("sum") - score.fillna(0.0)
     others = (others / (size.transform("count") - 1)).where(score.notna())
@@ -302,6 +318,23 @@ def _curve(run: pd.DataFrame) -> Curve:
     run = run.sort_values("interactions").drop_duplicates("interactions")
     places = place_in_interval(run["interactions"].to_numpy(float))
     return np.log(places), run["return_mean"].to_numpy(float)
+
+
+def _once_risen(
+    grid: np.ndarray, returns: np.ndarray, lowest: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The points of a size from where its averaged return, made monotone, has risen.
+
+    Args:
+        grid: log E, shape [point].
+        returns: shape [seed, point].
+        lowest: averaged return of any size before learning.
+    """
+    if not len(grid):
+        return grid, returns
+    mean = isotonic_regression(np.nanmean(returns, axis=0))
+    risen = mean >= lowest + RISEN_SHARE * (mean[-1] - lowest)
+    return grid[risen], returns[:, risen]
 
 
 def _without_stubs(curves: dict[int, Curve]) -> tuple[dict[int, Curve], list[int]]:

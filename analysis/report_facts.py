@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.claims import Entry
-from analysis.learning_curves import EARLY_SHARE
+from analysis.learning_curves import EARLY_SHARE, RISEN_SHARE
 from analysis.wording import interval, number, with_interval
 from mnist_horizon.results import ResultsError, read_programs, read_sweep
 from mnist_horizon.schedules import Schedule
@@ -45,7 +45,8 @@ def comparison(
         (
             "Left out of fits",
             "the first 1/64 of training",
-            f"the first 1/{1 / EARLY_SHARE:.0f} of training, in the power law",
+            f"the first 1/{1 / EARLY_SHARE:.0f} of training and what comes before a size's return "
+            f"has gone {RISEN_SHARE:.0%} of its rise, in the power law",
         ),
     ]
     return rows + _results(horizon_law, power_law)

@@ -140,7 +140,7 @@ def _power_law_figures(fits: FamilyFits) -> Iterator[Planned]:
         "Intrinsic performance, the least compute of any size for the same return, against the "
         "compute that was used: all sizes lie under the frontier I = C. Each point is a return "
         "averaged over seeds through the fitted link, bars are the same of its 95% interval; the "
-        "first 1/64 of training is left out.",
+        "early part of training is left out.",
         lambda: figures.intrinsic_performance_against_compute(single),
     )
     yield Planned(

@@ -178,8 +178,9 @@ def test_gradient_noise_scale(frame):
     (axis,) = figure.axes
     curves = [bar.lines[0] for bar in axis.containers]
     for curve, (_, rows) in zip(curves, table.groupby("horizon"), strict=True):
-        np.testing.assert_allclose(curve.get_ydata(), rows["noise_scale"])
-        np.testing.assert_allclose(curve.get_xdata(), rows["interactions"], rtol=0.1)
+        place, height = curve.get_xydata().T
+        np.testing.assert_allclose(height, rows["noise_scale"])
+        np.testing.assert_allclose(place, rows["interactions"], rtol=0.1)
 
 
 def test_entropy_and_divergence(frame):
