@@ -5,7 +5,7 @@
     done
     python -m analysis.report runs/batch32 runs/batch128 runs/batch512 runs/batch2048
 
-Time on 2 cores: 1 to 2 minutes each beside other work. Expected to 0.7: knees of 9.7, 11, 16 and 36.
+Time on 2 cores: 1 to 2 minutes each beside other work. Expected to 0.7: knees of 10, 11, 16 and 36.
 `batch.py:$B,digits` is the version of seconds on the embedded digits. A rollout is at least four
 times as long as the largest horizon, so small batches have only the short horizons: one environment
 of B steps up to B = 512, four of 512 beyond.
