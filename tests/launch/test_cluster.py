@@ -93,4 +93,5 @@ def test_the_command_of_the_hosts_runs(tmp_path: Path) -> None:
     pair = start_pair(tmp_path, *kept, f"--workdir={tmp_path / 'w'}", "--dry_run")
     assert ended(pair) == [config.DONE] * 2, [command.err for command in pair]
     assert "expected time" in pair[0].out
-    assert pair[1].out == "", "only the first process speaks"
+    said = [line for line in pair[1].out.splitlines() if "Gloo" not in line]
+    assert said == [], "only the first process speaks"
