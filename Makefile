@@ -68,8 +68,9 @@ test: $(DEV)
 test-full: $(DEV)
 	@$(MAKE) --no-print-directory $(FULL) \
 	  || echo '== TensorFlow could not be installed: the tests that need it will be skipped'
-	@echo '== Slow tests: pytest'
-	@$(PY) -m pytest -m slow
+	@# Files stay whole: several share one sweep, or one cluster, among their tests.
+	@echo '== Slow tests: pytest, $(WORKERS) workers'
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m slow
 
 # The lock covers every extra: they resolve together, and a constraint installs nothing by itself.
 lock: $(UV)
