@@ -190,6 +190,7 @@ def noted(fits: dict[str, Any], pattern: str) -> bool:
     return any(re.search(pattern, note) for note in fits["notes"])
 
 
+@pytest.mark.slow
 def test_unfinished_sweep(tmp_path):
     frame = sweep_frame(SMALL)
     late = frame["seed"] == 1
@@ -217,6 +218,7 @@ def test_one_horizon(tmp_path):
     assert (tmp_path / "out/figures/interactions_against_horizon.svg").exists()
 
 
+@pytest.mark.slow
 def test_one_size(tmp_path):
     frame = sweep_frame(SMALL)
     _, fits = poor(tmp_path, frame[frame["width"] == 32])
@@ -243,6 +245,7 @@ def test_all_runs_censored(tmp_path):
     assert table["censored"].all()
 
 
+@pytest.mark.slow
 def test_a_return_that_is_no_number(tmp_path):
     frame = sweep_frame(SMALL)
     run = frame["run_id"].iloc[0]
@@ -252,6 +255,7 @@ def test_a_return_that_is_no_number(tmp_path):
     assert fits["horizon_law"]
 
 
+@pytest.mark.slow
 def test_a_missing_column_and_a_truncated_file(tmp_path):
     workdir = write_sweep(tmp_path / "sweep", sweep_frame(SMALL))
     whole = workdir / "results" / "program.parquet"

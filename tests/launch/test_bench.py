@@ -27,6 +27,7 @@ def bench(folder: Path, *arguments: str) -> dict[str, Any]:
     return {**json.loads(file.read_text()), "printed": command.out}
 
 
+@pytest.mark.slow
 def test_cases_are_measured(tmp_path: Path) -> None:
     report = bench(tmp_path, "--runs=1,4", *TINY)
     cases = report["cases"]
@@ -56,6 +57,7 @@ def test_cases_are_measured(tmp_path: Path) -> None:
         assert f"{case['interactions_per_second']:.3g}" in row
 
 
+@pytest.mark.slow
 def test_a_cnn_in_bf16_on_one_device(tmp_path: Path) -> None:
     choice = ("--network=cnn", "--precision=bf16", "--devices=1", "--nocold_start")
     report = bench(tmp_path, "--runs=2", *TINY, *choice)
@@ -231,6 +233,7 @@ def make_train(config):
 }
 
 
+@pytest.mark.slow
 def test_a_peer_is_timed_beside(tmp_path: Path) -> None:
     """The peer here is a stand-in that uses what the real one does of what it is given."""
     package = tmp_path / "peer" / "purejaxrl"

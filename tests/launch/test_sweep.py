@@ -221,6 +221,7 @@ def test_killed_twenty_times_equals_uninterrupted(tmp_path: Path) -> None:
     kill_at_random(tmp_path, 20, (SMOKE,), outputs(whole))
 
 
+@pytest.mark.slow
 def test_two_processes_take_different_programs(tmp_path: Path) -> None:
     """Each run is computed once, by one or the other; a dead process's claim is taken over."""
     room = memory.need(tiny(), 4, tasks.load("digits", {}).task).of(1, 2)

@@ -86,6 +86,7 @@ def test_grams_are_those_of_the_jacobian(spec, shape):
     np.testing.assert_allclose(grams, expected, rtol=2e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("baseline", ["expected_reward", "state"])
 def test_measured_noise_is_the_predicted(baseline):
     found = measured(baseline, AXES, samples=80_000)

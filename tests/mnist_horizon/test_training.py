@@ -159,12 +159,14 @@ def test_every_baseline_learns(task, baseline):
     assert bool(state.value_params) is (baseline == "value_net")
 
 
+@pytest.mark.slow
 def test_a_visible_phase_and_a_cnn_learn(task):
     spec = TrainSpec(NetworkSpec("cnn", 1, 8, phase_visible=True), 16, 32)
     state = train(spec, task, group(run_params("periodic:2", horizon=3.0)), 250)
     assert float(program(spec)[2](state, task, SEEDS[:1])["test_accuracy"].min()) > 0.5
 
 
+@pytest.mark.slow
 def test_the_value_net_learns_the_value_of_centred_rewards(one_state):
     """On one state every value is 0 once rewards are centred; the net must not drift away."""
     spec = TrainSpec(NetworkSpec("mlp", 1, 8), 16, 8, baseline="value_net")
@@ -270,6 +272,7 @@ def test_divergence_is_noted_for_that_run_alone(task):
         assert all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
 
 
+@pytest.mark.slow
 def test_plain_and_vmapped_updates_agree(task):
     """A value net, a KL penalty and a visible phase: every input that an update can have."""
     network = NetworkSpec("mlp", 2, 8, phase_visible=True)
@@ -308,6 +311,7 @@ def test_first_kernels_stand_side_by_side(task):
     assert axes.accumulated == 0
 
 
+@pytest.mark.slow
 def test_ppo_in_one_piece_is_the_policy_gradient(task):
     """At ratio 1 nothing is clipped, so one epoch of one minibatch takes the same step."""
     runs = group(run_params(horizon=3.0, rate=0.3, entropy_coef=0.01), run_params("periodic:2"))
