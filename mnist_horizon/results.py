@@ -13,7 +13,6 @@ either the old table or the new one. Rows of others' making are read too: they n
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,20 +125,21 @@ class Results:
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Call `write` with a temporary file in the folder of `path`, flush it to disk, rename it."""
+    """Call `write` with a temporary file in the folder of `path`, flush it to disk, rename it.
+
+    The temporary file's name follows from `path`, so that what a killed process left is written
+    over by the one that goes on; whoever writes a path holds the lock of its program or sweep.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)  # mkstemp's files are private, which a shared folder's must not be
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

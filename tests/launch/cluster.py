@@ -83,9 +83,25 @@ def running() -> Iterator[dict[str, str]]:
         yield {"SLURM_CONF": str(folder / "slurm.conf")}
 
 
-def live() -> list[str]:
-    """The ids of the jobs in the queue."""
-    return _said("squeue", "--noheader", "--array", "--format=%i").split()
+def live(*states: str) -> list[str]:
+    """The ids of the jobs in the queue, or of those in some states."""
+    chosen = [f"--states={','.join(states)}"] if states else []
+    return _said("squeue", "--noheader", "--array", "--format=%i", *chosen).split()
+
+
+@contextlib.contextmanager
+def nothing_started() -> Iterator[None]:
+    """What runs goes on, and what is queued stays so."""
+
+    def set_partition(state: str) -> None:
+        command = ["scontrol", "update", "PartitionName=test", f"State={state}"]
+        subprocess.run(command, check=True)
+
+    set_partition("DOWN")
+    try:
+        yield
+    finally:
+        set_partition("UP")
 
 
 def _write_config(folder: Path) -> None:

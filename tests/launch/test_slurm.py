@@ -217,13 +217,20 @@ def test_preempted_jobs_are_requeued_and_go_on(
     """SIGTERM, as preemption sends, and the signal before the time limit, each to one task."""
     on = Cluster(tmp_path, slurm)
     on.submit()
-    for program in records(on.workdir):
-        wait_until(on.begun(program), MINUTES)
-    for task in cluster.live():
-        kind = "TERM" if task.endswith("_0") else "USR2"
-        subprocess.run(["scancel", f"--signal={kind}", task], check=True)
-    wait_until(lambda: on.counts() == {"queued": 2}, MINUTES)
-    assert "0 to submit" in on.submit()
+    wait_until(lambda: len(cluster.live("RUNNING")) == 2, MINUTES)
+    waiting = dict(zip(sorted(records(on.workdir)), (("_0", "TERM"), ("_1", "USR2")), strict=True))
+
+    def signal_those_begun() -> bool:
+        for program in [program for program in waiting if on.begun(program)()]:
+            number, kind = waiting.pop(program)
+            (task,) = (job for job in cluster.live() if job.endswith(number))
+            subprocess.run(["scancel", f"--signal={kind}", task], check=True)
+        return not waiting
+
+    with cluster.nothing_started():
+        wait_until(signal_those_begun, MINUTES)
+        wait_until(lambda: on.counts() == {"queued": 2}, MINUTES)
+        assert "0 to submit" in on.submit()
     wait_until(lambda: not cluster.live(), MINUTES)
     assert on.counts() == {"done": 2}, on.logs()
     assert on.logs().count("goes on at update") == 2
