@@ -119,6 +119,12 @@ def parse(text: str) -> Schedule:
         raise ValueError(f"schedule {text!r}: {error}") from None
 
 
+def marginal_reward(params: RewardParams, accuracy: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
+    """How the mean reward a step grows with the accuracy: 1, or `k mu^(k-1)` for a streak."""
+    period = params.period.astype(jnp.float32)
+    return jnp.where(params.streak, period * accuracy ** (period - 1), 1.0)
+
+
 def expected_reward(
     params: RewardParams, phase: Int[Array, "*shape"], accuracy: Float[Array, ""]
 ) -> Float[Array, "*shape"]:

@@ -131,11 +131,12 @@ def run_entropy_coef(spec: SweepSpec, variant: Variant) -> float:
     """Entropy coefficient of a run, in proportion to the signal that its schedule leaves.
 
     Under `periodic:k` the reward's gradient is s1 times the dense one (`theory.signal_factor`), so
-    the same coefficient would act like tau / s1. A streak's signal depends on the accuracy; that
-    at mu = 1/2 is taken.
+    the same coefficient would act like tau / s1. A streak's has a factor `k mu^(k-1)` beside s1,
+    which the trainer applies with the accuracy mu of each update.
     """
+    delay = Schedule("periodic", float(variant.schedule.period))
     discount = discount_from_horizon(variant.horizon)
-    return spec.entropy_coef * float(theory.signal_factor(variant.schedule, discount, 0.5))
+    return spec.entropy_coef * float(theory.signal_factor(delay, discount))
 
 
 def run_params(spec: SweepSpec, program: Program) -> training.RunParams:

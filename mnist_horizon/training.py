@@ -22,7 +22,7 @@ from mnist_horizon import advantages as adv
 from mnist_horizon import losses, networks
 from mnist_horizon.environment import draw_index, payments, phase_features
 from mnist_horizon.networks import NetworkSpec
-from mnist_horizon.schedules import RewardParams
+from mnist_horizon.schedules import RewardParams, marginal_reward
 from mnist_horizon.tasks import Task
 
 ALGORITHMS = ("vpg", "ppo")
@@ -66,6 +66,7 @@ class RunParams:
     gae_lambda: Float[Array, "*runs"]
     learning_rate: Float[Array, "*runs"]
     entropy_coef: Float[Array, "*runs"]
+    """Times `schedules.marginal_reward` at the accuracy of each update."""
     kl_coef: Float[Array, "*runs"]
 
 
@@ -331,7 +332,14 @@ def update_run(
         state.running_mean,
         None if values is None else values.reshape(draws.labels.shape),
     ).reshape(-1)
-    run = dataclasses.replace(run, learning_rate=run.learning_rate * decay(spec, number))
+    # A streak's signal follows the accuracy; with a fixed coefficient the bonus outweighs it at
+    # chance, where no policy would ever be left.
+    signal = marginal_reward(run.reward, rollout.window.accuracy)
+    run = dataclasses.replace(
+        run,
+        learning_rate=run.learning_rate * decay(spec, number),
+        entropy_coef=run.entropy_coef * signal,
+    )
     batch = Batch(
         draws.inputs, phase_inputs, rollout.actions, advantages, logits, reference, values
     )

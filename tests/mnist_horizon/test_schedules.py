@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_horizon.schedules import Schedule, expected_reward, parse
+from mnist_horizon.schedules import Schedule, expected_reward, marginal_reward, parse
 
 
 def simulate(schedule, accuracy, windows, generator):
@@ -120,3 +120,11 @@ def test_expected_reward_by_hand():
     assert expected_reward(parse("periodic:3").params(), phases, half).tolist() == [0, 0, 1.5]
     assert expected_reward(parse("streak:3").params(), phases, half).tolist() == [0, 0, 0.375]
     assert expected_reward(parse("revealed:0.1").params(), phases[:1], half).tolist() == [0.5]
+
+
+@pytest.mark.parametrize("text", ["dense", "revealed:0.25", "periodic:4", "streak:1", "streak:4"])
+def test_the_marginal_reward_is_the_slope_of_the_mean_reward(text):
+    schedule, accuracy, step = parse(text), 0.3, 1e-3
+    rise = schedule.mean_reward(accuracy + step) - schedule.mean_reward(accuracy - step)
+    found = marginal_reward(schedule.params(), jnp.float32(accuracy))
+    assert found == pytest.approx(rise / (2 * step), rel=1e-4)

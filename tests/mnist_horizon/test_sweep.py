@@ -11,7 +11,7 @@ from mnist_horizon import sweep
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.memory import Need
 from mnist_horizon.networks import NetworkSpec, backward_flops, forward_flops
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.schedules import Schedule, parse
 from mnist_horizon.sweep import Run, Variant
 from tests.mnist_horizon.test_spec import small
 
@@ -99,6 +99,24 @@ def test_the_traced_numbers_are_those_of_the_runs() -> None:
         assert flat["kl_coef"] == np.float32(0.2)
         assert flat["entropy_coef"] == np.float32(sweep.run_entropy_coef(spec, variant))
         assert np.ravel(numbers.reward.period)[i] == variant.schedule.period
+
+
+@pytest.mark.parametrize(
+    ("schedule", "horizon", "expected"),
+    [
+        ("dense", 31.0, 0.1),
+        ("revealed:0.25", 3.0, 0.1),
+        ("periodic:4", 1.0, 0.1 / 4),
+        ("periodic:4", 3.0, 0.1 * (1 + 1 / 2 + 1 / 4 + 1 / 8) / 4),
+        ("streak:4", 3.0, 0.1 * (1 + 1 / 2 + 1 / 4 + 1 / 8) / 4),
+        ("streak:2", 1.0, 0.1 / 2),
+    ],
+)
+def test_the_entropy_bonus_shrinks_with_the_delay(
+    schedule: str, horizon: float, expected: float
+) -> None:
+    variant = Variant(horizon, parse(schedule), 0.5)
+    assert sweep.run_entropy_coef(small(entropy_coef=0.1), variant) == pytest.approx(expected)
 
 
 def test_the_learning_rate_falls_with_the_horizon() -> None:
