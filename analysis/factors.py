@@ -19,7 +19,7 @@ from mnist_horizon.results import RUN_COLUMNS
 from mnist_horizon.schedules import parse
 
 _WIDTH = ("width", "parameters", "flops_per_interaction")
-_RULES = ("learning_rate", "entropy_coef")
+_RULES = ("learning_rate", "entropy_coef", "kl_coef")
 _RUN = ("run_id", "seed", "horizon", "discount")
 
 

@@ -9,6 +9,7 @@ nothing to read does it end with exit code 2.
 
 import json
 import math
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,12 +33,12 @@ from analysis.curve_tables import Family, families
 from analysis.gradient_noise import agreement, horizon_coefficients, noise_scale
 from analysis.horizon_law import HorizonLaws, fit_horizon_laws
 from analysis.power_law import PowerLaws, fit_all
-from analysis.report_factors import add_factors, entropy_before_rule
+from analysis.report_factors import add_factors, coefficients_before_rule
 from analysis.report_facts import comparison, main_laws, provenance, read_sweeps
 from analysis.report_figures import FamilyFits, save_figures
 from analysis.report_page import FamilySection, Page
 from analysis.thresholds import choose_learning_rates, interactions_to_threshold
-from mnist_horizon.results import Results, ResultsError, read_noise, read_results, write_atomically
+from mnist_horizon.results import Results, ResultsError, read_noise, read_results
 
 _OUT = flags.DEFINE_string(
     "out", None, "Folder of the report; default: report/ in the first working directory."
@@ -132,7 +133,7 @@ def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
         ResultsError: there is nothing to read.
     """
     results = read_results(workdirs)
-    results = replace(results, frame=entropy_before_rule(results.frame))
+    results = replace(results, frame=coefficients_before_rule(results.frame))
     fits = fit_results(results, workdirs, np.random.default_rng(0))
     entries = fits.to_json()
     found = families(results.frame)
@@ -253,7 +254,11 @@ def _finite(value: Any) -> Any:
 
 
 def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda file: file.write(text.encode()))
+    """Put a whole file in place, also while another report of the same sweep does the same."""
+    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
+        draft = Path(folder) / path.name
+        draft.write_text(text)
+        draft.replace(path)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -35,25 +35,28 @@ class Factors:
     notes: list[str] = field(default_factory=list)
 
 
-def entropy_before_rule(frame: pd.DataFrame) -> pd.DataFrame:
-    """Results with the entropy coefficient as it was set, where it follows the schedule by rule.
+def coefficients_before_rule(frame: pd.DataFrame) -> pd.DataFrame:
+    """Results with entropy and KL coefficients as they were set, where they follow the schedule.
 
-    Under `periodic` and `streak` a sweep scales it with the signal, so that it differs between
+    Under `periodic` and `streak` a sweep scales them with the signal, so that they differ between
     horizons and would split a family of runs into one for each. Where the dense and revealed runs
     beside them have one coefficient, it stands for theirs.
     """
-    if "entropy_coef" not in frame:
-        return frame
     sparse = frame["schedule"].isin(("periodic", "streak"))
     if not sparse.any():
         return frame
     keys = ["task", "task_settings", "network", "algorithm", "optimizer", "width", "batch"]
     keys = [name for name in keys if name in frame]
-    dense = frame[~sparse].groupby(keys, dropna=False)["entropy_coef"].agg(["nunique", "first"])
-    known = frame[keys].merge(dense.reset_index(), on=keys, how="left")
-    one = (known["nunique"] == 1).to_numpy() & sparse.to_numpy()
-    coefficients = np.where(one, known["first"].to_numpy(float), frame["entropy_coef"])
-    return frame.assign(entropy_coef=coefficients)
+    for coefficient in ("entropy_coef", "kl_coef"):
+        if coefficient in frame:
+            dense = (
+                frame[~sparse].groupby(keys, dropna=False)[coefficient].agg(["nunique", "first"])
+            )
+            known = frame[keys].merge(dense.reset_index(), on=keys, how="left")
+            one = (known["nunique"] == 1).to_numpy() & sparse.to_numpy()
+            values = np.where(one, known["first"].to_numpy(float), frame[coefficient])
+            frame = frame.assign(**{coefficient: values})
+    return frame
 
 
 def add_factors(

@@ -31,7 +31,7 @@ from mnist_horizon.results import RUN_COLUMNS
 from mnist_horizon.schedules import Schedule
 
 SLOPE = 4  # place of the slope's log among the parameters of `JointMean`
-_FOLLOWS_RULE = ("learning_rate", "entropy_coef")
+_FOLLOWS_RULE = ("learning_rate", "entropy_coef", "kl_coef")
 _VARYING = (
     *("run_id", "seed", "horizon", "discount", "schedule", "schedule_level"),
     *_FOLLOWS_RULE,

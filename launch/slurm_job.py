@@ -3,6 +3,7 @@
 It is pickled by submitit in `launch.slurm` and started by it on the cluster.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from types import FrameType
 from submitit.helpers import DelayedSubmission
 
 from launch import config
+from mnist_horizon import results
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Work:
     command: tuple[str, ...]
     outcome: Path
     _process: subprocess.Popen[str] | None = None
+    _is_ending: bool = False
 
     def __call__(self) -> None:
         """Run the sweep to its end.
@@ -50,6 +53,8 @@ class Work:
             # SLURM may send it to all processes of a job, and it kills one that has no handler.
             preexec_fn=lambda: signal.signal(signal.SIGUSR2, signal.SIG_IGN),
         )
+        if self._is_ending:  # the signal came before there was a process to end
+            self._process.terminate()
         last = ""
         for line in self._process.stderr or ():
             sys.stderr.write(line)
@@ -62,7 +67,9 @@ class Work:
             # SLURM may end a whole step when one of its tasks fails, before the first has spoken.
             sys.exit(config.INTERRUPTED if is_first else config.DONE)
         if is_first:
-            self.outcome.write_text(json.dumps({"code": code, "reason": last}))
+            text = json.dumps({"code": code, "reason": last})
+            with contextlib.suppress(OSError):  # the disk may be full; the log says the same
+                results.write_atomically(self.outcome, lambda file: file.write(text.encode()))
         if code != config.DONE:
             raise RuntimeError(f"exit code {code}: {last}")
 
@@ -75,6 +82,7 @@ class Work:
 
     def _end(self, kind: int, frame: FrameType | None) -> None:
         del kind, frame
+        self._is_ending = True
         if self._process is not None:
             self._process.terminate()
 

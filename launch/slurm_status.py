@@ -5,6 +5,7 @@ the name of the array job too, so that the queue alone says which programs are i
 (`sacct`) is not needed.
 """
 
+import contextlib
 import json
 import subprocess
 from collections import Counter
@@ -140,7 +141,7 @@ def describe(programs: Sequence[Program]) -> str:
 def _why_ended(submission: Path, index: int) -> str:
     """Why a task is no more: what the sweep said last, or SLURM in the task's log."""
     outcome = submission / f"{index}.json"
-    if outcome.exists():
+    with contextlib.suppress(OSError, ValueError):  # there is none, or a full disk cut it short
         said = json.loads(outcome.read_text())
         return f"exit code {said['code']}: {said['reason']}"
     number = f"_{index}" * (len(held_by(submission)) > 1)  # a single task is no array

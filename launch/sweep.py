@@ -13,6 +13,7 @@ Exit codes: 0 done, or left to other processes; 1 done, and some runs diverged (
 be written (a full disk): all that it holds is whole, and the same command goes on from there.
 """
 
+import errno
 import logging as standard_logging
 import resource
 import sys
@@ -24,7 +25,7 @@ from tqdm import tqdm
 
 from launch import config
 from mnist_horizon import tasks
-from mnist_horizon.spec import SweepError
+from mnist_horizon.spec import SweepError, SweepSpec
 
 LOG = standard_logging.getLogger("mnist_horizon")
 
@@ -52,14 +53,14 @@ def main(argv: Sequence[str]) -> int:
         raise SweepError("--workdir: name the folder for the results")
     # Only now, so that wrong settings are answered in half the time.
     from launch import forecast
-    from mnist_horizon import devices, hosts, runner, workdir
+    from mnist_horizon import devices, hosts, runner
 
     devices.use_cpu_cores()
     hosts.start(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     if not hosts.is_first():
         LOG.setLevel(standard_logging.CRITICAL)  # what matters is said once
     folder = Path(WORKDIR.value)
-    hosts.on_first(lambda: workdir.check(folder, spec))
+    hosts.on_first(lambda: _check(folder, spec))
     task = tasks.load(spec.task, spec.task_settings)
     if DRY_RUN.value and hosts.is_first():
         costs = forecast.forecast(spec, folder, task, forecast.product_speed())
@@ -74,8 +75,11 @@ def main(argv: Sequence[str]) -> int:
         LOG.info("interrupted: all is saved, the same command goes on")
         return config.INTERRUPTED
     except OSError as error:
-        reason = f"{error.filename}: {error.strerror}" if error.strerror else str(error)
-        LOG.error("error: %s: make room in %s, and the same command goes on", reason, folder)
+        place = f"{error.filename}: " if error.filename else ""
+        reason = f"{place}{error.strerror}" if error.strerror else str(error)
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = f"make room in {folder}" if is_full else f"see to {folder}"
+        LOG.error("error: %s: %s, and the same command goes on", reason, remedy)
         return config.CANNOT_WRITE
     for program in outcome.busy:
         LOG.info("%s is left to the process that works on it", program)
@@ -85,6 +89,20 @@ def main(argv: Sequence[str]) -> int:
         LOG.error("error: not finite, so stopped: %s: try a lower learning rate", runs)
         return config.FAILED
     return config.DONE
+
+
+def _check(folder: Path, spec: SweepSpec) -> None:
+    """Refuse a working directory that the command cannot be for, without touching it.
+
+    Raises:
+        SweepError: it holds another sweep or cannot be written, or lacks one of `--programs`.
+    """
+    from mnist_horizon import workdir
+
+    workdir.check(folder, spec)
+    placed = {path.stem for path in folder.glob("programs/*.json")}
+    if unknown := [name for name in PROGRAMS.value if name not in placed]:
+        raise SweepError(f"--programs: {unknown[0]} is no program of {folder}")
 
 
 class _PlainLines(standard_logging.Handler):

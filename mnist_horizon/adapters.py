@@ -124,10 +124,21 @@ class _GymnaxMethods:
         base: Any = super()
         return base.step(key, state, action, self._params if params is None else params)
 
+    def observe(
+        self,
+        key: Array,
+        state: EnvState,
+        action: int | np.integer | Array | None,
+        params: GymnaxParams,
+    ) -> Float[Array, "..."]:
+        """What a policy sees of a state; neither `key` nor `action` matters."""
+        del key, action
+        return _as_array(environment.observe(state, params.task, params.env))
+
     def reset_env(self, key: Array, params: GymnaxParams) -> tuple[Array, EnvState]:
         """`(observation, state)` of a fresh environment."""
-        observation, state = environment.reset(_typed_key(key), params.task, params.env)
-        return _as_array(observation), state
+        _, state = environment.reset(_typed_key(key), params.task, params.env)
+        return self.observe(key, state, None, params), state
 
     def step_env(
         self, key: Array, state: EnvState, action: int | np.integer | Array, params: GymnaxParams
@@ -136,8 +147,7 @@ class _GymnaxMethods:
         following, reward, terminated, _, info = environment.transition(
             _typed_key(key), state, jnp.asarray(action), params.task, params.env
         )
-        observation = environment.observe(following, params.task, params.env)
-        return _as_array(observation), following, reward, terminated, info
+        return self.observe(key, following, action, params), following, reward, terminated, info
 
     def is_terminated(self, state: EnvState, params: GymnaxParams) -> Bool[Array, ""]:
         """Whether the episode is over, with no future."""

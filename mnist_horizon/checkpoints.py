@@ -116,7 +116,11 @@ class Checkpoints:
             raise OSError(f"cannot write a checkpoint: {_one_line(error)}") from error
 
     def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
-        """The newest checkpoint that is whole, as the structure of `like`; None without one."""
+        """The newest checkpoint that is whole, as the structure of `like`; None without one.
+
+        Raises:
+            OSError: one cannot be read, for a reason that may pass; it is left as it is.
+        """
         found = hosts.on_first(lambda: self._newest(like))
         if found is None:
             return None
@@ -128,6 +132,8 @@ class Checkpoints:
             try:
                 return self._restore(step, like)
             except Exception as error:  # damage shows in many ways; all mean: the one before
+                if isinstance(error, OSError | MemoryError) and not _is_missing(error):
+                    raise  # the file may well be whole, and read at the next try
                 LOG.warning(
                     "checkpoint %s/%d is damaged, the one before is used: %s",
                     self._folder.name,
@@ -170,6 +176,10 @@ def _checksum(arrays: dict[str, Any], text: str) -> str:
         digest.update(f"{name}{array.dtype}{array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def _is_missing(error: OSError | MemoryError) -> bool:
+    return isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError)
 
 
 def _one_line(error: BaseException) -> str:

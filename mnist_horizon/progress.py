@@ -1,5 +1,6 @@
 """Progress of a sweep: a bar on a terminal, log lines elsewhere, and `progress.jsonl` always."""
 
+import fcntl
 import json
 import logging
 import math
@@ -45,8 +46,7 @@ class Progress:
             cost: of an interaction at each width, in any unit.
         """
         self._spec, self._cost = spec, cost
-        path = folder / "progress.jsonl" if folder else Path(os.devnull)
-        self._file = _open_at_line(path)
+        self._path = folder / "progress.jsonl" if folder else None
         self._interactions = sum(self._size(program, spec.updates) for program in programs)
         self._work = sum(self._size(p, spec.updates) * cost[p.width] for p in programs)
         self._interactions_done, self._work_done = 0, 0.0
@@ -68,7 +68,6 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
-        self._file.close()
 
     def skip(self, program: Program) -> None:
         """A program was done before, or by another process."""
@@ -141,8 +140,8 @@ class Progress:
             "seconds_left": self.seconds_left,
             "return_mean": None if math.isnan(mean) else mean,
         }
-        self._file.write(json.dumps(entry) + "\n")
-        self._file.flush()
+        if self._path is not None:
+            _append_line(self._path, json.dumps(entry))
 
     def _count(self, program: Program, updates: int) -> None:
         size = self._size(program, updates)
@@ -154,14 +153,19 @@ class Progress:
         return len(program.runs) * updates * self._spec.batch_size
 
 
-def _open_at_line(path: Path) -> Any:
-    """Open a file to add lines; a last line that a full disk cut short is taken off first."""
-    if path.exists():
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(path, whole)
-    return path.open("a")
+def _append_line(path: Path, line: str) -> None:
+    """Add a line to a file that other processes add to as well.
+
+    A last line that was cut short, by a full disk or a kill, is taken off first.
+    """
+    with path.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        if file.read(1) not in (b"", b"\n"):
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(line.encode() + b"\n")
 
 
 def _duration(seconds: float) -> str:

@@ -10,9 +10,10 @@ import json
 import logging
 import math
 import operator
+import shutil
 import signal
 import time
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,7 +112,7 @@ def run_sweep(
         width: sweep.work_per_interaction(spec, width, task.task.classes, shape)
         for width in {program.width for program in programs}
     }
-    waiting = hosts.on_first(lambda: [p for p in programs if not workdir.is_done(folder, p)])
+    waiting = hosts.on_first(lambda: _not_done(folder, programs))
     runs, left = (sum(len(p.runs) for p in some) for some in (programs, waiting))
     LOG.info("%d runs in %d programs; %d runs are done already", runs, len(programs), runs - left)
     log = folder if hosts.is_first() else None
@@ -183,7 +184,7 @@ class ProgramRunner:
                 count = min(chunk, self._next_mark(journal) - journal.update)
                 state = self._advance(state, journal, count)
                 seconds = time.monotonic() - started
-                progress.advance(count, seconds, journal.rows)
+                _tell(progress, count, seconds, journal.rows)
                 seconds, is_stopping = hosts.agree(seconds, stop())
                 journal.seconds += seconds
                 unsaved, unflushed = unsaved + seconds, unflushed + seconds
@@ -219,7 +220,14 @@ class ProgramRunner:
         self._evaluate = self.laid.evaluate.lower(state, self.data, self.keys).compile()
 
     def _is_over(self, journal: Journal) -> bool:
-        return journal.update >= self.marks[-1] or self._all_past_threshold(journal)
+        """Whether the budget is spent, or at an evaluation all runs are past the threshold.
+
+        Between evaluations nothing ends a program: how far a chunk goes depends on the speed.
+        """
+        is_evaluated = journal.update == journal.sums_from
+        return journal.update >= self.marks[-1] or (
+            is_evaluated and self._all_past_threshold(journal)
+        )
 
     def _next_mark(self, journal: Journal) -> int:
         return next(mark for mark in self.marks if mark > journal.update)
@@ -359,6 +367,11 @@ def _functions(spec: TrainSpec, layout: Layout, samples: int) -> tuple[Laid, Cal
     return laid, laid.sharded(measure, (group, group, same, group, same))
 
 
+def _tell(progress: Progress, count: int, seconds: float, rows: list[dict[str, Any]]) -> None:
+    """Tell of a chunk; what keeps the first process from writing that ends all of them."""
+    hosts.on_first(lambda: progress.advance(count, seconds, rows))
+
+
 def _next_chunk(chunk: int, seconds: float, is_whole: bool) -> int:
     """Updates of the next chunk, so that one takes about `CHUNK_SECONDS`.
 
@@ -402,11 +415,20 @@ def _run_columns(spec: SweepSpec, run: Run, task: Task) -> dict[str, Any]:
         "discount": discount_from_horizon(variant.horizon),
         "gae_lambda": spec.algorithm.gae_lambda,
         "learning_rate": sweep.run_learning_rate(spec, variant),
-        "entropy_coef": sweep.run_entropy_coef(spec, variant),
-        "kl_coef": spec.kl_coef,
+        "entropy_coef": sweep.run_coefficient(spec.entropy_coef, variant),
+        "kl_coef": sweep.run_coefficient(spec.kl_coef, variant),
         "phase_visible": spec.phase_visible,
         "seed": run.seed,
     }
+
+
+def _not_done(folder: Path, programs: Sequence[Program]) -> list[Program]:
+    """Programs without results; checkpoints that a kill left of the others are removed."""
+    waiting = [program for program in programs if not workdir.is_done(folder, program)]
+    for program in programs:
+        if program not in waiting:
+            shutil.rmtree(folder / "checkpoints" / program.program_id, ignore_errors=True)
+    return waiting
 
 
 @contextmanager

@@ -335,7 +335,9 @@ def _check_axes(spec: SweepSpec) -> None:
         message = f"{horizon:g} is a discount of 1 in single precision: choose one below 1e7"
         _require(below_one, f"horizons[{number}]", message)
     for number, rate in enumerate(spec.optimizer.learning_rates):
-        _require(rate > 0, f"optimizer.learning_rates[{number}]", f"must be above 0, not {rate:g}")
+        is_normal = bool(np.float32(rate) >= np.finfo(np.float32).tiny)
+        message = f"must be above 0 in single precision, not {rate:g}"
+        _require(is_normal, f"optimizer.learning_rates[{number}]", message)
 
 
 def _check_numbers(spec: SweepSpec) -> None:

@@ -127,8 +127,8 @@ def run_learning_rate(spec: SweepSpec, variant: Variant) -> float:
     return variant.learning_rate * (1 + (horizon - 1) / critical) ** -0.5
 
 
-def run_entropy_coef(spec: SweepSpec, variant: Variant) -> float:
-    """Entropy coefficient of a run, in proportion to the signal that its schedule leaves.
+def run_coefficient(coefficient: float, variant: Variant) -> float:
+    """Coefficient of a run's entropy bonus or KL penalty, in proportion to its schedule's signal.
 
     Under `periodic:k` the reward's gradient is s1 times the dense one (`theory.signal_factor`), so
     the same coefficient would act like tau / s1. A streak's has a factor `k mu^(k-1)` beside s1,
@@ -136,7 +136,7 @@ def run_entropy_coef(spec: SweepSpec, variant: Variant) -> float:
     """
     delay = Schedule("periodic", float(variant.schedule.period))
     discount = discount_from_horizon(variant.horizon)
-    return spec.entropy_coef * float(theory.signal_factor(delay, discount))
+    return coefficient * float(theory.signal_factor(delay, discount))
 
 
 def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
@@ -155,8 +155,8 @@ def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
         discount=column([discount_from_horizon(v.horizon) for v in chosen]),
         gae_lambda=column([spec.algorithm.gae_lambda] * len(chosen)),
         learning_rate=column([run_learning_rate(spec, v) for v in chosen]),
-        entropy_coef=column([run_entropy_coef(spec, v) for v in chosen]),
-        kl_coef=column([spec.kl_coef] * len(chosen)),
+        entropy_coef=column([run_coefficient(spec.entropy_coef, v) for v in chosen]),
+        kl_coef=column([run_coefficient(spec.kl_coef, v) for v in chosen]),
     )
 
 

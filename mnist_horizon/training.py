@@ -66,8 +66,8 @@ class RunParams:
     gae_lambda: Float[Array, "*runs"]
     learning_rate: Float[Array, "*runs"]
     entropy_coef: Float[Array, "*runs"]
-    """Times `schedules.marginal_reward` at the accuracy of each update."""
     kl_coef: Float[Array, "*runs"]
+    """As the entropy's, times `schedules.marginal_reward` at the accuracy of each update."""
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
@@ -332,13 +332,14 @@ def update_run(
         state.running_mean,
         None if values is None else values.reshape(draws.labels.shape),
     ).reshape(-1)
-    # A streak's signal follows the accuracy; with a fixed coefficient the bonus outweighs it at
-    # chance, where no policy would ever be left.
+    # A streak's signal follows the accuracy; with fixed coefficients bonus and penalty outweigh it
+    # at chance, and no policy would ever leave there.
     signal = marginal_reward(run.reward, rollout.window.accuracy)
     run = dataclasses.replace(
         run,
         learning_rate=run.learning_rate * decay(spec, number),
         entropy_coef=run.entropy_coef * signal,
+        kl_coef=run.kl_coef * signal,
     )
     batch = Batch(
         draws.inputs, phase_inputs, rollout.actions, advantages, logits, reference, values

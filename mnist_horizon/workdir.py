@@ -28,6 +28,10 @@ from mnist_horizon.sweep import Program, Run, Variant
 
 LOG = logging.getLogger(__name__)
 
+FOLDERS = ("programs", "results", "noise", "policies", "checkpoints", "locks")
+PLACING = "placing.json"
+"""Records of programs that are being written one by one; gone when all of them are."""
+
 PACKAGES = ("mnist_horizon", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
 
 
@@ -38,9 +42,13 @@ def check(workdir: Path, spec: SweepSpec) -> None:
         SweepError: it is no folder, may not be written, or the spec there differs in something
             that is not an axis.
     """
-    nearest = next(path for path in (workdir, *workdir.absolute().parents) if path.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise SweepError(f"--workdir: {nearest} is no folder that may be written")
+    try:
+        nearest = next(path for path in (workdir, *workdir.absolute().parents) if path.exists())
+    except OSError as error:
+        raise SweepError(f"--workdir: {error.strerror}: choose another") from None
+    for path in (nearest, *(workdir / name for name in FOLDERS)):
+        if path.exists() and not (path.is_dir() and os.access(path, os.W_OK)):
+            raise SweepError(f"--workdir: {path} is no folder that may be written")
     if not (workdir / "sweep.json").exists():
         return
     try:
@@ -73,6 +81,7 @@ def prepare(
     """
     with lock(workdir, "sweep", wait=True):
         check(workdir, spec)
+        _finish_placing(workdir)
         old = _read_placed(workdir)
         _check_data(workdir, [record for _, record in old], task)
         placed = [program for program, _ in old]
@@ -80,8 +89,11 @@ def prepare(
         wanted = sweep.all_runs(spec)
         new = sweep.plan(spec, [run for run in wanted if run not in taken], needs)
         _write_json(workdir / "sweep.json", _with_axes_of_before(workdir, spec))
-        for program in new:
-            write_record(workdir, spec, program, {"done": False, "task": _without_places(task)})
+        facts = {"done": False, "task": _without_places(task)}
+        # All or none: with half of them placed, the rest would be planned, and cut, differently.
+        content = {"programs": [_record(spec, program, facts) for program in new]}
+        _write_json(workdir / PLACING, content)
+        _finish_placing(workdir)
     chosen = set(wanted)
     return [program for program in [*placed, *new] if chosen & set(program.runs)]
 
@@ -93,8 +105,8 @@ def remaining_runs(workdir: Path, spec: SweepSpec) -> tuple[list[Program], list[
     taken = {run for program, _ in old for run in program.runs}
     open_programs = [
         program
-        for program, record in old
-        if not record.get("done") and set(chosen) & set(program.runs)
+        for program, _ in old
+        if set(chosen) & set(program.runs) and not is_done(workdir, program)
     ]
     return open_programs, [run for run in chosen if run not in taken]
 
@@ -102,16 +114,14 @@ def remaining_runs(workdir: Path, spec: SweepSpec) -> tuple[list[Program], list[
 def read_record(workdir: Path, program: Program) -> dict[str, Any]:
     """The record of a program; empty if there is none or it is damaged."""
     try:
-        return dict(json.loads(_record_path(workdir, program).read_text()))
+        return dict(json.loads(_record_path(workdir, program.program_id).read_text()))
     except (OSError, ValueError):
         return {}
 
 
-def write_record(
-    workdir: Path, spec: SweepSpec, program: Program, facts: Mapping[str, Any]
-) -> None:
-    """Write a program's record: its runs, how they were cut, and the facts given."""
-    record = {
+def _record(spec: SweepSpec, program: Program, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A program's record: its runs, how they were cut, and the facts given."""
+    return {
         "program_id": program.program_id,
         "runs": [run.run_id(spec) for run in program.runs],
         "cut": {"groups": len(program.seeds), "runs_per_group": len(program.variants)},
@@ -123,7 +133,15 @@ def write_record(
         ],
         **facts,
     }
-    _write_json(_record_path(workdir, program), record)
+
+
+def _finish_placing(workdir: Path) -> None:
+    """Write the records of the programs that are being placed, by a process now dead or by this."""
+    path = workdir / PLACING
+    if path.exists():
+        for record in json.loads(path.read_text())["programs"]:
+            _write_json(_record_path(workdir, record["program_id"]), record)
+        path.unlink()
 
 
 def write_done(
@@ -136,18 +154,9 @@ def write_done(
 ) -> None:
     """Write the record of a program that is done: its files with their checksums, provenance."""
     checksums = {str(path.relative_to(workdir)): _checksum(path) for path in files}
-    write_record(
-        workdir,
-        spec,
-        program,
-        {
-            "done": True,
-            **facts,
-            "files": checksums,
-            "task": _without_places(task),
-            **provenance(),
-        },
-    )
+    facts = {"done": True, **facts, "files": checksums, "task": _without_places(task)}
+    record = _record(spec, program, {**facts, **provenance()})
+    _write_json(_record_path(workdir, program.program_id), record)
 
 
 def is_done(workdir: Path, program: Program) -> bool:
@@ -266,8 +275,8 @@ def _with_axes_of_before(workdir: Path, spec: SweepSpec) -> dict[str, Any]:
     return new
 
 
-def _record_path(workdir: Path, program: Program) -> Path:
-    return workdir / "programs" / f"{program.program_id}.json"
+def _record_path(workdir: Path, program_id: str) -> Path:
+    return workdir / "programs" / f"{program_id}.json"
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

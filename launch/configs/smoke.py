@@ -2,7 +2,8 @@
 
     python -m launch.sweep --config=launch/configs/smoke.py --workdir=runs/smoke
 
-Time on 2 cores: about 10 s, most of it compilation. Expected: every run past a return of 0.2.
+Time on 2 cores: about 10 s, most of it compilation. Expected: returns of 0.1 to 0.4, the highest of
+width 8 under dense rewards.
 """
 
 import ml_collections

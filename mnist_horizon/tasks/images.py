@@ -67,14 +67,14 @@ class ImageTask:
 
     def _folder(self) -> Path | None:
         if self.data_dir:
-            folder = Path(self.data_dir).expanduser()
-            if not folder.is_dir():
+            folder = Path(os.path.expanduser(self.data_dir))  # noqa: PTH111  Path's raises
+            if not os.path.isdir(folder):  # noqa: PTH112
                 raise TaskError(f"task.data_dir: there is no folder {folder}")
             return folder
         collection = os.environ.get(ENVIRONMENT_VARIABLE)
         if not collection:
             return None
-        if not Path(collection).is_dir():
+        if not os.path.isdir(collection):  # noqa: PTH112
             raise TaskError(f"{ENVIRONMENT_VARIABLE}: there is no folder {collection}")
         folder = Path(collection) / self._folder_name()
         return folder if folder.exists() else None

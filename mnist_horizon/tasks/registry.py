@@ -58,19 +58,24 @@ def names() -> list[str]:
 def load(name: str, settings: Mapping[str, Any]) -> LoadedTask:
     """Load the task `name` with these settings, defaults for the rest.
 
-    The provenance gains the task's name, its settings and each split's size and `content`
-    checksum, which says whether two loads gave the same data whatever their source.
+    The provenance gains the task's name, its settings, the optimal return where it is known (else
+    None), and each split's size and `content` checksum, which says whether two loads gave the same
+    data whatever their source.
 
     Raises:
         TaskError: unknown name or setting, wrong type, impossible value, or data at fault.
     """
-    loaded = _make(name, settings).load()
+    try:
+        loaded = _make(name, settings).load()
+    except MemoryError as error:
+        raise TaskError(f"task {name!r} does not fit into the memory: {error}") from None
     check(name, loaded.task)
     splits = {"train": loaded.task.train, "test": loaded.task.test}
     provenance = {
         "task": name,
         "settings": settings_of(name, settings),
         **loaded.provenance,
+        "optimal_return": loaded.optimal_return,
         "examples": {split: int(part.labels.shape[0]) for split, part in splits.items()},
         "content": {split: content_checksum(part) for split, part in splits.items()},
     }

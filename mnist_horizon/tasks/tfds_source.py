@@ -46,8 +46,15 @@ def read(name: str, ways_out: str) -> tuple[list[Split], dict[str, Any]]:
             host = urllib.parse.urlsplit(builder.URL).hostname
             raise TaskError(_message(name, f"no connection to {host}", ways_out))
         _prepare(name, builder, ways_out)
-    splits = [_read_split(builder, split) for split in ("train", "test")]
-    return splits, _provenance(builder)
+    try:
+        splits = [_read_split(builder, split) for split in ("train", "test")]
+        return splits, _provenance(builder)
+    except (KeyError, OSError, RuntimeError, ValueError) as error:
+        problem = " ".join(str(error).split())[:200]
+        raise TaskError(
+            f"task {name!r}: {builder.data_path} is damaged or half prepared ({problem}): remove "
+            f"that folder and run this again, or {ways_out}"
+        ) from None
 
 
 def is_reachable(url: str, seconds: float) -> bool:

@@ -8,7 +8,7 @@ from analysis.factors import size_exponents, task_laws, with_rate_of_shortest_ho
 from analysis.horizon_law import fit_horizon_laws
 from analysis.report_factors import (
     add_factors,
-    entropy_before_rule,
+    coefficients_before_rule,
     joint_claims,
     size_claims,
 )
@@ -155,14 +155,15 @@ def test_tasks_and_optimisers_are_compared_in_the_report(tmp_path):
     assert drawn_knees.to_dict() == pytest.approx(knees)
 
 
-def test_entropy_by_rule_is_read_as_it_was_set():
+@pytest.mark.parametrize("name", ["entropy_coef", "kl_coef"])
+def test_a_coefficient_by_rule_is_read_as_it_was_set(name):
     frame = pd.DataFrame(
         {
             "task": "one",
             "schedule": ["dense", "periodic", "periodic", "streak"],
-            "entropy_coef": [0.1, 0.05, 0.02, 0.07],
+            name: [0.1, 0.05, 0.02, 0.07],
         }
     )
-    assert entropy_before_rule(frame)["entropy_coef"].tolist() == [0.1] * 4
+    assert coefficients_before_rule(frame)[name].tolist() == [0.1] * 4
     alone = frame[frame["schedule"] == "periodic"]
-    assert entropy_before_rule(alone)["entropy_coef"].tolist() == [0.05, 0.02]
+    assert coefficients_before_rule(alone)[name].tolist() == [0.05, 0.02]

@@ -34,6 +34,23 @@ WRONG = {
     "an unknown task": (["--config.task.name=chess"], "task.name: unknown task 'chess'"),
     "an unknown task setting": (["--config.task.size=3"], "task.size: unknown setting"),
     "a run too large": (["--config.max_program_bytes=1000"], "widths[0]: a run of width 4 needs"),
+    "a rate that is 0 in f32": (
+        ["--config.optimizer.learning_rates=(1e-300,)"],
+        "learning_rates[0]: must be above 0 in single precision",
+    ),
+    "a task beyond the memory": (
+        ["--config.task.name=teacher", "--config.task.examples=1000000000000000"],
+        "task 'teacher' does not fit into the memory",
+    ),
+    "a folder of nobody": (
+        ["--config.task.name=mnist", "--config.task.data_dir=~nobody-here/x"],
+        "task.data_dir: there is no folder",
+    ),
+    "a folder with a name too long": (
+        ["--config.task.name=mnist", f"--config.task.data_dir={300 * 'a'}"],
+        "task.data_dir: there is no folder",
+    ),
+    "a program that is not there": (["--programs=w4"], "--programs: w4 is no program of"),
     "an unknown flag": (["--speed=3"], "speed"),
     "an argument that is no flag": (["quickly"], "unexpected argument 'quickly'"),
     "a negative time": (["--checkpoint_seconds=-1"], "checkpoint_seconds"),
@@ -57,6 +74,24 @@ def refused(command: commands.Command, workdir: Path, message: str) -> None:
 def test_a_wrong_setting_is_refused(arguments: list[str], message: str, tmp_path: Path) -> None:
     workdir = tmp_path / "workdir"
     refused(commands.run(tmp_path, SMOKE, f"--workdir={workdir}", *arguments), workdir, message)
+
+
+def test_a_workdir_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    workdir = tmp_path / ("a" * 300)
+    command = commands.run(tmp_path, SMOKE, f"--workdir={workdir}")
+    assert command.process.exitcode == config.BAD_INPUT
+    assert command.err == "error: --workdir: File name too long: choose another\n"
+
+
+def test_a_workdir_with_a_file_in_a_folders_place_is_refused(tmp_path: Path) -> None:
+    workdir = tmp_path / "workdir"
+    workdir.mkdir()
+    (workdir / "results").write_text("")
+    command = commands.run(tmp_path, SMOKE, f"--workdir={workdir}")
+    assert command.process.exitcode == config.BAD_INPUT
+    (line,) = command.err.splitlines()
+    assert line == f"error: --workdir: {workdir}/results is no folder that may be written"
+    assert [path.name for path in workdir.iterdir()] == ["results"]
 
 
 FILES = {

@@ -49,7 +49,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_second_call_says_that_all_is_done(finished: Path, tmp_path: Path) -> None:
     before = outputs(finished)
     command = commands.run(tmp_path, *TINY, f"--workdir={finished}")
-    assert command.wait() == config.DONE, shown
+    assert command.wait() == config.DONE, command.err
     assert "4 runs in 1 programs; 4 runs are done already" in command.err
     assert outputs(finished) == before
 

@@ -129,6 +129,8 @@ def test_gymnax_spaces_hold_observations_states_and_legacy_keys_work(task):
             assert env.state_space(params).contains(state)
             action = env.action_space(params).sample(jax.random.key(number))
             observation, state, *_ = env.step(jax.random.PRNGKey(number), state, action)
+            seen = env.observe(jax.random.PRNGKey(9), state, action, params)
+            np.testing.assert_array_equal(seen, observation)
 
 
 @needs_gymnax

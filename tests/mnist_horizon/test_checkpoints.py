@@ -1,5 +1,6 @@
 """Checkpoints give back what was saved, bit for bit, or the one before."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,26 @@ def test_every_damage_to_every_file_is_noticed_or_harmless(
             checkpoints.save(4, newer, {"update": 4})
         number += 1
     assert "is damaged, the one before is used" in caplog.text
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ESTALE, "Stale file handle"), MemoryError()])
+def test_a_checkpoint_that_cannot_be_read_for_now_is_kept(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Checkpoints(tmp_path / "one") as checkpoints:
+        checkpoints.save(1, STATE, {"update": 1})
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch, Checkpoints(tmp_path / "one") as checkpoints:
+        patch.setattr(np, "load", fail)
+        with pytest.raises(type(error)):
+            checkpoints.restore(LIKE)
+    with Checkpoints(tmp_path / "one") as checkpoints:
+        state, host = checkpoints.restore(LIKE) or (None, {})
+    assert host == {"update": 1}
+    assert bits(state) == bits(STATE)
 
 
 def test_what_a_killed_process_left_half_written_is_no_checkpoint(tmp_path: Path) -> None:

@@ -87,6 +87,22 @@ def test_every_evaluation_is_a_line_of_json(tmp_path: Path, clock: list[float]) 
     assert entries[0]["interactions_per_second"] == RUNS * BATCH / 2
 
 
+def test_lines_of_several_processes_stay_whole(tmp_path: Path, clock: list[float]) -> None:
+    first, second = programs()
+    with (
+        Progress(tmp_path, SPEC, [first, second], COST) as one,
+        Progress(tmp_path, SPEC, [first, second], COST) as other,
+    ):
+        one.start(first, 0)
+        other.start(second, 0)
+        for update in range(1, 4):
+            for progress in (one, other):
+                progress.advance(1, 1.0, [row(update, 0.5)])
+    entries = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    names = [entry["program_id"] for entry in entries]
+    assert names == 3 * [first.program_id, second.program_id]
+
+
 def test_lines_come_every_ten_seconds_and_then_every_minute(
     tmp_path: Path, clock: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:

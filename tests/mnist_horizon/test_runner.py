@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from launch.forecast import forecast
 from mnist_horizon import checkpoints, networks, results, runner, sweep, tasks, workdir
 from mnist_horizon.progress import Progress
 from mnist_horizon.spec import SweepError
@@ -301,6 +302,38 @@ def test_a_program_ends_when_all_its_runs_are_past_the_threshold(tmp_path: Path)
     assert not results.read_results(tmp_path).unfinished
 
 
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_a_run_that_diverges_ends_no_program_between_evaluations(
+    chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunks of any length give the same end: at the evaluation after the divergence."""
+    first_bad = 5
+    note = runner.ProgramRunner._note_divergence
+
+    def diverge(self: runner.ProgramRunner, state: Any, journal: runner.Journal) -> None:
+        note(self, state, journal)
+        if journal.update >= first_bad:
+            for columns in self.columns:
+                self._stop_run(columns["run_id"], first_bad, journal)
+
+    monkeypatch.setattr(runner.ProgramRunner, "_note_divergence", diverge)
+    monkeypatch.setattr(runner, "_next_chunk", lambda *_, **__: chunk)
+    spec = tiny(stop_at_return=0.99)
+    run(spec, tmp_path)
+    (record,) = records(tmp_path).values()
+    after = next(mark for mark in spec.evaluation_updates() if mark >= first_bad)
+    assert after > first_bad
+    assert record["interactions"] == after * 64
+
+
+def test_what_a_kill_left_of_a_finished_program_is_cleared(copy: Path) -> None:
+    (name,) = records(copy)
+    left = copy / "checkpoints" / name / "20"
+    left.mkdir(parents=True)
+    run(tiny(), copy)
+    assert not left.parent.exists()
+
+
 def test_programs_of_others_are_left_and_looked_at_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,8 +417,15 @@ def test_any_small_sweep_is_complete_and_can_be_interrupted(
         budget=64 * updates,
     )
     whole, stopped = (tmp_path_factory.mktemp(name) for name in ("whole", "stopped"))
+    task = tasks.load(spec.task, spec.task_settings)
+    costs = forecast(spec, whole, task, speed=1e11)
     run(spec, whole)
     frame = results.read_results(whole).frame
+    last = frame.groupby("run_id").last()
+    assert sum(cost.interactions for cost in costs) == last["interactions"].sum()
+    flops = (last["interactions"] * last["flops_per_interaction"]).sum()
+    assert sum(cost.flops for cost in costs) == pytest.approx(flops)
+    assert forecast(spec, whole, task, speed=1e11) == []
     assert len(frame) == seeds * len(horizons) * len(spec.evaluation_updates())
     assert frame["run_id"].nunique() == spec.run_count
     with monkeypatch.context() as patch:

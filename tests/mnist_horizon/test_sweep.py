@@ -96,8 +96,10 @@ def test_the_traced_numbers_are_those_of_the_runs() -> None:
         assert flat["discount"] == np.float32(discount_from_horizon(variant.horizon))
         assert flat["learning_rate"] == np.float32(sweep.run_learning_rate(spec, variant))
         assert flat["gae_lambda"] == np.float32(0.9)
-        assert flat["kl_coef"] == np.float32(0.2)
-        assert flat["entropy_coef"] == np.float32(sweep.run_entropy_coef(spec, variant))
+        delayed = variant.schedule.period > 1
+        assert flat["kl_coef"] == np.float32(sweep.run_coefficient(0.2, variant))
+        assert flat["entropy_coef"] == np.float32(sweep.run_coefficient(0.1, variant))
+        assert (flat["entropy_coef"] < np.float32(0.1)) == delayed
         assert np.ravel(numbers.reward.period)[i] == variant.schedule.period
 
 
@@ -112,11 +114,11 @@ def test_the_traced_numbers_are_those_of_the_runs() -> None:
         ("streak:2", 1.0, 0.1 / 2),
     ],
 )
-def test_the_entropy_bonus_shrinks_with_the_delay(
+def test_a_coefficient_shrinks_with_the_delay(
     schedule: str, horizon: float, expected: float
 ) -> None:
     variant = Variant(horizon, parse(schedule), 0.5)
-    assert sweep.run_entropy_coef(small(entropy_coef=0.1), variant) == pytest.approx(expected)
+    assert sweep.run_coefficient(0.1, variant) == pytest.approx(expected)
 
 
 def test_the_learning_rate_falls_with_the_horizon() -> None:

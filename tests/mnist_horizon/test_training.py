@@ -102,15 +102,14 @@ def test_regularised_runs_converge_to_the_closed_form(one_state, kl_penalty):
     """`ref(a) exp(r(a) / tau) / Z`: ref uniform for the entropy bonus, the initial policy for KL.
 
     Under `periodic:4` the signal shrinks by `s1 = (1 - gamma^k) / (k (1 - gamma))`, so that tau
-    acts like tau / s1. So it does under `streak:3`, whose bonus follows the rest of its signal.
+    acts like tau / s1. So it does under `streak:3`, as it follows the rest of that signal.
     """
     spec = TrainSpec(NetworkSpec("mlp", 1, 4), 32, 8, optimizer="sgd", kl_penalty=kl_penalty)
     tau = 0.5
     coefficient = {"kl_coef" if kl_penalty else "entropy_coef": tau}
     shrunk = {k: (1 - 0.5**k) / (k * (1 - 0.5)) for k in (3, 4)}
-    cases = {("dense", 1.0): 1.0, ("dense", 3.0): 1.0, ("periodic:4", 3.0): shrunk[4]}
-    if not kl_penalty:
-        cases["streak:3", 3.0] = shrunk[3]
+    cases = {("dense", 1.0): 1.0, ("dense", 3.0): 1.0}
+    cases |= {("periodic:4", 3.0): shrunk[4], ("streak:3", 3.0): shrunk[3]}
     runs = [run_params(name, horizon, rate=0.2, **coefficient) for name, horizon in cases]
     runs = jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
     initial = training.init_run(spec, SEEDS[0], one_state).params

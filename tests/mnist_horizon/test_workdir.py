@@ -1,5 +1,6 @@
 """Processes that share a working directory agree; what is not theirs is refused."""
 
+import contextlib
 import threading
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,33 @@ def test_processes_that_start_at_once_agree_on_the_programs(tmp_path: Path) -> N
     assert all(name == names[0] for name in names)
     held = [run for record in records(tmp_path).values() for run in record["runs"]]
     assert sorted(held) == sorted(run.run_id(spec) for run in sweep.all_runs(spec))
+
+
+@pytest.mark.parametrize("written", range(1, 6))
+def test_a_kill_while_programs_are_placed_changes_nothing(
+    written: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records are written one by one; planned without some of them, the rest would be cut anew."""
+    spec = tiny(seeds=5, max_program_bytes=4)
+    whole = workdir.prepare(tmp_path / "whole", spec, NEEDS, TASK)
+    assert [len(program.seeds) for program in whole] == [2, 1, 2], "cuts that the rest lacks"
+    write, count = results.write_atomically, 0
+
+    def killed(*arguments: Any) -> None:
+        nonlocal count
+        count += 1
+        if count > written:
+            raise KeyboardInterrupt
+        write(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "write_atomically", killed)
+        with contextlib.suppress(KeyboardInterrupt):
+            workdir.prepare(tmp_path / "killed", spec, NEEDS, TASK)
+    resumed = workdir.prepare(tmp_path / "killed", spec, NEEDS, TASK)
+    assert sorted(p.program_id for p in resumed) == sorted(p.program_id for p in whole)
+    assert records(tmp_path / "killed") == records(tmp_path / "whole")
+    assert not (tmp_path / "killed" / workdir.PLACING).exists()
 
 
 def test_a_placed_program_keeps_its_runs_when_the_sweep_grows(tmp_path: Path) -> None:
@@ -73,6 +101,13 @@ def test_what_is_left_is_what_no_finished_program_holds(tmp_path: Path) -> None:
     placed, runs = workdir.remaining_runs(tmp_path, tiny(widths=(4, 8), seeds=3))
     assert placed == [second]
     assert {run.seed for run in runs} == {2}
+    lost = tmp_path / "results" / "lost.parquet"
+    lost.parent.mkdir()
+    lost.write_text("")
+    workdir.write_done(tmp_path, spec, first, [lost], TASK, {})
+    assert workdir.remaining_runs(tmp_path, spec)[0] == [second]
+    lost.unlink()
+    assert workdir.remaining_runs(tmp_path, spec)[0] == [first, second], "it will be run again"
 
 
 def test_provenance_names_versions_and_device_only() -> None:

@@ -87,6 +87,7 @@ def test_a_users_own_task_may_be_read_twice(registered, tmp_path):
     assert loaded.task.train.images.shape == (32, 5)
     assert loaded.optimal_return == 1.0
     assert loaded.provenance["settings"] == {"bits": 5}
+    assert loaded.provenance["optimal_return"] == 1.0
     assert loaded.provenance["examples"] == {"train": 32, "test": 32}
 
 

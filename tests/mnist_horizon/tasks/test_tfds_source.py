@@ -83,6 +83,24 @@ def test_another_format_is_refused(data_dir):
         tasks.load("mnist", {})
 
 
+@pytest.mark.parametrize("damage", ["empty", "truncated", "removed"])
+def test_damaged_data_are_refused_with_the_ways_out(data_dir, damage):
+    write_prepared(data_dir, "mnist", "3.0.1", SPLITS)
+    folder = data_dir / "mnist" / "3.0.1"
+    (shard,) = folder.glob("*train*")
+    if damage == "empty":
+        for path in folder.iterdir():
+            path.unlink()
+    elif damage == "truncated":
+        shard.write_bytes(shard.read_bytes()[:100])
+    else:
+        shard.unlink()
+    with pytest.raises(TaskError, match=r"mnist/3\.0\.1 is damaged .*remove that folder") as caught:
+        tasks.load("mnist", {})
+    assert "task.data_dir" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def refused_connection(*_, **__):
     raise ConnectionRefusedError
 
