@@ -13,7 +13,7 @@ import pytest
 from launch import config
 from mnist_horizon import results
 from tests.launch import commands
-from tests.launch.test_sweep import TINY, is_checkpointed, wait_until
+from tests.launch.test_sweep import LONGER, TINY, is_checkpointed, wait_until
 from tests.mnist_horizon.sweeps import outputs, records
 
 pytestmark = pytest.mark.slow
@@ -105,10 +105,11 @@ def test_runs_that_do_not_fill_the_devices_equal_one_device(
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
 def test_when_one_process_is_stopped_all_stop_and_go_on(
-    sign: signal.Signals, alone: Path, tmp_path: Path
+    sign: signal.Signals, tmp_path: Path
 ) -> None:
     """SIGTERM to either ends both with code 3; a process that dies takes the other with it."""
-    arguments = (*TINY, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
+    alone = run_alone(tmp_path, 2, *LONGER)
+    arguments = (*LONGER, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
     pair = start_pair(tmp_path, *arguments)
     wait_until(lambda: is_checkpointed(tmp_path / "w"), MINUTES)
     os.kill(pair[1].process.pid or 0, sign)

@@ -34,6 +34,9 @@ TINY = (
     "--config.evaluations=4",
 )
 """`tiny()` as a command line."""
+LONGER = (*TINY, "--config.budget=25600", "--config.evaluations=150")
+"""Seconds, and a checkpoint at each of many evaluations where `--checkpoint_seconds=0`."""
+ENDLESS = (*TINY, "--config.budget=640000000")
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +123,6 @@ def test_a_forecast_is_of_what_is_missing(finished: Path) -> None:
 
 def test_paper_py_can_be_afforded(mnist_dir: Path, tmp_path: Path) -> None:
     """The grid for an accelerator: its dry run on this machine, against a direct count."""
-    started = time.monotonic()
     command = commands.run(
         tmp_path,
         "--config=launch/configs/paper.py",
@@ -135,11 +137,12 @@ def test_paper_py_can_be_afforded(mnist_dir: Path, tmp_path: Path) -> None:
     widths = (4, 9, 20, 45, 100, 225, 500, 1100, 2500)
     flops = 88 * 4_194_304 * sum(4 * 784 * w + 6 * 10 * w for w in widths) / 1e15
     assert float(total[3]) == pytest.approx(flops, rel=1e-3)
-    assert time.monotonic() - started < 120
 
 
-def test_sigterm_ends_with_code_3_and_the_command_goes_on(finished: Path, tmp_path: Path) -> None:
-    arguments = (*TINY, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
+def test_sigterm_ends_with_code_3_and_the_command_goes_on(tmp_path: Path) -> None:
+    whole = commands.run(tmp_path / "io", *LONGER, f"--workdir={tmp_path / 'whole'}")
+    assert whole.wait() == config.DONE, whole.err
+    arguments = (*LONGER, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
     command = commands.start(tmp_path, *arguments)
     wait_until(lambda: is_checkpointed(tmp_path / "w"))
     os.kill(command.process.pid or 0, signal.SIGTERM)
@@ -148,10 +151,10 @@ def test_sigterm_ends_with_code_3_and_the_command_goes_on(finished: Path, tmp_pa
     again = commands.run(tmp_path, *arguments)
     assert again.wait() == config.DONE, again.err
     assert "goes on at update" in again.err
-    assert outputs(tmp_path / "w") == outputs(finished)
+    assert outputs(tmp_path / "w") == outputs(tmp_path / "whole")
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
+def wait_until(is_so: Callable[[], bool], seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < end
@@ -206,7 +209,7 @@ def kill_at_random(
         assert outputs(workdir) == expected
         for line in progress.read_text().splitlines():
             json.loads(line)
-    assert resumed, "no kill fell between two checkpoints"
+    assert resumed >= max(1, kills // 4), "few kills fell between two checkpoints"
 
 
 @pytest.mark.slow
@@ -225,30 +228,35 @@ def test_killed_twenty_times_equals_uninterrupted(tmp_path: Path) -> None:
 def test_two_processes_take_different_programs(tmp_path: Path) -> None:
     """Each run is computed once, by one or the other; a dead process's claim is taken over."""
     room = memory.need(tiny(), 4, tasks.load("digits", {}).task).of(1, 2)
-    arguments = (*TINY, f"--config.max_program_bytes={room}", f"--workdir={tmp_path / 'w'}")
+    arguments = (*LONGER, f"--config.max_program_bytes={room}", f"--workdir={tmp_path / 'w'}")
     both = [commands.start(tmp_path / name, *arguments) for name in ("a", "b")]
     assert [command.wait() for command in both] == [config.DONE] * 2, [c.err for c in both]
     found = records(tmp_path / "w")
     assert len(found) == 2
     assert all(record["done"] for record in found.values())
-    entries = (tmp_path / "w" / "progress.jsonl").read_text().splitlines()
-    first = [json.loads(line)["program_id"] for line in entries if json.loads(line)["update"] == 1]
+    lines = (tmp_path / "w" / "progress.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    first = [entry["program_id"] for entry in entries if entry["update"] == 1]
     assert sorted(first) == sorted(found), "a program was begun twice"
+    order = [entry["program_id"] for entry in entries]
+    assert order != sorted(order) != order[::-1], "one process did all of it"
 
 
 @pytest.mark.slow
-def test_the_claim_of_a_killed_process_is_free(finished: Path, tmp_path: Path) -> None:
-    arguments = (*TINY, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
-    killed = commands.start(tmp_path, *arguments)
+def test_the_claim_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    """While it lives its program is left to it, and afterwards taken over where it stopped."""
+    arguments = (*ENDLESS, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
+    killed = commands.start(tmp_path / "killed", *arguments)
     wait_until(lambda: is_checkpointed(tmp_path / "w"))
     beside = commands.run(tmp_path / "beside", *arguments)
-    if killed.process.is_alive():
-        assert "is left to the process that works on it" in beside.err
+    assert beside.wait() == config.DONE, beside.err
+    assert "is left to the process that works on it" in beside.err
     killed.process.kill()
     killed.wait()
-    again = commands.run(tmp_path, *arguments)
-    assert again.wait() == config.DONE, again.err
-    assert outputs(tmp_path / "w") == outputs(finished)
+    again = commands.start(tmp_path / "again", *arguments)
+    wait_until(lambda: "goes on at update" in again.err)
+    again.process.terminate()
+    assert again.wait() == config.INTERRUPTED, again.err
 
 
 @pytest.fixture
@@ -274,10 +282,12 @@ def test_a_full_disk_is_said_in_a_line_and_loses_nothing(
         fill(small_disk / "ballast")
         command = commands.run(tmp_path, *arguments)
     else:
-        command = commands.start(tmp_path, *arguments, "--config.budget=64000")
+        arguments = (*arguments, "--config.budget=640000")
+        command = commands.start(tmp_path, *arguments)
         wait_until(lambda: is_checkpointed(workdir))
-        fill(small_disk / "ballast")
-        arguments = (*arguments, "--config.budget=64000")
+        while command.process.is_alive():  # what it deletes makes room again
+            fill(small_disk / "ballast")
+            command.process.join(0.05)
     assert command.wait() == config.CANNOT_WRITE, command.err
     last = command.err.splitlines()[-1]
     assert last.startswith("error: ")
@@ -295,12 +305,11 @@ def test_a_full_disk_is_said_in_a_line_and_loses_nothing(
 
 def fill(path: Path) -> None:
     """Write until the disk is full."""
-    with path.open("wb", buffering=0) as file:
+    with path.open("ab", buffering=0) as file:
         for size in (2**20, 2**10, 1):
             with contextlib.suppress(OSError):
                 while file.write(b"x" * size):
                     pass
-    assert not shutil.disk_usage(path).free
 
 
 def test_a_run_that_is_not_finite_ends_with_code_1_and_is_named(tmp_path: Path) -> None:
