@@ -22,7 +22,7 @@ RATES = {
 
 
 def get_config(argument: str = "adam") -> ml_collections.ConfigDict:
-    """One width, 6 rates at every horizon, 4 seeds; no rule over horizons; adam, or adam,digits."""
+    """One width, 6 constant rates at every horizon, 4 seeds; `argument` is adam, or adam,digits."""
     optimizer, _, task = argument.partition(",")
     rates = RATES[choose(optimizer, RATES)]
     config = BASES[choose(task or "mnist", BASES)].get_config()
@@ -32,6 +32,7 @@ def get_config(argument: str = "adam") -> ml_collections.ConfigDict:
     config.optimizer.name = optimizer
     config.optimizer.learning_rates = rates
     config.optimizer.critical_horizon = 0.0
+    config.optimizer.decay_interactions = 0.0
     config.budget = 500_000
     config.noise.samples = 0
     return config
