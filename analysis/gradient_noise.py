@@ -137,6 +137,21 @@ def scale_along_training(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return table.assign(**{name: np.exp(table[name]) for name in columns}), notes
 
 
+def on_the_way(noise: pd.DataFrame, crossings: pd.DataFrame) -> pd.DataFrame:
+    """Rows measured from a quarter of the interactions to a threshold up to it.
+
+    Most of the way lies there: this is the noise that interactions were spent against. Runs that
+    never got there have no such rows.
+
+    Args:
+        noise: rows of noise tables.
+        crossings: interactions to one threshold (`thresholds.interactions_to_threshold`).
+    """
+    reached = crossings[~crossings["censored"]].set_index("run_id")["interactions"]
+    end = noise["run_id"].map(reached)
+    return noise[noise["interactions"].between(end / 4, end)]
+
+
 def horizon_coefficients(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """n_0 and n_1 of `B_noise = n_0 + n_1 x` for dense rewards, and the knees they predict.
 

@@ -155,7 +155,9 @@ def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
             "those with most runs; give fewer working directories for the others"
         )
     tried = interactions_to_threshold(results.frame)
-    both = add_factors(tried, fits.crossings, fits.horizon.entries, fits.batch, out / "figures")
+    both = add_factors(
+        tried, fits.crossings, fits.horizon.entries, fits.batch, fits.noise, out / "figures"
+    )
     sections = both.sections + sections
     entries |= {name: _finite(found) for name, found in both.entries.items()}
     entries["notes"] += both.notes

@@ -18,6 +18,7 @@ from analysis.batch_law import BatchLaw
 from analysis.best_horizons import BestHorizon, best_horizons
 from analysis.claims import Claim
 from analysis.figures import Drawn
+from analysis.gradient_noise import horizon_coefficients, on_the_way
 from analysis.horizon_law import HorizonLaw
 from analysis.report_page import FamilySection, PageFigure
 from analysis.sparsity import JointLaw, fit_joint_laws
@@ -64,6 +65,7 @@ def add_factors(
     one_rate: pd.DataFrame,
     horizon: Sequence[HorizonLaw],
     batch: Sequence[BatchLaw],
+    noise: pd.DataFrame,
     directory: Path,
 ) -> Factors:
     """Fit and draw what several schedules, batches, optimisers or tasks allow.
@@ -73,12 +75,13 @@ def add_factors(
         one_rate: the same with one learning rate a run.
         horizon: horizon laws.
         batch: laws over several batches.
+        noise: rows of noise tables; may be empty.
         directory: where figures are kept.
     """
     found = Factors()
     _add_schedules(found, one_rate, directory)
     _add_sizes(found, one_rate, directory)
-    _add_batches(found, one_rate, batch, directory)
+    _add_batches(found, one_rate, batch, noise, directory)
     _add_optimizers(found, crossings, directory)
     _add_tasks(found, horizon, directory)
     return found
@@ -298,7 +301,11 @@ def size_claims(rows: Sequence[Entry]) -> list[Claim]:
 
 
 def _add_batches(
-    found: Factors, table: pd.DataFrame, laws: Sequence[BatchLaw], directory: Path
+    found: Factors,
+    table: pd.DataFrame,
+    laws: Sequence[BatchLaw],
+    noise: pd.DataFrame,
+    directory: Path,
 ) -> None:
     """Interactions by batch with the law, for the first group of one width."""
     single = [law for law in laws if "width" in law.group]
@@ -318,7 +325,8 @@ def _add_batches(
                 f"updates, n_0 = {with_interval(entry, 'noise_constant')} and n_1 = "
                 f"{with_interval(entry, 'noise_growth')} interactions; knee at h = {knees}.",
                 law.s_min_ci is not None,
-            )
+            ),
+            *_measured_noise(noise, rows[rows["threshold"] == law.threshold]),
         ]
     caption = (
         "Interactions against horizon by batch, measured (marks, 95% intervals; open triangles are "
@@ -332,6 +340,22 @@ def _add_batches(
     )
     section.figures.append(drawing)
     found.sections.append(section)
+
+
+def _measured_noise(noise: pd.DataFrame, crossings: pd.DataFrame) -> list[Claim]:
+    """What was measured of the constants that the batch law fits, where noise was."""
+    measured = on_the_way(noise, crossings) if len(noise) else noise
+    if measured.empty:
+        return []
+    parts = []
+    for row in horizon_coefficients(measured)[0].to_dict("records"):
+        constants = []
+        for symbol, name in (("n_0", "noise_constant"), ("n_1", "noise_growth")):
+            ends = (row[f"{name}_low"], row[f"{name}_high"]) if row["seeds"] > 1 else None
+            constants.append(f"{symbol} = {number(row[name])} {interval(ends)}")
+        parts.append(f"{' and '.join(constants)} at B = {row['batch']}")
+    text = "Measured, from a quarter of the interactions to this return up to it (geometric means)"
+    return [Claim(f"{text}: {'; '.join(parts)}.", True)]
 
 
 def _task(group: Entry) -> str:

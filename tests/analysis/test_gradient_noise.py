@@ -119,3 +119,14 @@ def test_coefficients_and_knee_are_those_of_the_theory():
     assert row["noise_growth"] == pytest.approx(1 / 0.02, rel=0.1)
     assert row["noise_growth_low"] < 1 / 0.02 < row["noise_growth_high"]
     assert row["seeds"] == 4
+
+
+def test_on_the_way_is_from_a_quarter_of_the_interactions_to_a_threshold_up_to_it():
+    noise = table(Schedule("dense"), horizons=(1.0, 3.0), seeds=2)  # rows at 1,000 and 4,000
+    needed = {"r1.0-0": 4000.0, "r1.0-1": 3999.0, "r3.0-0": 16_001.0, "r3.0-1": 4000.0}
+    crossings = pd.DataFrame({"run_id": needed, "interactions": needed}).assign(censored=False)
+    crossings["run_id"] = crossings.index
+    crossings.loc["r3.0-1", "censored"] = True
+    found = gradient_noise.on_the_way(noise, crossings)
+    rows = found[["run_id", "interactions"]].to_numpy().tolist()
+    assert sorted(rows) == [["r1.0-0", 1000], ["r1.0-0", 4000], ["r1.0-1", 1000]]
