@@ -7,6 +7,7 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 UV     := $(VENV)/bin/uv
 RUN    := runs/quickstart
+SPARSE := runs/sparsity_digits
 CACHE  := $(CURDIR)/.cache
 
 comma := ,
@@ -35,10 +36,11 @@ FULL := $(call stamp,$(call commas,dev tfds-prepare $(EXTRAS)))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup quickstart test test-full lock clean
+.PHONY: help setup quickstart sparsity test test-full lock clean
 
 help:
 	@echo 'make quickstart   set up, train a small sweep on real digits, write its report (minutes)'
+	@echo 'make sparsity     the same for rewards that are rare, delayed or all-or-nothing (minutes)'
 	@echo 'make test         set up, check the style and the types, run the fast tests'
 	@echo 'make test-full    set up what is slow or heavy (TensorFlow: 2 GB) and run the slow tests'
 	@echo 'make setup        set up only'
@@ -53,6 +55,13 @@ quickstart: $(BASE)
 	@echo '== Fitting the horizon law and drawing the figures'
 	@$(PY) -m analysis.report $(RUN)
 	@echo '== Done. The report: $(CURDIR)/$(RUN)/report/report.html'
+
+sparsity: $(BASE)
+	@echo '== Training the sweep over horizons and reward schedules in $(SPARSE)'
+	@$(PY) -m launch.sweep --config=launch/configs/sparsity.py:digits --workdir=$(SPARSE)
+	@echo '== Fitting the joint law and drawing the figures'
+	@$(PY) -m analysis.report $(SPARSE)
+	@echo '== Done. The report: $(CURDIR)/$(SPARSE)/report/report.html'
 
 setup: $(BASE)
 

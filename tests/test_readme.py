@@ -2,10 +2,14 @@
 
 import re
 from pathlib import Path
+from typing import Any
+
+import jax
 
 from launch import config as launch_config
 from mnist_horizon import runner, tasks
-from mnist_horizon.results import read_results
+from mnist_horizon.results import SCHEMA, read_results
+from tests.mnist_horizon.test_adapters import needs_gymnax
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -26,6 +30,25 @@ def test_a_new_task_takes_thirty_lines_and_learns(tmp_path: Path) -> None:
     last = frame.sort_values("interactions").groupby("run_id").tail(1)
     assert len(last) == 12
     assert last.return_mean[last.horizon == 1].min() > 0.9, "parity of two digits is learnt"
+
+
+@needs_gymnax
+def test_the_adapters_are_made_as_written() -> None:
+    (block,) = [block for block in code_blocks() if "make_gymnax" in block]
+    namespace: dict[str, Any] = {}
+    exec(block, namespace)
+    assert namespace["envs"].num_envs == 16
+    key = jax.random.key(0)
+    observation, _ = namespace["env"].reset(key, namespace["env_params"])
+    assert observation.shape == (8, 8)
+
+
+def test_every_column_is_explained() -> None:
+    table = re.search(r"\| columns of a row .*?\n\n", README.read_text(), re.DOTALL)
+    assert table is not None
+    rows = [row.split("|")[1] for row in table[0].splitlines() if row]
+    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(named) == sorted(SCHEMA.names)
 
 
 def test_commands_that_the_readme_names_exist() -> None:
