@@ -1,9 +1,11 @@
 """Device memory of a program, estimated beforehand, so that programs are cut to fit.
 
-Counted is what lives at once in the compiled update and in the compiled evaluation, whichever is
-larger. The factors say how many copies of an array XLA keeps; they were read off its account of
-compiled programs, and `tests/mnist_horizon/test_memory.py` holds them to it. The data set, which
-all programs share, is not part of it (`data_bytes`).
+Counted is what lives at once in the compiled update, in the compiled evaluation, or in the compiled
+measurement of gradient noise, whichever is larger. The factors say how many copies of an array XLA
+keeps; they were read off its account of compiled programs, and
+`tests/mnist_horizon/test_memory.py` holds them to it. The data set, which all programs share, is
+not part of it (`data_bytes`), nor is what several devices add, over which groups are split and
+padded (`devices.choose_layout`): `--dry_run` counts both.
 """
 
 import math
@@ -109,7 +111,7 @@ def need(spec: SweepSpec, width: int, task: Task) -> Need:
     evaluation = rows * (policy.forward + LOGITS_OF_EVALUATION * policy.outputs)
     shared = policy.first * max(spec.batch_size, rows) + policy.parameters
     if spec.noise.samples:
-        shared = max(shared, spec.batch_size * task.classes * max(policy.hidden))
+        shared = max(shared, _measurement(spec, policy))
     run = state + max(_update(spec, nets, state), evaluation + policy.rearranged)
     return Need(run=math.ceil(FLOAT * run), group=FLOAT * shared)
 
@@ -133,6 +135,17 @@ def _update(spec: SweepSpec, nets: list[_Floats], state: int) -> float:
         return float(max(acting, training + state))
     working = batch * (sum(net.training for net in nets) + logits)
     return float(max(working, batch * sum(sum(net.hidden) for net in nets) + parameters))
+
+
+def _measurement(spec: SweepSpec, policy: _Floats) -> int:
+    """Floats of a group while the noise of one of its runs is measured (`noise.measure`).
+
+    Backward signals of every logit at every hidden layer, and what the advantage at each step of a
+    rollout owes to each other step.
+    """
+    signals = spec.batch_size * policy.outputs * sum(policy.hidden)
+    steps = spec.batch.rollout_length**2
+    return max(3 * signals, signals + 3 * steps // 2)
 
 
 def _floats(spec: SweepSpec, width: int, outputs: int, task: Task) -> _Floats:

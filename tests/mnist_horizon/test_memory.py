@@ -1,11 +1,13 @@
 """The memory that is forecast is what XLA says that the compiled programs need."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mnist_horizon import memory, sweep, training
+from mnist_horizon import memory, noise, sweep, training
 from mnist_horizon.schedules import Schedule
 from mnist_horizon.spec import SweepError, SweepSpec
 from mnist_horizon.sweep import Program, Variant
@@ -25,7 +27,7 @@ MNIST = Task(train=shapes(60_000, 28, 28), test=shapes(10_000, 28, 28), classes=
 
 
 def compiled_bytes(spec: SweepSpec, width: int, groups: int, runs: int) -> int:
-    """What the larger of update and evaluation needs beside the data set; nothing is run."""
+    """What the largest of a program's functions needs beside the data set; nothing is run."""
     variants = tuple(Variant(1.0 + i, Schedule("dense"), 1e-3) for i in range(runs))
     numbers = sweep.run_params(spec, Program("", width, tuple(range(groups)), variants))
     numbers = jax.tree.map(
@@ -38,10 +40,13 @@ def compiled_bytes(spec: SweepSpec, width: int, groups: int, runs: int) -> int:
     update = jax.jit(train.update, donate_argnums=0).lower(
         state, numbers, MNIST, keys, number, number
     )
-    evaluate = jax.jit(train.evaluate).lower(state, MNIST, keys)
+    programs = [update, jax.jit(train.evaluate).lower(state, MNIST, keys)]
+    if spec.noise.samples:
+        measure = functools.partial(noise.measure, spec.train_spec(width), spec.noise.samples)
+        programs.append(jax.jit(measure).lower(state, numbers, MNIST, keys, number))
     held = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     # The state stays where it is while the evaluation runs; the update's result takes its place.
-    found = [lowered.compile().memory_analysis() for lowered in (update, evaluate)]
+    found = [program.compile().memory_analysis() for program in programs]
     return held + max(
         one.output_size_in_bytes + one.temp_size_in_bytes - one.alias_size_in_bytes for one in found
     )
@@ -70,6 +75,18 @@ CASES = {
     ),
     "mlp in bf16": (400, 4, 16, {"precision": "bf16"}),
     "ppo": (256, 4, 16, {"algorithm": {"name": "ppo"}, "baseline": "value_net"}),
+    "noise of long rollouts": (
+        100,
+        4,
+        1,
+        {"noise": {"samples": 1024}, "batch": {"environments": 1, "rollout_length": 8192}},
+    ),
+    "noise of a wide network": (
+        1600,
+        2,
+        1,
+        {"noise": {"samples": 1024}, "batch": {"environments": 1, "rollout_length": 2048}},
+    ),
     "cnn": (32, 2, 8, {"network": {"name": "cnn"}, "optimizer": {"name": "sgd"}}),
     "cnn of two layers": (16, 2, 8, {"network": {"name": "cnn", "depth": 2}}),
 }
