@@ -21,6 +21,7 @@ from scipy.stats import qmc
 
 from analysis.learning_curves import Curves, FitError
 from analysis.monotone_link import LinkedFit, MonotoneLink, fit_link
+from analysis.small_fits import on_one_thread
 
 STARTS = 64
 """Starts of a search, points of a scrambled Sobol sequence (a power of 2)."""
@@ -253,6 +254,7 @@ def _initial_shifts(problem: LevelProblem) -> np.ndarray:
     return np.array(shifts)
 
 
+@on_one_thread
 def _descend(problem: Objective, start: np.ndarray) -> tuple[np.ndarray, float]:
     """The end of one search and its loss."""
     cache: dict[bytes, LinkedFit] = {}

@@ -17,6 +17,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_ndtr, logsumexp
 
+from analysis.small_fits import on_one_thread
+
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _LOG_NODE_WEIGHTS = np.log(_NODE_WEIGHTS / np.sqrt(2 * np.pi))
 _LOG_SMALLEST, _LOG_LARGEST = np.log(3e-3), np.log(3.0)
@@ -131,6 +133,7 @@ def log_likelihood(
     return float(total), by_mean, by_spread
 
 
+@on_one_thread
 def fit(
     mean: Mean,
     values: Values,
