@@ -57,7 +57,7 @@ _ACCURACY = flags.DEFINE_float("accuracy", None, "mu, share of right answers (wi
 _RATIO = flags.DEFINE_float(
     "variance_ratio", None, "A / (F v): action over horizon noise (with --schedule)."
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Seed of the samples.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the samples.", lower_bound=0)
 _SAMPLES = flags.DEFINE_integer("samples", 20_000, "Samples behind each interval.", lower_bound=100)
 
 DENSE = Schedule("dense")
@@ -172,14 +172,19 @@ def training_compute(
     return flop_per_second * multiplier * seconds_per_step * points
 
 
-def measured_laws(path: Path, threshold: float) -> tuple[list[MeasuredLaw], str, float]:
+def measured_laws(
+    path: Path, threshold: float, schedule: Schedule = DENSE
+) -> tuple[list[MeasuredLaw], str, float]:
     """The affine law and the free power of a report at a threshold, their name, the largest h.
 
     Raises:
         InputError: the file cannot be read, or has no law that grows with the horizon there.
     """
     try:
-        entries = main_laws(json.loads(path.read_text())["horizon_law"])
+        entries = json.loads(path.read_text())["horizon_law"]
+        if schedule != DENSE:  # the theory takes it from dense rewards to the schedule
+            entries = [entry for entry in entries if entry["group"]["schedule"] == "dense"]
+        entries = main_laws(entries)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise command.InputError(f"--fits={path}: cannot be read as a fits.json: {error}") from None
     found = [entry for entry in entries if abs(entry["threshold"] - threshold) < 1e-9]
@@ -209,15 +214,15 @@ def _law_name(entry: dict[str, Any]) -> str:
     return f"{group['task']}, {schedule}, {width}, return {entry['threshold']:g}"
 
 
-def _given_laws() -> tuple[list[MeasuredLaw], str, float | None]:
+def _given_laws(schedule: Schedule) -> tuple[list[MeasuredLaw], str, float | None]:
     """The law that the flags name."""
     given = _KNEE.value
     if (_FITS.value is None) == (given is None):
         raise command.InputError("give one of --fits=REPORT/fits.json and --knee=NUMBER")
     if _FITS.value is not None:
-        return measured_laws(Path(_FITS.value), _THRESHOLD.value)
+        return measured_laws(Path(_FITS.value), _THRESHOLD.value, schedule)
     assert given is not None
-    if not given > 1:
+    if not 1 < given < math.inf:
         raise command.InputError(f"--knee={given:g}: a knee is a horizon above 1")
     ends = None
     if _KNEE_CI.value is not None:
@@ -229,9 +234,12 @@ def _given_laws() -> tuple[list[MeasuredLaw], str, float | None]:
 
 def _float(flag: str, text: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         raise command.InputError(f"--{flag}: {text!r} is no number") from None
+    if not math.isfinite(value):
+        raise command.InputError(f"--{flag}: {text} is no finite number")
+    return value
 
 
 def _drawn(flag: str, text: str | None, generator: np.random.Generator) -> np.ndarray:
@@ -346,13 +354,16 @@ def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise command.InputError(f"{argv[1]!r}: all inputs are flags, see --helpshort")
     generator = np.random.default_rng(_SEED.value)
-    laws, name, largest = _given_laws()
     factor = _given_schedule()
+    laws, name, largest = _given_laws(factor[0])
     horizons = [_float("horizons", text) for text in _HORIZONS.value]
-    if min(horizons) < 1:
-        raise command.InputError("--horizons: a horizon is at least 1")
-    if not _STEP.value > 0:
-        raise command.InputError("--seconds_per_step: it is above 0")
+    if not horizons or min(horizons) < 1:
+        raise command.InputError("--horizons: give some, each at least 1")
+    for flag, value in (("seconds_per_step", _STEP.value), ("P", _P.value)):
+        if value is not None and not 0 < value < math.inf:
+            raise command.InputError(f"--{flag}={value:g}: give a finite number above 0")
+    if not math.isfinite(_A.value):
+        raise command.InputError(f"--a={_A.value:g}: give a finite number")
     compute = compute_table(laws, factor, generator)
     print(f"Law: {name}")
     for law in laws:

@@ -64,7 +64,9 @@ class BatchMean:
 
 @dataclass(frozen=True)
 class BatchLaw:
-    """`E = S_min (B + n_0 + n_1 x)` of one group and threshold, intervals None with one seed.
+    """`E = S_min (B + n_0 + n_1 x)` of one group and threshold.
+
+    Intervals are None with one seed, or where a noise constant is at an end of its search.
 
     Attributes:
         group: settings held fixed (without the batch).
@@ -116,6 +118,11 @@ def fit_batch_laws(table: pd.DataFrame) -> tuple[list[BatchLaw], list[str]]:
         notes += [f"{label}: {problem}" for problem in problems]
         if data is not None:
             laws.append(_fit_group(group, threshold, data))
+            if data.seeds > 1 and laws[-1].knee_small_batch_ci is None:
+                notes.append(
+                    f"{label}: no interval of the knee at small batches, the noise n_0 or n_1 is "
+                    "lost beside the batch; smaller batches or longer horizons are needed"
+                )
     return laws, notes
 
 
@@ -140,11 +147,21 @@ def _fit_group(group: dict[str, Any], threshold: float, data: HorizonData) -> Ba
             number(full.theta), np.array([number(theta) for theta in left_out])
         )
 
+    (low_bound, high_bound) = mean.bounds[-1]
+
+    def open_ends(name: int) -> bool:
+        """Whether a noise constant is at the end of its search, where nothing is measured."""
+        values = np.array([theta[name] for theta in (full.theta, *left_out)])
+        return bool(np.any((values <= low_bound) | (values >= high_bound)))
+
     def exp(ends: Interval | None) -> Interval | None:
         return None if ends is None else (float(np.exp(ends[0])), float(np.exp(ends[1])))
 
     log_ratio = float(full.theta[-2] - full.theta[-1])
-    ratio_ci = exp(interval(lambda theta: theta[-2] - theta[-1]))
+    is_open = {name: open_ends(name) for name in (-2, -1)}
+    ratio_ci = None
+    if not any(is_open.values()):
+        ratio_ci = exp(interval(lambda theta: theta[-2] - theta[-1]))
     constant, growth = (float(value) for value in np.exp(full.theta[-2:]))
     return BatchLaw(
         group=group,
@@ -153,8 +170,8 @@ def _fit_group(group: dict[str, Any], threshold: float, data: HorizonData) -> Ba
         noise_constant=constant,
         noise_growth=growth,
         s_min_ci=exp(interval(lambda theta: float(theta[:k].mean()))),
-        noise_constant_ci=exp(interval(lambda theta: theta[-2])),
-        noise_growth_ci=exp(interval(lambda theta: theta[-1])),
+        noise_constant_ci=None if is_open[-2] else exp(interval(lambda theta: theta[-2])),
+        noise_growth_ci=None if is_open[-1] else exp(interval(lambda theta: theta[-1])),
         knee_small_batch=horizon_of(float(np.exp(log_ratio)), "variance_horizon"),
         knee_small_batch_ci=None
         if ratio_ci is None

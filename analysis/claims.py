@@ -114,7 +114,8 @@ def _prediction(entry: Entry) -> list[Claim]:
     if max(affine, free) < TOO_CLOSE * min(affine, free):
         return [Claim(f"{text}: undecided which predicts better.", False)]
     better = "affine law" if affine < free else "free power"
-    return [Claim(f"{text}: the {better} predicts better.", True)]
+    # One split, without an interval: what it shows is no decision.
+    return [Claim(f"{text}: here the {better} predicts better.", False)]
 
 
 def power_law_claims(entries: Sequence[Entry]) -> list[Claim]:
@@ -138,7 +139,7 @@ def _constants(entry: Entry) -> Claim:
         f"At h = {entry['group']['horizon']:g} alone the exponents are alpha_N = "
         f"{with_interval(entry, 'alpha_n')} and alpha_E = {with_interval(entry, 'alpha_e')}; the "
         f"best size grows as compute to the {with_interval(entry, 'optimal_size_exponent')}.",
-        True,
+        all(None not in (entry.get(f"{name}_ci") or [None]) for name in ("alpha_n", "alpha_e")),
     )
 
 
@@ -165,7 +166,10 @@ def _shared(entry: Entry) -> Claim:
     )
     if entry["verdict"] in _MODELS:
         found = f"The runs are described best where {_MODELS[entry['verdict']]}"
-        return Claim(f"{text}{found} (AICc above the best: {gaps}).", True)
+        text = f"{text}{found} (AICc above the best: {gaps})."
+        if entry["verdict"] == "free":
+            return Claim(text, True)
+        return Claim(f"{text} That none is seen to move does not show that none does.", False)
     return Claim(f"{text}Undecided between the best of (AICc above the best) {gaps}.", False)
 
 
@@ -187,7 +191,7 @@ def batch_claims(entry: Entry) -> list[Claim]:
             f"To a return of {entry['threshold']:g} the knee goes to h = "
             f"{with_interval(entry, 'knee_small_batch')} as the batch gets small: the part of it "
             "that belongs to the task, not to the batch.",
-            entry.get("knee_small_batch_ci") is not None,
+            None not in (entry.get("knee_small_batch_ci") or [None]),
         )
     ]
 
@@ -213,7 +217,7 @@ def noise_claims(agreement: pd.DataFrame, coefficients: pd.DataFrame) -> list[Cl
             f"By the noise scale alone, averaged over training, the knee would be at h = "
             f"{number(row.knee)} for a batch of {row.batch} and at h = "
             f"{number(row.knee_small_batch)} as the batch gets small.",
-            True,
+            False,
         )
         for row in coefficients.itertuples()
     ]

@@ -46,7 +46,7 @@ FLAGS = flags.FLAGS
 def define_flags() -> None:
     """Define the command's flags (not on import: other commands have some of the same name)."""
     flags.DEFINE_integer("draws", 200, "Simulated data sets for each law.", lower_bound=1)
-    flags.DEFINE_integer("seed", 0, "Of the generators of all draws.")
+    flags.DEFINE_integer("seed", 0, "Of the generators of all draws.", lower_bound=0)
     flags.DEFINE_integer("processes", os.cpu_count() or 1, "How many work at once.", lower_bound=1)
 
 

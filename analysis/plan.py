@@ -40,7 +40,7 @@ def define_flags() -> None:
     flags.DEFINE_string("from", None, "A finished WORKDIR to take the truth and noise from.")
     flags.DEFINE_float("threshold", 0.7, "The return to reach.", 0.0, 1.0)
     flags.DEFINE_integer("draws", 20, "Simulated sweeps.", lower_bound=1)
-    flags.DEFINE_integer("seed", 0, "Of the generator of all draws.")
+    flags.DEFINE_integer("seed", 0, "Of the generator of all draws.", lower_bound=0)
 
 
 def settings_of(config: Any) -> dict[str, Any]:

@@ -89,7 +89,9 @@ class Fits:
             crossings=family.select(self.crossings),
             horizon=[law for law in laws if law.regressor == "h-1"],
             power=power,
-            noise=family.select(self.noise) if len(self.noise) else self.noise,
+            noise=self.noise[self.noise["run_id"].isin(family.frame["run_id"])]
+            if len(self.noise)
+            else self.noise,
         )
 
 

@@ -132,13 +132,13 @@ class PowerLawTruth:
 
     alpha_n: float = 0.55
     alpha_e: float = 0.42
-    n_c: float = 1e-4
+    n_c: float = 0.4
     reference_horizon: float = 1.0
-    knee: float = 30.0
+    knee: float = 12.0
     floor: float = 0.1
     ceiling: float = 0.98
-    middle: float = 1e9
-    link_slope: float = 0.4
+    middle: float = 1e8
+    link_slope: float = 0.6
 
     @property
     def beta(self) -> float:

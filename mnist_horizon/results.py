@@ -24,6 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from flax import serialization
 
+from mnist_horizon.schedules import Schedule
+
 _TEXT = ("run_id", "task", "task_settings", "network", "algorithm", "baseline", "optimizer")
 _TEXT_AFTER_LEVEL = ("schedule", "precision")
 
@@ -257,10 +259,11 @@ def read_programs(workdir: Path | str) -> tuple[list[dict[str, Any]], list[str]]
         except (OSError, ValueError) as error:
             notes.append(f"{path}: left out, cannot be read: {_one_line(error)}")
             continue
-        if isinstance(program, dict):
+        runs = program.get("runs", []) if isinstance(program, dict) else None
+        if isinstance(runs, list) and all(isinstance(run, str) for run in runs):
             programs.append(program)
         else:
-            notes.append(f"{path}: left out, not a JSON object")
+            notes.append(f"{path}: left out, not a program's record")
     return programs, notes
 
 
@@ -334,6 +337,7 @@ def _join(frames: dict[Path, pd.DataFrame], notes: list[str]) -> pd.DataFrame:
     parts = []
     for folder, frame in frames.items():
         settings = [name for name in RUN_COLUMNS if name in frame]
+        frame = _told_apart(folder, frame, settings, notes)
         runs = frame.drop_duplicates("run_id")[settings].set_index("run_id")
         if seen is not None:
             both = runs.index.intersection(seen.index)
@@ -357,6 +361,20 @@ def _join(frames: dict[Path, pd.DataFrame], notes: list[str]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def _told_apart(
+    folder: Path, frame: pd.DataFrame, settings: list[str], notes: list[str]
+) -> pd.DataFrame:
+    """Rename runs of one folder that bear an id with several settings: `id`, `id@2`, ..."""
+    distinct = frame[settings].dropna().drop_duplicates()
+    count = distinct.groupby("run_id").cumcount() + 1
+    if (count == 1).all():
+        return frame
+    notes.append(f"{folder}: {int((count > 1).sum())} runs renamed, other settings bear their id")
+    numbers = frame[settings].merge(distinct.assign(count=count), how="left")["count"].fillna(1)
+    suffixes = ["" if number == 1 else f"@{number:.0f}" for number in numbers]
+    return frame.assign(run_id=frame["run_id"] + suffixes)
+
+
 def _finite(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Leave out rows without a finite return or without a value that every reader needs."""
     needed = [name for name in REQUIRED_COLUMNS if name in frame and name != "return_mean"]
@@ -373,7 +391,37 @@ def _finite(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
         )
     whole = {field.name: "int64" for field in SCHEMA if pa.types.is_integer(field.type)}
     # An empty value turns a column of whole numbers into floats; without it, they are whole again.
-    return frame[good & ~empty].astype({name: whole[name] for name in frame if name in whole})
+    frame = frame[good & ~empty].astype({name: whole[name] for name in frame if name in whole})
+    return _possible(frame, notes)
+
+
+def _possible(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Leave out rows whose numbers cannot be, and runs that never began."""
+    began = frame.groupby("run_id")["interactions"].transform("max") > 0
+    tests = {"interactions are below 0, or none come after 0": began & (frame["interactions"] >= 0)}
+    if "horizon" in frame:
+        inside = frame["horizon"].between(1, np.finfo(float).max)
+        tests["a horizon is from 1 to below infinity"] = inside
+    for name in ("parameters", "flops_per_interaction"):
+        if name in frame:
+            tests[f"{name} is 0"] = frame[name] > 0
+    if {"schedule", "schedule_level"} <= set(frame):
+        named = frame.groupby(["schedule", "schedule_level"])["run_id"]
+        tests["there is no such schedule"] = named.transform(lambda rows: _is_schedule(*rows.name))
+    good = pd.Series(True, index=frame.index)
+    for problem, passed in tests.items():
+        if bad := int((good & ~passed).sum()):
+            notes.append(f"{bad} rows left out: {problem}")
+        good &= passed
+    return frame[good]
+
+
+def _is_schedule(kind: str, level: float) -> bool:
+    try:
+        Schedule(kind, float(level))
+    except ValueError:
+        return False
+    return True
 
 
 def _unfinished(workdir: Path, frame: pd.DataFrame, notes: list[str]) -> set[str]:

@@ -169,7 +169,13 @@ def test_the_same_seed_gives_the_same_numbers(capsys):
         ({"knee": 1.0, **ALL}, "a knee is a horizon above 1"),
         ({"knee": 15.0, "knee_ci": ["20", "30"], **ALL}, "low,high about the knee"),
         ({**ALL}, "give one of --fits"),
-        ({"knee": 15.0, "horizons": ["0.5"], **ALL}, "a horizon is at least 1"),
+        ({"knee": float("inf"), **ALL}, "a knee is a horizon above 1"),
+        ({"knee": 15.0, "knee_ci": ["5", "inf"], **ALL}, "inf is no finite number"),
+        ({"knee": 15.0, "horizons": ["0.5"], **ALL}, "each at least 1"),
+        ({"knee": 15.0, "horizons": [], **ALL}, "each at least 1"),
+        ({"knee": 15.0, "horizons": ["nan"], **ALL}, "nan is no finite number"),
+        ({"knee": 15.0, **ALL, "parameters": -1.0}, "--P=-1: give a finite number above 0"),
+        ({"knee": 15.0, **ALL, "data_exponent": float("nan")}, "--a=nan: give a finite number"),
         ({"knee": 15.0, "schedule": "sometimes", **ALL}, "unknown schedule 'sometimes'"),
         ({"knee": 15.0, "schedule": "periodic:4", **ALL}, "needs --accuracy"),
         ({"fits": "/nowhere/fits.json", **ALL}, "cannot be read as a fits.json"),
@@ -186,3 +192,15 @@ def test_a_threshold_without_a_law_or_a_knee_is_refused(fits):
         anchors.measured_laws(fits, 0.85)
     with pytest.raises(InputError, match="do not grow"):
         anchors.measured_laws(fits, 0.5)
+
+
+def test_the_theory_of_a_schedule_starts_from_a_law_of_dense_rewards(tmp_path):
+    """Also where another schedule has more runs: its sparsity would count twice."""
+    entries = []
+    for schedule, level, runs, knee in (("dense", 1.0, 12, 10.0), ("revealed", 0.1, 16, 5.0)):
+        group = {"task": "digits", "schedule": schedule, "schedule_level": level}
+        entry = {"group": group, "threshold": 0.7, "regressor": "h-1", "knee": knee, "runs": runs}
+        entries.append({**entry, "censored": 0, "measured": [1.0, 127.0]})
+    path = tmp_path / "fits.json"
+    path.write_text(json.dumps({"horizon_law": entries}))
+    assert anchors.measured_laws(path, 0.7, Schedule("periodic", 4.0))[0][0].knee == 10.0

@@ -71,3 +71,13 @@ def test_derivatives():
     for i, change in enumerate(1e-6 * np.eye(4)):
         slope = (mean(theta + change)[0] - mean(theta - change)[0]) / 2e-6
         np.testing.assert_allclose(derivatives[:, i], slope, atol=1e-8)
+
+
+def test_noise_that_is_lost_beside_the_batch_has_no_interval(monkeypatch):
+    monkeypatch.setattr("tests.analysis.test_batch_law.CONSTANT", 0.0)
+    ((law,), notes) = fit_batch_laws(table_of(np.random.default_rng(0), 0.1, (128, 512, 2048)))
+    assert law.noise_constant_ci is None
+    assert law.knee_small_batch_ci is None
+    assert law.noise_growth_ci is not None
+    (note,) = notes
+    assert "no interval of the knee at small batches" in note

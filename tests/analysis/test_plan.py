@@ -89,6 +89,7 @@ def test_exponents_of_the_power_law_are_planned():
     table = power_law_plan(design, PowerLawTruth(), Noise(), 2, np.random.default_rng(0))
     assert table["number"].tolist() == ["alpha_n", "alpha_e"]
     assert (table["found"] == 1).all()
+    assert (table["width"] < 1).all(), "a sweep as large as horizon.py pins the exponents down"
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -353,7 +353,7 @@ LAW: dict[str, Any] = {
         ({"knee_ci": [None, 30.0]}, r"\[unbounded, 30\]; .* not bound it from below", False),
         ({}, "single out a power of the horizon other than 1", True),
         ({"verdict": "undecided"}, "Undecided which form holds", False),
-        ({}, "misses them by 22% and the free power by 11%: the free power predicts", True),
+        ({}, "misses them by 22% and the free power by 11%: here the free power predicts", False),
         ({"heldout_error": {"affine": 0.11, "free": 0.1}}, "undecided which predicts", False),
     ],
 )
@@ -367,7 +367,12 @@ def test_claims_follow_the_numbers(change, sentence, decided):
 @pytest.mark.parametrize(
     ("aicc", "verdict", "sentence", "decided"),
     [
-        ({"shared": 1.0, "free": 9.0}, "shared", "best where only the coefficient", True),
+        (
+            {"shared": 1.0, "free": 9.0},
+            "shared",
+            "best where only the coefficient.*does not show that none",
+            False,
+        ),
         ({"shared": 9.0, "free": 1.0}, "free", "best where everything moves", True),
         ({"shared": 2.0, "free": 1.0}, "undecided", "Undecided between", False),
         ({"shared": None, "free": 1.0}, "undecided", "too few runs", False),

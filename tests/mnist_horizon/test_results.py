@@ -160,6 +160,57 @@ def test_rows_with_an_empty_required_column_are_left_out_and_types_kept(tmp_path
     assert read.notes == ("1 rows left out: a required column is empty there",)
 
 
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"interactions": 0}, "interactions are below 0, or none come after 0"),
+        ({"interactions": -5}, "interactions are below 0, or none come after 0"),
+        ({"horizon": float("inf")}, "a horizon is from 1 to below infinity"),
+        ({"horizon": 0.5}, "a horizon is from 1 to below infinity"),
+        ({"parameters": 0}, "parameters is 0"),
+        ({"flops_per_interaction": 0.0}, "flops_per_interaction is 0"),
+        ({"schedule": "often"}, "there is no such schedule"),
+        ({"schedule_level": 3.0}, "there is no such schedule"),
+        ({"schedule": "revealed", "schedule_level": 2.0}, "there is no such schedule"),
+    ],
+)
+def test_rows_that_cannot_be_are_left_out_with_a_note(tmp_path, changes, says):
+    write_results(tmp_path / "results" / "a.parquet", rows_of("bad", 1, **changes))
+    with pytest.raises(ResultsError, match=says):
+        read_results(tmp_path)
+    write_results(tmp_path / "results" / "b.parquet", rows_of("good"))
+    read = read_results(tmp_path)
+    assert set(read.frame["run_id"]) == {"good"}
+    assert read.notes == (f"1 rows left out: {says}",)
+
+
+def test_a_row_before_the_first_interaction_is_kept(tmp_path):
+    rows = [*rows_of("one"), *rows_of("one", 1, interactions=0)]
+    write_results(tmp_path / "results" / "a.parquet", rows)
+    assert read_results(tmp_path).frame["interactions"].tolist() == [0, 100, 200, 300]
+
+
+def test_runs_of_one_folder_with_an_id_and_several_settings_are_told_apart(tmp_path):
+    for name, batch in (("a", 64), ("b", 512)):
+        write_results(tmp_path / "results" / f"{name}.parquet", rows_of("one", batch=batch))
+    read = read_results(tmp_path)
+    assert read.notes == (f"{tmp_path}: 1 runs renamed, other settings bear their id",)
+    batches = read.frame.groupby("run_id")["batch"].agg(["first", "nunique", "size"])
+    assert batches.to_dict("index") == {
+        "one": {"first": 64, "nunique": 1, "size": 3},
+        "one@2": {"first": 512, "nunique": 1, "size": 3},
+    }
+
+
+@pytest.mark.parametrize("runs", ["5", "null", '[{"a": 2}]'])
+def test_a_record_that_is_none_is_left_out(tmp_path, runs):
+    write_results(tmp_path / "results" / "a.parquet", rows_of("one"))
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs" / "a.json").write_text(f'{{"runs": {runs}}}')
+    (note,) = read_results(tmp_path).notes
+    assert note.endswith("a.json: left out, not a program's record")
+
+
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()])
 def test_nothing_to_read_is_an_error_of_one_line(tmp_path, make):
     make(tmp_path / "w")
