@@ -5,8 +5,9 @@
     done
     python -m analysis.report runs/optimizer_adam runs/optimizer_sgd
 
-Time on 2 cores: 3 minutes each beside other work. Expected to 0.7, tuned for each horizon: knees of
-9 (Adam) and 37 (SGD). `optimizer.py:adam,digits` is the version of seconds on the embedded digits.
+Time on 2 cores: 3 to 6 minutes each beside other work. Expected to 0.7, tuned for each horizon:
+knees of 9 (Adam) and 37 (SGD). `optimizer.py:adam,digits` is the version of seconds on the embedded
+digits.
 """
 
 import ml_collections
