@@ -335,9 +335,10 @@ def _check_axes(spec: SweepSpec) -> None:
         message = f"{horizon:g} is a discount of 1 in single precision: choose one below 1e7"
         _require(below_one, f"horizons[{number}]", message)
     for number, rate in enumerate(spec.optimizer.learning_rates):
-        is_normal = bool(np.float32(rate) >= np.finfo(np.float32).tiny)
-        message = f"must be above 0 in single precision, not {rate:g}"
-        _require(is_normal, f"optimizer.learning_rates[{number}]", message)
+        single = np.finfo(np.float32)
+        is_single = float(single.tiny) <= rate <= float(single.max)
+        message = f"must be above 0 and finite in single precision, not {rate:g}"
+        _require(is_single, f"optimizer.learning_rates[{number}]", message)
 
 
 def _check_numbers(spec: SweepSpec) -> None:

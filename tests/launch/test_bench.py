@@ -140,6 +140,7 @@ def row(run: str, updates: int) -> dict[str, Any]:
     zeros = {"string": "", "bool": False}
     values = {field.name: zeros.get(str(field.type), 0) for field in results.SCHEMA}
     values |= {"task_settings": "{}", "flops_per_interaction": FLOPS, "batch": BATCH}
+    values |= {"schedule": "dense", "schedule_level": 1.0, "horizon": 1.0, "parameters": 1}
     return values | {"run_id": run, "interactions": updates * BATCH, "updates": updates}
 
 

@@ -36,7 +36,7 @@ WRONG = {
     "a run too large": (["--config.max_program_bytes=1000"], "widths[0]: a run of width 4 needs"),
     "a rate that is 0 in f32": (
         ["--config.optimizer.learning_rates=(1e-300,)"],
-        "learning_rates[0]: must be above 0 in single precision",
+        "learning_rates[0]: must be above 0 and finite in single precision",
     ),
     "a task beyond the memory": (
         ["--config.task.name=teacher", "--config.task.examples=1000000000000000"],
