@@ -144,7 +144,7 @@ def test_tasks_and_optimisers_are_compared_in_the_report(tmp_path):
     laws = fit_horizon_laws(pd.concat([one, two]), profiles=False).entries
     knees = {name: found[0].knee for name, found in task_laws(laws).items()}
     assert knees["two"] < knees["one"]
-    found = add_factors(table, table, laws, [], tmp_path)
+    found = add_factors(table, table, laws, [], pd.DataFrame(), tmp_path)
     assert [section.label for section in found.sections] == [
         "The optimiser as a factor",
         "The task as a factor",
