@@ -18,6 +18,10 @@ TOO_CLOSE = 1.25
 """Ratio of held-out errors below which neither law is said to predict better."""
 
 
+TOO_WIDE = 10.0
+"""Ratio of an interval's ends from which an exponent of the power law is not said to be known."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """A sentence and whether the data decide it."""
@@ -139,8 +143,14 @@ def _constants(entry: Entry) -> Claim:
         f"At h = {entry['group']['horizon']:g} alone the exponents are alpha_N = "
         f"{with_interval(entry, 'alpha_n')} and alpha_E = {with_interval(entry, 'alpha_e')}; the "
         f"best size grows as compute to the {with_interval(entry, 'optimal_size_exponent')}.",
-        all(None not in (entry.get(f"{name}_ci") or [None]) for name in ("alpha_n", "alpha_e")),
+        all(_is_pinned(entry.get(f"{name}_ci")) for name in ("alpha_n", "alpha_e")),
     )
+
+
+def _is_pinned(ends: Sequence[float | None] | None) -> bool:
+    """Whether an exponent's interval says more than that there is one."""
+    low, high = ends or (None, None)
+    return low is not None and high is not None and high < TOO_WIDE * low
 
 
 _MODELS = {

@@ -410,3 +410,14 @@ def test_errors_in_log_are_written_as_per_cent():
 
 def test_the_design_of_these_tests_is_large_enough():
     assert len(DESIGN.horizons) == len(DESIGN.widths) == 3
+
+
+@pytest.mark.parametrize(
+    ("ends", "decided"),
+    [([0.3, 0.6], True), ([2e-6, 50.0], False), ([None, 0.6], False), (None, False)],
+)
+def test_an_exponent_that_is_not_pinned_is_open(ends, decided):
+    entry = {"group": {"horizon": 7.0}, "alpha_n": 0.5, "alpha_n_ci": [0.4, 0.6], "alpha_e": 0.4}
+    entry |= {"optimal_size_exponent": 0.4, "optimal_size_exponent_ci": [0.3, 0.5]}
+    (claim,) = claims.power_law_claims([{**entry, "alpha_e_ci": ends}])
+    assert claim.decided is decided
