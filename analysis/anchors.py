@@ -29,8 +29,8 @@ from absl import flags
 from scipy.stats import norm
 
 from analysis import command
-from analysis.report_facts import main_laws
-from analysis.wording import interval, number
+from analysis.page.facts import main_laws
+from analysis.page.wording import interval, number
 from mnist_horizon import schedules, theory
 from mnist_horizon.horizon import variance_horizon
 from mnist_horizon.schedules import Schedule

@@ -21,7 +21,8 @@ from absl import flags
 from scipy.stats import binomtest
 
 from analysis import command
-from analysis.horizon_law import (
+from analysis.data.crossings import interactions_to_threshold
+from analysis.laws.horizon import (
     FittedLaw,
     HorizonData,
     affine_numbers,
@@ -32,12 +33,11 @@ from analysis.horizon_law import (
     knee_of,
     refit,
 )
-from analysis.learning_curves import FitError
-from analysis.level_estimate import LevelEstimate, constants
-from analysis.power_law import estimate_alone, power_law_groups
-from analysis.power_law_draws import redraw
-from analysis.thresholds import interactions_to_threshold
-from analysis.uncertainty import Interval
+from analysis.laws.power.curves import FitError
+from analysis.laws.power.draws import redraw
+from analysis.laws.power.level_estimate import LevelEstimate, constants
+from analysis.laws.power.single import estimate_alone, power_law_groups
+from analysis.stats.intervals import Interval
 from mnist_horizon.results import Results, read_results
 
 FLAGS = flags.FLAGS

@@ -20,12 +20,12 @@ from absl import flags
 from ml_collections import config_flags
 
 from analysis import command
-from analysis.horizon_law import HorizonLaw, fit_horizon_laws
-from analysis.learning_curves import FitError
-from analysis.power_law import fit_power_law
-from analysis.synthetic import Design, HorizonTruth, Noise, PowerLawTruth, simulate
-from analysis.thresholds import interactions_to_threshold
-from analysis.uncertainty import Interval
+from analysis.data.crossings import interactions_to_threshold
+from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
+from analysis.laws.power.curves import FitError
+from analysis.laws.power.single import fit_power_law
+from analysis.laws.synthetic import Design, HorizonTruth, Noise, PowerLawTruth, simulate
+from analysis.stats.intervals import Interval
 from mnist_horizon.results import read_results
 from mnist_horizon.schedules import parse
 

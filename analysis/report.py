@@ -20,8 +20,13 @@ import pandas as pd
 from absl import flags
 
 from analysis import command
-from analysis.batch_law import BatchLaw, fit_batch_laws
-from analysis.claims import (
+from analysis.data.crossings import choose_learning_rates, interactions_to_threshold
+from analysis.data.curves import Family, families
+from analysis.data.noise import agreement, horizon_coefficients, noise_scale
+from analysis.laws.batch import BatchLaw, fit_batch_laws
+from analysis.laws.horizon import HorizonLaws, fit_horizon_laws
+from analysis.laws.power.single import PowerLaws, fit_all
+from analysis.page.claims import (
     Claim,
     batch_claims,
     horizon_claims,
@@ -29,15 +34,10 @@ from analysis.claims import (
     noise_claims,
     power_law_claims,
 )
-from analysis.curve_tables import Family, families
-from analysis.gradient_noise import agreement, horizon_coefficients, noise_scale
-from analysis.horizon_law import HorizonLaws, fit_horizon_laws
-from analysis.power_law import PowerLaws, fit_all
-from analysis.report_factors import add_factors, coefficients_before_rule
-from analysis.report_facts import comparison, main_laws, provenance, read_sweeps
-from analysis.report_figures import FamilyFits, save_figures
-from analysis.report_page import FamilySection, Page
-from analysis.thresholds import choose_learning_rates, interactions_to_threshold
+from analysis.page.factors import add_factors, coefficients_before_rule
+from analysis.page.facts import comparison, main_laws, provenance, read_sweeps
+from analysis.page.figures import FamilyFits, save_figures
+from analysis.page.page import FamilySection, Page
 from mnist_horizon.results import Results, ResultsError, read_noise, read_results
 
 _OUT = flags.DEFINE_string(

@@ -15,13 +15,13 @@ update, for the first case (`--nocold_start` leaves it out).
     python -m launch.bench --workdir=W
 
 Efficiency of a finished sweep instead: useful FLOPs over wall time, compilation, evaluations and
-files included, against the steady state (`launch.bench_sweep` says how).
+files included, against the steady state (`launch.benchmarks.efficiency` says how).
 
     python -m launch.bench --against=purejaxrl --peer=DIR [--runs=1,16] [--batch=512]
         [--environments=4,64] [--interactions=51200]
 
-The same task, network and interactions in PureJaxRL's PPO (`launch.bench_peer` says how to lay it
-beside, and what is alike).
+The same task, network and interactions in PureJaxRL's PPO (`launch.benchmarks.peer` says how to lay
+it beside, and what is alike).
 """
 
 import itertools
@@ -35,12 +35,14 @@ from typing import Any
 import jax
 from absl import flags
 
-from launch import bench_cases, bench_peer, bench_start, config
-from launch.bench_cases import Case
+from launch import cli
+from launch.benchmarks import peer
+from launch.benchmarks.cases import Case, measure, mnist_shaped_task
+from launch.benchmarks.start import cold_start
 from launch.forecast import product_speed
 from mnist_horizon import devices
 from mnist_horizon.networks import NETWORKS, PRECISIONS
-from mnist_horizon.spec import SweepError
+from mnist_horizon.sweeps.spec import SweepError
 
 RUNS = flags.DEFINE_list("runs", ["16", "64"], "Runs updated together (against a peer: 1,16).")
 WIDTHS = flags.DEFINE_list("widths", ["16", "64"], "Widths of the network.")
@@ -97,10 +99,10 @@ def main(argv: Sequence[str]) -> int:
     if JSON.value and not Path(JSON.value).absolute().parent.is_dir():
         raise SweepError(f"--json: there is no folder {Path(JSON.value).parent}")
     if WORKDIR.value:
-        from launch import bench_sweep  # scipy.stats takes a second to import
+        from launch.benchmarks import efficiency  # scipy.stats takes a second to import
 
-        report: dict[str, Any] = {"sweep": bench_sweep.efficiency(Path(WORKDIR.value))}
-        print(bench_sweep.describe(report["sweep"]))
+        report: dict[str, Any] = {"sweep": efficiency.efficiency(Path(WORKDIR.value))}
+        print(efficiency.describe(report["sweep"]))
     else:
         devices.use_cpu_cores()
         jax.config.update("jax_enable_compilation_cache", False)  # compile times are cold ones
@@ -115,21 +117,21 @@ def main(argv: Sequence[str]) -> int:
         }
     if JSON.value:
         Path(JSON.value).write_text(json.dumps(report, indent=1))
-    return config.DONE
+    return cli.DONE
 
 
 def _cases() -> dict[str, Any]:
     """The table of cases, and what it rests on."""
     cases = _cases_asked_for()
-    start = bench_start.cold_start(cases[0]) if COLD_START.value else None
+    seconds = cold_start(cases[0]) if COLD_START.value else None
     peak = product_speed()
     print(f"2048^3 f32 product: {peak / 1e9:.0f} GFLOP/s on {jax.devices()[0].device_kind}")
-    if start is not None:
-        print(f"cold start to the first update: {start:.1f} s ({cases[0].label})")
-    task = bench_cases.mnist_shaped_task()
-    rows = [bench_cases.measure(case, task, SECONDS.value, peak) for case in cases]
+    if seconds is not None:
+        print(f"cold start to the first update: {seconds:.1f} s ({cases[0].label})")
+    task = mnist_shaped_task()
+    rows = [measure(case, task, SECONDS.value, peak) for case in cases]
     _print_table(rows, CASE_COLUMNS)
-    return {"product_flops": peak, "cold_start_seconds": start, "cases": rows}
+    return {"product_flops": peak, "cold_start_seconds": seconds, "cases": rows}
 
 
 def _cases_asked_for() -> list[Case]:
@@ -155,8 +157,8 @@ def _against_peer() -> dict[str, Any]:
     if not PEER.value:
         raise SweepError("--peer: name the folder of the peer's checkout")
     counts = _numbers(RUNS) if RUNS.present else PEER_RUNS
-    layouts, task = _layouts(), bench_cases.mnist_shaped_task()
-    rows = bench_peer.compare(Path(PEER.value), task, INTERACTIONS.value, counts, layouts)
+    layouts, task = _layouts(), mnist_shaped_task()
+    rows = peer.compare(Path(PEER.value), task, INTERACTIONS.value, counts, layouts)
     _print_table(rows, PEER_COLUMNS)
     return {"against": AGAINST.value, "interactions": INTERACTIONS.value, "cases": rows}
 
@@ -199,4 +201,4 @@ def _print_table(rows: Sequence[dict[str, Any]], columns: Columns) -> None:
 
 
 if __name__ == "__main__":
-    config.run(main)
+    cli.run(main)

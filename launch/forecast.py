@@ -10,13 +10,15 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from mnist_horizon import devices, memory, sweep, workdir
-from mnist_horizon.spec import SweepSpec
-from mnist_horizon.sweep import Program
+from mnist_horizon import devices
+from mnist_horizon.devices import memory
+from mnist_horizon.sweeps import plan, workdir
+from mnist_horizon.sweeps.plan import Program
+from mnist_horizon.sweeps.spec import SweepSpec
 from mnist_horizon.tasks import LoadedTask
 
 EFFICIENCY = 0.65
-"""Share of the matrix product's speed that a sweep's work reaches (`sweep.ELEMENTWISE_FLOPS`)."""
+"""Share of the matrix product's speed that a sweep's work reaches (`plan.ELEMENTWISE_FLOPS`)."""
 
 COMPILE_SECONDS = 8.0
 """To compile a program's update and evaluation on 2 cores; from the cache it is less than one."""
@@ -60,18 +62,18 @@ def forecast(
     data = memory.data_bytes(task.task)
     shape, classes = task.task.train.images.shape[1:], task.task.classes
     result = []
-    for program in [*placed, *sweep.plan(spec, rest, needs)]:
+    for program in [*placed, *plan.plan(spec, rest, needs)]:
         interactions = len(program.runs) * spec.updates * spec.batch_size
         layout = devices.layout_here(len(program.seeds), len(program.variants))
         need = memory.need(spec, program.width, task.task)
         held = need.of(layout.groups, layout.runs_per_group) + layout.devices * data
-        work = interactions * sweep.work_per_interaction(spec, program.width, classes, shape)
+        work = interactions * plan.work_per_interaction(spec, program.width, classes, shape)
         result.append(
             ProgramForecast(
                 program=program,
                 interactions=interactions,
                 flops=float(interactions)
-                * sweep.flops_per_interaction(spec, program.width, classes, shape),
+                * plan.flops_per_interaction(spec, program.width, classes, shape),
                 memory=held,
                 seconds=work / (EFFICIENCY * speed) + COMPILE_SECONDS,
             )

@@ -23,13 +23,13 @@ from pathlib import Path
 from absl import flags, logging
 from tqdm import tqdm
 
-from launch import config
+from launch import cli
 from mnist_horizon import tasks
-from mnist_horizon.spec import SweepError, SweepSpec
+from mnist_horizon.sweeps.spec import SweepError, SweepSpec
 
 LOG = standard_logging.getLogger("mnist_horizon")
 
-CONFIG = config.define()
+CONFIG = cli.define()
 WORKDIR = flags.DEFINE_string("workdir", None, "Where results, policies and checkpoints go.")
 DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Print programs, cost and expected time; run nothing."
@@ -48,12 +48,14 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
     del argv
     _log_plainly()
-    spec = config.spec(CONFIG.value)
+    spec = cli.spec(CONFIG.value)
     if not WORKDIR.value:
         raise SweepError("--workdir: name the folder for the results")
     # Only now, so that wrong settings are answered in half the time.
     from launch import forecast
-    from mnist_horizon import devices, hosts, runner
+    from mnist_horizon import devices
+    from mnist_horizon.devices import hosts
+    from mnist_horizon.sweeps import runner
 
     devices.use_cpu_cores()
     hosts.start(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
@@ -67,28 +69,28 @@ def main(argv: Sequence[str]) -> int:
         print(forecast.describe(spec, task, costs))
         print(f"peak memory of this process so far: {forecast.size(_peak_bytes())}")
     if DRY_RUN.value:
-        return config.DONE
+        return cli.DONE
     try:
         only = PROGRAMS.value or None
         outcome = runner.run_sweep(spec, folder, task, CHECKPOINT_SECONDS.value, only)
     except runner.Interrupted:
         LOG.info("interrupted: all is saved, the same command goes on")
-        return config.INTERRUPTED
+        return cli.INTERRUPTED
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         reason = f"{place}{error.strerror}" if error.strerror else str(error)
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = f"make room in {folder}" if is_full else f"see to {folder}"
         LOG.error("error: %s: %s, and the same command goes on", reason, remedy)
-        return config.CANNOT_WRITE
+        return cli.CANNOT_WRITE
     for program in outcome.busy:
         LOG.info("%s is left to the process that works on it", program)
     LOG.info("results in %s; peak memory %s", folder / "results", forecast.size(_peak_bytes()))
     if outcome.diverged:
         runs = ", ".join(f"{run} (update {at})" for run, at in outcome.diverged.items())
         LOG.error("error: not finite, so stopped: %s: try a lower learning rate", runs)
-        return config.FAILED
-    return config.DONE
+        return cli.FAILED
+    return cli.DONE
 
 
 def _check(folder: Path, spec: SweepSpec) -> None:
@@ -97,7 +99,7 @@ def _check(folder: Path, spec: SweepSpec) -> None:
     Raises:
         SweepError: it holds another sweep or cannot be written, or lacks one of `--programs`.
     """
-    from mnist_horizon import workdir
+    from mnist_horizon.sweeps import workdir
 
     workdir.check(folder, spec)
     placed = {path.stem for path in folder.glob("programs/*.json")}
@@ -124,4 +126,4 @@ def _peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    config.run(main)
+    cli.run(main)

@@ -6,9 +6,10 @@ from typing import Any
 
 import jax
 
-from launch import config as launch_config
-from mnist_horizon import runner, tasks
+from launch import cli as launch_config
+from mnist_horizon import tasks
 from mnist_horizon.results import SCHEMA, read_results
+from mnist_horizon.sweeps import runner
 from tests.mnist_horizon.test_adapters import needs_gymnax
 
 README = Path(__file__).parent.parent / "README.md"

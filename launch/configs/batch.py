@@ -13,8 +13,7 @@ of B steps up to B = 512, four of 512 beyond.
 
 import ml_collections
 
-from launch.config import choose
-from launch.configs import horizon, quickstart
+from launch.configs import choose, horizon, quickstart
 
 SIZES = ("32", "64", "128", "256", "512", "1024", "2048")
 BASES = {"mnist": horizon, "digits": quickstart}

@@ -11,7 +11,7 @@ MNIST comes from tensorflow-datasets, or with `--config.task.data_dir=FOLDER` fr
 
 import ml_collections
 
-from launch.config import default_config
+from launch.configs import default_config
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -12,8 +12,7 @@ digits.
 
 import ml_collections
 
-from launch.config import choose
-from launch.configs import horizon, quickstart
+from launch.configs import choose, horizon, quickstart
 
 BASES = {"mnist": horizon, "digits": quickstart}
 RATES = {

@@ -9,7 +9,7 @@ runs, none short of a return of 0.85; knees near 16; a free exponent whose inter
 
 import ml_collections
 
-from launch.config import default_config
+from launch.configs import default_config
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -8,7 +8,7 @@ width 8 under dense rewards.
 
 import ml_collections
 
-from launch.config import default_config
+from launch.configs import default_config
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -13,8 +13,7 @@ about 10 at a return of 0.85. Delays go up to 16, whose best horizon is near 26.
 
 import ml_collections
 
-from launch.config import choose
-from launch.configs import horizon, quickstart
+from launch.configs import choose, horizon, quickstart
 
 BASES = {"mnist": horizon, "digits": quickstart}
 

@@ -14,8 +14,7 @@ of a task.
 
 import ml_collections
 
-from launch.config import choose
-from launch.configs import horizon
+from launch.configs import choose, horizon
 
 TEACHERS = {"teacher4": 4, "teacher10": 10}
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.synthetic import Design, Noise, PowerLawTruth, simulate
+from analysis.laws.synthetic import Design, Noise, PowerLawTruth, simulate
 from mnist_horizon.results import NOISE_SCHEMA, write_results
 
 TRUTH = PowerLawTruth(n_c=0.4, knee=12.0, middle=1e8, link_slope=0.6)

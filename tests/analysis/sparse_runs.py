@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.sparsity import JointMean
+from analysis.laws.schedule import JointMean
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.schedules import parse
 

@@ -13,7 +13,7 @@ from analysis.coverage import (
     horizon_targets,
     power_law_targets,
 )
-from analysis.synthetic import Design, HorizonTruth, write_workdir
+from analysis.laws.synthetic import Design, HorizonTruth, write_workdir
 from mnist_horizon.results import read_results
 from tests.analysis.report_sweeps import TRUTH
 from tests.launch import commands

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import claims, command, report, wording
-from analysis.synthetic import Design
+from analysis import command, report
+from analysis.laws.synthetic import Design
+from analysis.page import claims, wording
 from mnist_horizon.results import NOISE_SCHEMA, ResultsError, write_results
 from tests.analysis.report_sweeps import DESIGN, TRUTH, noise_rows, sweep_frame, write_sweep
 from tests.launch import commands

@@ -7,7 +7,7 @@ import pytest
 from nbclient import NotebookClient
 
 import analysis
-from analysis.synthetic import Design
+from analysis.laws.synthetic import Design
 from tests.analysis.report_sweeps import sweep_frame, write_sweep
 
 TOUR = Path(analysis.__file__).with_name("tour.ipynb")

@@ -16,7 +16,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["mnist_horizon.runner", "ml_collections.config_flags"])
+_FORKS.set_forkserver_preload(["mnist_horizon.sweeps.runner", "ml_collections.config_flags"])
 
 
 @dataclass

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from launch import bench_sweep, config
-from launch.bench_cases import Case
-from mnist_horizon import results, sweep
-from mnist_horizon.spec import SweepError
+from launch import cli
+from launch.benchmarks import efficiency
+from launch.benchmarks.cases import Case
+from mnist_horizon import results
+from mnist_horizon.sweeps import plan
+from mnist_horizon.sweeps.spec import SweepError
 from tests.launch import commands
 
 MODULE = "launch.bench"
@@ -23,7 +25,7 @@ def bench(folder: Path, *arguments: str) -> dict[str, Any]:
     file = folder / "bench.json"
     fast = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
     command = commands.start(folder, *arguments, f"--json={file}", module=MODULE, environment=fast)
-    assert command.wait() == config.DONE, command.err
+    assert command.wait() == cli.DONE, command.err
     return {**json.loads(file.read_text()), "printed": command.out}
 
 
@@ -38,7 +40,7 @@ def test_cases_are_measured(tmp_path: Path) -> None:
         (4, "4 seeds"),
     ]
     assert report["cold_start_seconds"] > 0.5  # importing JAX alone takes longer
-    flops = sweep.flops_per_interaction(
+    flops = plan.flops_per_interaction(
         Case("mlp", 1, 2, 4, 1, 16, "f32", 1).spec(), 2, 10, (28, 28)
     )
     for case in cases:
@@ -96,7 +98,7 @@ WRONG = {
 @pytest.mark.parametrize(("arguments", "message"), WRONG.values(), ids=WRONG.keys())
 def test_bad_input_is_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
     command = commands.run(tmp_path, *arguments, module=MODULE)
-    assert command.wait() == config.BAD_INPUT, command.err
+    assert command.wait() == cli.BAD_INPUT, command.err
     (line,) = command.err.splitlines()
     assert line.startswith("error: ")
     assert message in line
@@ -147,7 +149,7 @@ def row(run: str, updates: int) -> dict[str, Any]:
 def test_efficiency_is_the_steady_time_over_the_wall_time(tmp_path: Path) -> None:
     programs = {"a": (5.0, 2.0, 1.0), "b": (7.0, 0.5, 3.0)}
     ended = finished_sweep(tmp_path, programs)
-    found = bench_sweep.efficiency(tmp_path)
+    found = efficiency.efficiency(tmp_path)
     wall = 5 + 7 + 16 * (2 + 0.5) + 5 * (1 + 3)
     assert found["wall_seconds"] == pytest.approx(wall) == ended - BEGAN
     flops = 2 * 2 * 16 * BATCH * FLOPS
@@ -162,16 +164,16 @@ def test_efficiency_is_the_steady_time_over_the_wall_time(tmp_path: Path) -> Non
     assert found["evaluation_seconds"] == pytest.approx(5 * (1 + 3))
     shares = [16 * 2.5 / wall, 20 / wall, 12 / wall]
     text = "{:.2f}; of the wall time: evaluations {:.2f}, compilation, files and all else {:.2f}"
-    assert bench_sweep.describe(found).endswith(text.format(*shares))
+    assert efficiency.describe(found).endswith(text.format(*shares))
 
 
 def test_a_sweep_that_was_continued_begins_with_its_first_line(tmp_path: Path) -> None:
     ended = finished_sweep(tmp_path, {"a": (5.0, 2.0, 1.0)})
     os.utime(tmp_path / "sweep.json", (ended, ended))
-    found = bench_sweep.efficiency(tmp_path)
+    found = efficiency.efficiency(tmp_path)
     assert found["is_continued"]
     assert found["wall_seconds"] == pytest.approx(16 * 2 + 5)  # all but the compilation
-    assert "continued" in bench_sweep.describe(found)
+    assert "continued" in efficiency.describe(found)
 
 
 def test_a_pause_does_not_move_the_steady_state(tmp_path: Path) -> None:
@@ -181,7 +183,7 @@ def test_a_pause_does_not_move_the_steady_state(tmp_path: Path) -> None:
     for line in lines[2:]:
         line["time"] += 3600
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (program,) = bench_sweep.efficiency(tmp_path)["programs"]
+    (program,) = efficiency.efficiency(tmp_path)["programs"]
     assert program["steady_flops"] == pytest.approx(2 * BATCH * FLOPS / 2, rel=0.1)
 
 
@@ -190,7 +192,7 @@ def test_a_sweep_that_is_not_done_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "programs" / "a.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "done": False}))
     with pytest.raises(SweepError, match="a is not done"):
-        bench_sweep.efficiency(tmp_path)
+        efficiency.efficiency(tmp_path)
 
 
 def test_a_sweep_too_short_to_tell_is_refused(tmp_path: Path) -> None:
@@ -198,7 +200,7 @@ def test_a_sweep_too_short_to_tell_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "progress.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
     with pytest.raises(SweepError, match="a has too little in progress"):
-        bench_sweep.efficiency(tmp_path)
+        efficiency.efficiency(tmp_path)
 
 
 PEER = {

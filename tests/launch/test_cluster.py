@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from launch import config
+from launch import cli
 from tests.launch import commands
 from tests.launch.test_hosts import ended, start_pair
 
@@ -67,7 +67,7 @@ def test_a_jobset_restarts_what_was_interrupted_and_nothing_else(name: str) -> N
     assert spec["backoffLimit"] == 0, "one host alone can't go on"
     (rule,) = spec["podFailurePolicy"]["rules"]
     assert rule["onExitCodes"]["containerName"] == container(name)["name"]
-    assert rule["onExitCodes"]["values"] == [config.FAILED, config.BAD_INPUT]
+    assert rule["onExitCodes"]["values"] == [cli.FAILED, cli.BAD_INPUT]
     assert pod["restartPolicy"] == "Never", "else the policy for exit codes is refused"
     mounted = {mount["name"] for mount in container(name)["volumeMounts"]}
     assert mounted == {volume["name"] for volume in pod["volumes"]}
@@ -91,7 +91,7 @@ def test_the_command_of_the_hosts_runs(tmp_path: Path) -> None:
         if not argument.startswith(("--coordinator", "--workdir", "--process_id"))
     ]
     pair = start_pair(tmp_path, *kept, f"--workdir={tmp_path / 'w'}", "--dry_run")
-    assert ended(pair) == [config.DONE] * 2, [command.err for command in pair]
+    assert ended(pair) == [cli.DONE] * 2, [command.err for command in pair]
     assert "expected time" in pair[0].out
     said = [line for line in pair[1].out.splitlines() if "Gloo" not in line]
     assert said == [], "only the first process speaks"

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from launch import config
-from mnist_horizon.spec import SweepError, SweepSpec, spec_from
+from launch import cli
+from launch.configs import default_config
+from mnist_horizon.sweeps.spec import SweepError, SweepSpec, spec_from
 
-DIGITS = {**config.default_config().to_dict(), "task": {"name": "digits"}}
+DIGITS = {**default_config().to_dict(), "task": {"name": "digits"}}
 TEACHER = {
     **DIGITS,
     "task": {"name": "teacher", "temperature": 0.5, "label_noise": 0.1, "seed": 3},
@@ -125,7 +126,7 @@ def test_the_loader_takes_what_the_spec_takes(data: st.DataObject, value: Any) -
         config_dict = ml_collections.ConfigDict(fields)
     except ValueError:  # a dot in a name: the config file itself fails, and says so
         return
-    directly, by_loader = outcome(spec_from, fields), outcome(config.spec, config_dict)
+    directly, by_loader = outcome(spec_from, fields), outcome(cli.spec, config_dict)
     assert isinstance(by_loader, str) if isinstance(directly, str) else by_loader == directly
 
 

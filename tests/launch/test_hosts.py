@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from launch import config
+from launch import cli
 from mnist_horizon import results
 from tests.launch import commands
 from tests.launch.test_sweep import LONGER, TINY, is_checkpointed, wait_until
-from tests.mnist_horizon.sweeps import outputs, records
+from tests.mnist_horizon.small_sweeps import outputs, records
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ def run_alone(folder: Path, count: int, *arguments: str) -> Path:
         *(*arguments, f"--workdir={workdir}"),
         environment=with_devices(count),
     )
-    assert command.wait(MINUTES) == config.DONE, command.err
+    assert command.wait(MINUTES) == cli.DONE, command.err
     return workdir
 
 
@@ -63,7 +63,7 @@ def test_two_processes_equal_one_with_as_many_devices(alone: Path, tmp_path: Pat
     """The cut is the same, so every byte is; each run is written once."""
     workdir = tmp_path / "w"
     pair = start_pair(tmp_path, *TINY, f"--workdir={workdir}")
-    assert ended(pair) == [config.DONE] * 2, [command.err for command in pair]
+    assert ended(pair) == [cli.DONE] * 2, [command.err for command in pair]
     assert outputs(workdir) == outputs(alone)
     ours, theirs = records(workdir), records(alone)
     assert {k: v["cut"] for k, v in ours.items()} == {k: v["cut"] for k, v in theirs.items()}
@@ -90,7 +90,7 @@ def test_runs_that_do_not_fill_the_devices_equal_one_device(
     """
     workdir = tmp_path / "w"
     pair = start_pair(tmp_path, *TINY, *axes, f"--workdir={workdir}")
-    assert ended(pair) == [config.DONE] * 2, [command.err for command in pair]
+    assert ended(pair) == [cli.DONE] * 2, [command.err for command in pair]
     ours = results.read_results(workdir).frame
     theirs = results.read_results(run_alone(tmp_path, 1, *TINY, *axes)).frame
     assert list(ours["run_id"]) == list(theirs["run_id"])
@@ -115,13 +115,13 @@ def test_when_one_process_is_stopped_all_stop_and_go_on(
     os.kill(pair[1].process.pid or 0, sign)
     codes = ended(pair)
     if sign == signal.SIGTERM:
-        assert codes == [config.INTERRUPTED] * 2, [command.err for command in pair]
+        assert codes == [cli.INTERRUPTED] * 2, [command.err for command in pair]
         assert pair[0].err.splitlines()[-1].startswith("interrupted: all is saved")
     else:
-        assert config.DONE not in codes
+        assert cli.DONE not in codes
     assert outputs(tmp_path / "w") != outputs(alone)
     again = start_pair(tmp_path / "again", *arguments)
-    assert ended(again) == [config.DONE] * 2, [command.err for command in again]
+    assert ended(again) == [cli.DONE] * 2, [command.err for command in again]
     assert "goes on at update" in again[0].err
     assert outputs(tmp_path / "w") == outputs(alone)
 
@@ -129,7 +129,7 @@ def test_when_one_process_is_stopped_all_stop_and_go_on(
 def test_what_one_process_refuses_ends_both(alone: Path, tmp_path: Path) -> None:
     before = outputs(alone)
     pair = start_pair(tmp_path, *TINY, "--config.baseline=none", f"--workdir={alone}")
-    assert ended(pair) == [config.BAD_INPUT] * 2, [command.err for command in pair]
+    assert ended(pair) == [cli.BAD_INPUT] * 2, [command.err for command in pair]
     for command in pair:
         line = command.err.splitlines()[-1]
         assert "baseline: 'expected_reward' -> 'none'" in line

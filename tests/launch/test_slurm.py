@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from launch import config, slurm_status
-from mnist_horizon import memory, tasks
+from launch import cli
+from launch.slurm import status
+from mnist_horizon import tasks
+from mnist_horizon.devices import memory
 from tests.launch import cluster, commands
 from tests.launch.test_sweep import TINY, wait_until
-from tests.mnist_horizon.sweeps import outputs, records, tiny
+from tests.mnist_horizon.small_sweeps import outputs, records, tiny
 
 MINUTES = 600.0
 
@@ -33,7 +35,7 @@ def test_bad_input_is_one_line(arguments: tuple[str, ...], said: str, tmp_path: 
     workdir = tmp_path / "w"
     named = [argument.replace("=W", f"={workdir}") for argument in arguments]
     command = commands.run(tmp_path, *named, module="launch.slurm")
-    assert command.wait() == config.BAD_INPUT
+    assert command.wait() == cli.BAD_INPUT
     (line,) = command.err.splitlines()
     assert said in line
     assert not workdir.exists()
@@ -46,7 +48,7 @@ def test_where_slurm_is_not_one_line_says_so(tmp_path: Path) -> None:
         module="launch.slurm",
         environment={"PATH": str(tmp_path)},
     )
-    assert command.wait() == config.BAD_INPUT
+    assert command.wait() == cli.BAD_INPUT
     assert command.err.splitlines()[-1].startswith("error: SLURM took no job: ")
     assert "Traceback" not in command.err
     assert not [*(tmp_path / "w").glob("slurm/*/tasks.json")]
@@ -64,7 +66,7 @@ def test_a_dry_run_packs_programs_by_their_work_and_writes_nothing(tmp_path: Pat
         *("--slurm.sbatch=account=ours",),
         module="launch.slurm",
     )
-    assert command.wait(MINUTES) == config.DONE, command.err
+    assert command.wait(MINUTES) == cli.DONE, command.err
     *jobs, sbatch = command.out.splitlines()
     assert [line.split(":")[0] for line in jobs] == ["task 0", "task 1"]
     assert all(line.count("w256-") == 1 for line in jobs), "the large ones are shared out"
@@ -101,7 +103,7 @@ def test_every_state_is_counted_with_its_reasons(
     )
     squeue.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    found = slurm_status.states(tmp_path, slurm_status.Queue.ask(tmp_path))
+    found = status.states(tmp_path, status.Queue.ask(tmp_path))
     assert {program.program_id: program.state for program in found} == {
         "a": "done",
         "b": "running",
@@ -110,7 +112,7 @@ def test_every_state_is_counted_with_its_reasons(
         "e": "queued",
         "f": "not submitted",
     }
-    header, *rows = slurm_status.describe(found).splitlines()
+    header, *rows = status.describe(found).splitlines()
     assert header.split() == ["programs", "runs"]
     assert [row.rsplit(maxsplit=2) for row in rows[:5]] == [
         ["done", "1", "2"],
@@ -143,7 +145,7 @@ class Cluster:
             module="launch.slurm",
             environment=self._environment,
         )
-        assert command.wait(MINUTES) == config.DONE, command.err
+        assert command.wait(MINUTES) == cli.DONE, command.err
         return command.out
 
     def submit(self, *arguments: str) -> str:
@@ -184,7 +186,7 @@ def alone(slurm: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Pa
     del slurm  # where there is none, nothing need be run
     folder = tmp_path_factory.mktemp("alone")
     command = commands.run(folder / "io", *SPLIT, f"--workdir={folder / 'w'}")
-    assert command.wait(MINUTES) == config.DONE, command.err
+    assert command.wait(MINUTES) == cli.DONE, command.err
     return folder / "w"
 
 
@@ -250,7 +252,7 @@ def test_a_job_of_two_processes_works_on_each_program_together(
     command = commands.start(
         tmp_path / "io", *TINY, f"--workdir={tmp_path / 'alone'}", environment=two
     )
-    assert command.wait(MINUTES) == config.DONE, command.err
+    assert command.wait(MINUTES) == cli.DONE, command.err
     assert outputs(on.workdir) == outputs(tmp_path / "alone")
 
 

@@ -18,12 +18,14 @@ from pathlib import Path
 
 import pytest
 
-from launch import config
+from launch import cli
 from launch.forecast import forecast
-from mnist_horizon import devices, memory, results, sweep, tasks
+from mnist_horizon import devices, results, tasks
+from mnist_horizon.devices import memory
 from mnist_horizon.networks import backward_flops, forward_flops
+from mnist_horizon.sweeps import plan
 from tests.launch import commands
-from tests.mnist_horizon.sweeps import outputs, records, tiny
+from tests.mnist_horizon.small_sweeps import outputs, records, tiny
 
 SMOKE = "--config=launch/configs/smoke.py"
 TINY = (
@@ -44,7 +46,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The working directory of a tiny sweep that nothing interrupted."""
     folder = tmp_path_factory.mktemp("finished")
     command = commands.run(folder / "io", *TINY, f"--workdir={folder / 'w'}")
-    assert command.wait() == config.DONE, command.err
+    assert command.wait() == cli.DONE, command.err
     assert f"results in {folder}/w/results; peak memory" in command.err
     return folder / "w"
 
@@ -52,7 +54,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_second_call_says_that_all_is_done(finished: Path, tmp_path: Path) -> None:
     before = outputs(finished)
     command = commands.run(tmp_path, *TINY, f"--workdir={finished}")
-    assert command.wait() == config.DONE, command.err
+    assert command.wait() == cli.DONE, command.err
     assert "4 runs in 1 programs; 4 runs are done already" in command.err
     assert outputs(finished) == before
 
@@ -62,14 +64,14 @@ def test_a_results_folder_from_elsewhere_goes_on(finished: Path, tmp_path: Path)
     command = commands.run(
         tmp_path, *TINY, "--config.horizons=(1.0,3.0,7.0,15.0)", f"--workdir={moved}"
     )
-    assert command.wait() == config.DONE, command.err
+    assert command.wait() == cli.DONE, command.err
     assert results.read_results(moved).frame["run_id"].nunique() == 8
     assert outputs(finished).items() <= outputs(moved).items()
 
 
 def test_another_sweep_is_refused(finished: Path, tmp_path: Path) -> None:
     command = commands.run(tmp_path, *TINY, "--config.baseline=none", f"--workdir={finished}")
-    assert command.wait() == config.BAD_INPUT
+    assert command.wait() == cli.BAD_INPUT
     (line,) = command.err.splitlines()
     assert "baseline: 'expected_reward' -> 'none'" in line
 
@@ -77,7 +79,7 @@ def test_another_sweep_is_refused(finished: Path, tmp_path: Path) -> None:
 def test_a_dry_run_prints_the_cost_and_writes_nothing(tmp_path: Path) -> None:
     workdir = tmp_path / "w"
     command = commands.run(tmp_path, SMOKE, f"--workdir={workdir}", "--dry_run")
-    assert command.wait() == config.DONE, command.err
+    assert command.wait() == cli.DONE, command.err
     assert not workdir.exists()
     header, *rows = command.out.splitlines()
     assert header.split() == [
@@ -117,7 +119,7 @@ def test_a_forecast_is_of_what_is_missing(finished: Path) -> None:
         layout = devices.choose_layout(len(cost.program.seeds), 2, 1)
         need = memory.need(spec, width, task.task).of(layout.groups, layout.runs_per_group)
         assert cost.memory == need + memory.data_bytes(task.task)
-        slower = interactions * sweep.ELEMENTWISE_FLOPS / 1e11
+        slower = interactions * plan.ELEMENTWISE_FLOPS / 1e11
         assert cost.seconds > slower
 
 
@@ -130,7 +132,7 @@ def test_paper_py_can_be_afforded(mnist_dir: Path, tmp_path: Path) -> None:
         f"--workdir={tmp_path / 'w'}",
         "--dry_run",
     )
-    assert command.wait() == config.DONE, command.err
+    assert command.wait() == cli.DONE, command.err
     assert not (tmp_path / "w").exists()
     total = re.split(r"\s{2,}", next(r for r in command.out.splitlines() if "total" in r).strip())
     assert total[:3] == ["total", "792", f"{792 * 4_194_304:,}"]
@@ -141,15 +143,15 @@ def test_paper_py_can_be_afforded(mnist_dir: Path, tmp_path: Path) -> None:
 
 def test_sigterm_ends_with_code_3_and_the_command_goes_on(tmp_path: Path) -> None:
     whole = commands.run(tmp_path / "io", *LONGER, f"--workdir={tmp_path / 'whole'}")
-    assert whole.wait() == config.DONE, whole.err
+    assert whole.wait() == cli.DONE, whole.err
     arguments = (*LONGER, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
     command = commands.start(tmp_path, *arguments)
     wait_until(lambda: is_checkpointed(tmp_path / "w"))
     os.kill(command.process.pid or 0, signal.SIGTERM)
-    assert command.wait() == config.INTERRUPTED, command.err
+    assert command.wait() == cli.INTERRUPTED, command.err
     assert command.err.splitlines()[-1] == ("interrupted: all is saved, the same command goes on")
     again = commands.run(tmp_path, *arguments)
-    assert again.wait() == config.DONE, again.err
+    assert again.wait() == cli.DONE, again.err
     assert "goes on at update" in again.err
     assert outputs(tmp_path / "w") == outputs(tmp_path / "whole")
 
@@ -205,7 +207,7 @@ def kill_at_random(
             if command.process.exitcode != -signal.SIGKILL:
                 break
             spent += 1
-        assert command.process.exitcode == config.DONE, command.err
+        assert command.process.exitcode == cli.DONE, command.err
         assert outputs(workdir) == expected
         for line in progress.read_text().splitlines():
             json.loads(line)
@@ -220,7 +222,7 @@ def test_killed_three_times_equals_uninterrupted(finished: Path, tmp_path: Path)
 @pytest.mark.slow
 def test_killed_twenty_times_equals_uninterrupted(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
-    assert commands.run(tmp_path / "io", SMOKE, f"--workdir={whole}").wait() == config.DONE
+    assert commands.run(tmp_path / "io", SMOKE, f"--workdir={whole}").wait() == cli.DONE
     kill_at_random(tmp_path, 20, (SMOKE,), outputs(whole))
 
 
@@ -241,7 +243,7 @@ def test_two_processes_take_different_programs(tmp_path: Path) -> None:
     wait_until(lambda: len(set(begun())) == 2)
     for command in both:
         command.process.terminate()
-    assert [command.wait() for command in both] == [config.INTERRUPTED] * 2, [c.err for c in both]
+    assert [command.wait() for command in both] == [cli.INTERRUPTED] * 2, [c.err for c in both]
     assert sorted(begun()) == sorted(records(tmp_path / "w")), "a program was begun twice"
 
 
@@ -252,14 +254,14 @@ def test_the_claim_of_a_killed_process_is_free(tmp_path: Path) -> None:
     killed = commands.start(tmp_path / "killed", *arguments)
     wait_until(lambda: is_checkpointed(tmp_path / "w"))
     beside = commands.run(tmp_path / "beside", *arguments)
-    assert beside.wait() == config.DONE, beside.err
+    assert beside.wait() == cli.DONE, beside.err
     assert "is left to the process that works on it" in beside.err
     killed.process.kill()
     killed.wait()
     again = commands.start(tmp_path / "again", *arguments)
     wait_until(lambda: "goes on at update" in again.err)
     again.process.terminate()
-    assert again.wait() == config.INTERRUPTED, again.err
+    assert again.wait() == cli.INTERRUPTED, again.err
 
 
 @pytest.fixture
@@ -291,7 +293,7 @@ def test_a_full_disk_is_said_in_a_line_and_loses_nothing(
         while command.process.is_alive():  # what it deletes makes room again
             fill(small_disk / "ballast")
             command.process.join(0.05)
-    assert command.wait() == config.CANNOT_WRITE, command.err
+    assert command.wait() == cli.CANNOT_WRITE, command.err
     last = command.err.splitlines()[-1]
     assert last.startswith("error: ")
     assert "No space left" in last
@@ -299,7 +301,7 @@ def test_a_full_disk_is_said_in_a_line_and_loses_nothing(
     assert "Traceback" not in command.err
     (small_disk / "ballast").unlink()
     again = commands.run(tmp_path, *arguments)
-    assert again.wait() == config.DONE, again.err
+    assert again.wait() == cli.DONE, again.err
     if moment == "start":
         assert outputs(workdir) == outputs(finished)
     else:
@@ -318,7 +320,7 @@ def fill(path: Path) -> None:
 def test_a_run_that_is_not_finite_ends_with_code_1_and_is_named(tmp_path: Path) -> None:
     rates = "--config.optimizer.learning_rates=(1e38,)"
     command = commands.run(tmp_path, *TINY, rates, f"--workdir={tmp_path / 'w'}")
-    assert command.wait() == config.FAILED, command.err
+    assert command.wait() == cli.FAILED, command.err
     last = command.err.splitlines()[-1]
     assert last.startswith("error: not finite, so stopped: digits-mlp1-w4-h1-dense-lr1000")
     assert "-s0 (update 1)" in last
@@ -339,7 +341,7 @@ def test_a_terminal_shows_one_bar(tmp_path: Path) -> None:
     shown += _read(ours)
     os.close(theirs)
     os.close(ours)
-    assert command.wait() == config.DONE, shown
+    assert command.wait() == cli.DONE, shown
     bars = [part for part in re.split(r"[\r\n]", shown.decode()) if "%|" in part]
     assert bars, shown
     (program,) = records(tmp_path / "w")

@@ -1,0 +1,359 @@
+"""Learning curves as the power law needs them: averaged over seeds, on one grid, weighted.
+
+- Rows are placed where a curve has the mean that they report (`thresholds.place_in_interval`) and
+  read off, linearly in log E, on a grid that all runs share.
+- **Early training is left out**: a size's curve begins at 1/64 of its training, as in the paper,
+  and not before its averaged return has gone 3/4 of the way from the lowest return of all sizes to
+  its own highest. The law holds of learning, not of what goes before it: at long horizons the
+  return stays near chance for much longer than 1/64 of training. In simulations with transients
+  that 1/64 leaves in (mean bias of alpha_E up to 25%, +8% for a slow fade) it stays under 3%.
+- A curve ends where its first seed ends: the mean beyond would be over the seeds that stopped last.
+- **Points are weighted by their noise**, var R = floor^2 + (shift * dR/dlogE)^2: evaluation noise
+  and seeds that are ahead or behind in log E. Both numbers are measured from the spread over seeds.
+- Where a size was run with several learning rates, a seed's run is the one at the rate that has the
+  highest return, averaged over log E, on the *other* seeds. (The best of noisy runs is too good by
+  the noise.)
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+from sklearn.isotonic import isotonic_regression
+
+from analysis.data.crossings import place_in_interval
+from mnist_horizon.results import RUN_COLUMNS
+
+EARLY_SHARE = 1 / 64
+"""Share of training at its start that is left out of fits (the paper's)."""
+
+RISEN_SHARE = 3 / 4
+"""Share of its own rise before which a size's averaged return is early training too."""
+
+MINIMUM_SIZES = 3
+MINIMUM_SEEDS = 2
+
+_GRID_STEP = np.log(64) / 24
+_STUB_SHARE = 1 / 8
+_LEAST_FLOOR = 0.01  # of the mean variance over seeds
+_VARYING = (
+    *("run_id", "seed", "width", "parameters", "flops_per_interaction", "discount"),
+    *("learning_rate", "horizon"),
+)
+
+GROUP_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _VARYING)
+"""Columns that one fit holds fixed, beside the horizon."""
+
+
+Curve = tuple[np.ndarray, np.ndarray]
+"""log E and return of one run, both of shape [row]."""
+
+
+class FitError(ValueError):
+    """The law cannot be fitted; the message says in one line what is missing."""
+
+
+@dataclass(frozen=True)
+class SeedNoise:
+    """How far seeds differ, `var R = floor^2 + (shift dR/dlogE)^2`.
+
+    Attributes:
+        floor: standard deviation of the return of one seed at a point.
+        shift: standard deviation of log E by which a run is ahead or behind.
+    """
+
+    floor: float
+    shift: float
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Returns of all sizes at one horizon; arrays over points are of shape [point].
+
+    Attributes:
+        group: the columns held fixed, and the horizon.
+        parameters: N of each point.
+        interactions: E of each point.
+        seeds: the seeds, whether or not every size has each.
+        returns: return of each seed, NaN where a size lacks the seed, shape [seed, point].
+        variance: variance of one seed's return at each point, by `noise`, shape [point].
+        noise: how far seeds differ.
+        sizes: distinct N, shape [size].
+        flops_per_interaction: training FLOPs an interaction of each size, shape [size].
+        runs: runs used.
+        notes: one line for everything left out.
+    """
+
+    group: dict[str, Any]
+    parameters: np.ndarray
+    interactions: np.ndarray
+    seeds: tuple[int, ...]
+    returns: np.ndarray
+    variance: np.ndarray
+    noise: SeedNoise
+    sizes: np.ndarray
+    flops_per_interaction: np.ndarray
+    runs: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def horizon(self) -> float:
+        """Horizon length of these runs."""
+        return float(self.group["horizon"])
+
+    @property
+    def seeds_at(self) -> np.ndarray:
+        """Seeds at each point, shape [point]."""
+        return np.isfinite(self.returns).sum(axis=0)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Return averaged over seeds, shape [point]."""
+        return np.nanmean(self.returns, axis=0)
+
+    @property
+    def weight(self) -> np.ndarray:
+        """Inverse variance of the averaged return, shape [point]."""
+        return self.seeds_at / self.variance
+
+    def without_seed(self, seed: int) -> "Curves":
+        """The same points without one seed; sizes that had no other are left out."""
+        others = np.array([other != seed for other in self.seeds])
+        returns = self.returns[others]
+        kept = np.isfinite(returns).any(axis=0)
+        return replace(
+            self,
+            seeds=tuple(other for other in self.seeds if other != seed),
+            parameters=self.parameters[kept],
+            interactions=self.interactions[kept],
+            returns=returns[:, kept],
+            variance=self.variance[kept],
+        )
+
+
+def learning_curves(frame: pd.DataFrame) -> Curves:
+    """Prepare the runs of one group and horizon.
+
+    Args:
+        frame: tidy results; all columns but those of size, seed and learning rate hold one value.
+
+    Raises:
+        FitError: settings are mixed, or sizes or seeds are too few.
+    """
+    group = _single_group(frame)
+    frame, notes = _usable(frame)
+    _require_sizes_and_seeds(frame)
+    frame, learning_rate_notes = _one_learning_rate(frame)
+    last = np.log(float(frame["interactions"].max()))
+    seeds = sorted(frame["seed"].unique())
+    sizes = frame.groupby("parameters", as_index=False)["flops_per_interaction"].first()
+    per_size = []
+    for size in sizes["parameters"]:
+        rows = frame[frame["parameters"] == size]
+        curves = {i: _curve(rows[rows["seed"] == seed]) for i, seed in enumerate(seeds)}
+        curves, stubs = _without_stubs(curves)
+        notes += [f"seed {seeds[i]} of the size of {size} parameters {_STUB}" for i in stubs]
+        per_size.append(_on_grid(curves, len(seeds), last))
+    lowest = float(frame.groupby(["parameters", "interactions"])["return_mean"].mean().min())
+    per_size = [_once_risen(grid, values, lowest) for grid, values in per_size]
+    log_e = np.concatenate([grid for grid, _ in per_size])
+    if not log_e.size:
+        raise FitError(
+            "no interactions that all seeds of a size have gone through after the first 1/64 of"
+            " training: the power law needs runs that went on, with more evaluations"
+        )
+    returns = np.concatenate([values for _, values in per_size], axis=1)
+    parameters = np.repeat(sizes["parameters"].to_numpy(float), [len(g) for g, _ in per_size])
+    noise, variance = measure_noise(parameters, log_e, returns)
+    _require_movement(returns, variance)
+    return Curves(
+        group=group,
+        parameters=parameters,
+        interactions=np.exp(log_e),
+        seeds=tuple(int(seed) for seed in seeds),
+        returns=returns,
+        variance=variance,
+        noise=noise,
+        sizes=sizes["parameters"].to_numpy(float),
+        flops_per_interaction=sizes["flops_per_interaction"].to_numpy(float),
+        runs=sum(int(np.isfinite(values).any(axis=1).sum()) for _, values in per_size),
+        notes=tuple(notes + learning_rate_notes),
+    )
+
+
+_STUB = "left out: it ends before 1/8 of the training of the others"
+
+
+def measure_noise(
+    parameters: np.ndarray, log_interactions: np.ndarray, returns: np.ndarray
+) -> tuple[SeedNoise, np.ndarray]:
+    """How far seeds differ, and the variance of one seed's return at each point, shape [point].
+
+    floor and shift maximise the Gaussian likelihood of the seeds about their mean, summed over all
+    points; slopes are those of the averaged curves made monotone.
+
+    Args:
+        parameters: N of each point; the points of a size are contiguous, shape [point].
+        log_interactions: log E, increasing within a size, shape [point].
+        returns: shape [seed, point], NaN where a seed is missing.
+
+    Raises:
+        FitError: no size has two seeds, or seeds do not differ at all.
+    """
+    counts = np.isfinite(returns).sum(axis=0)
+    mean = np.nanmean(returns, axis=0)
+    slope = np.zeros_like(mean)
+    for size in np.unique(parameters):
+        here = parameters == size
+        if here.sum() > 1:
+            slope[here] = np.gradient(isotonic_regression(mean[here]), log_interactions[here])
+    freedom = counts - 1.0
+    if not freedom.any():
+        raise FitError("no size has two seeds: weights and intervals need the spread over seeds")
+    squares = np.nansum((returns - mean) ** 2, axis=0)
+    total = squares.sum() / freedom.sum()
+    if total <= 0:
+        raise FitError("the returns of all seeds are the same: weights need seeds that differ")
+
+    steepness = max(float(np.mean(slope**2)), 1e-300)
+
+    def noise(logs: np.ndarray) -> SeedNoise:
+        floor, shift = np.sqrt(total * np.exp(logs)).tolist()
+        return SeedNoise(floor, shift / math.sqrt(steepness))
+
+    def variance(logs: np.ndarray) -> np.ndarray:
+        found = noise(logs)
+        return found.floor**2 + (found.shift * slope) ** 2
+
+    def deviance(logs: np.ndarray) -> float:
+        expected = variance(logs)
+        return float(np.sum(freedom * np.log(expected) + squares / expected))
+
+    # Without a least floor, points that are flat by chance would outweigh all others.
+    bounds = [(np.log(_LEAST_FLOOR), np.log(10)), (np.log(1e-6), np.log(1e3))]
+    best = min(
+        (minimize(deviance, start, bounds=bounds) for start in ([-1.0, -1.0], [-4.0, 0.0])),
+        key=lambda result: result.fun,
+    )
+    return noise(best.x), variance(best.x)
+
+
+def _single_group(frame: pd.DataFrame) -> dict[str, Any]:
+    """Values of the columns held fixed; raises FitError where one of them varies."""
+    if frame.empty:
+        raise FitError("there are no rows: the power law needs runs of at least 3 sizes")
+    group = {}
+    for name in (*GROUP_COLUMNS, "horizon"):
+        if name not in frame:
+            continue
+        values = frame[name].unique()
+        if len(values) > 1:
+            raise FitError(f"{name} takes {len(values)} values: fit each on its own")
+        group[name] = values[0].item() if hasattr(values[0], "item") else values[0]
+    return group
+
+
+def _usable(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of runs without a NaN return, after the first interaction."""
+    spoilt = frame.loc[~np.isfinite(frame["return_mean"]), "run_id"].unique()
+    notes = [f"{len(spoilt)} runs left out, they have a return that is no number"]
+    frame = frame[(frame["interactions"] > 0) & ~frame["run_id"].isin(spoilt)]
+    if frame.empty:
+        raise FitError(
+            "no run has returns that are numbers throughout: look for runs that diverged"
+        )
+    return frame, notes if len(spoilt) else []
+
+
+def _require_sizes_and_seeds(frame: pd.DataFrame) -> None:
+    sizes = frame["parameters"].nunique()
+    if sizes < MINIMUM_SIZES:
+        raise FitError(
+            f"{sizes} network size{'s' * (sizes > 1)} with results: the power law needs at least"
+            f" {MINIMUM_SIZES} (add widths)"
+        )
+    if frame["seed"].nunique() < MINIMUM_SEEDS:
+        raise FitError(
+            "1 seed with results: weights and intervals come from the spread over seeds, which"
+            " needs at least 2, better 4 or more (add seeds)"
+        )
+
+
+def _require_movement(returns: np.ndarray, variance: np.ndarray) -> None:
+    mean = np.nanmean(returns, axis=0)
+    if np.ptp(mean) < 5 * np.sqrt(np.median(variance)):
+        raise FitError(
+            f"the return stays within {np.ptp(mean):.2g} after the first 1/64 of training, no more"
+            " than its noise: the power law needs runs that learn (a larger budget)"
+        )
+
+
+def _one_learning_rate(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """For each size and seed the runs at the learning rate that is best on the other seeds."""
+    if "learning_rate" not in frame:
+        return frame, []
+    if frame.groupby("parameters")["learning_rate"].nunique().max() == 1:
+        return frame, []
+    frame = frame.sort_values(["run_id", "interactions"])
+    step = np.log(frame["interactions"]).groupby(frame["run_id"]).diff().fillna(0.0)
+    table = frame.assign(step=step, area=step * frame["return_mean"])
+    runs = table.groupby(["parameters", "seed", "learning_rate"])
+    sums = runs[["area", "step"]].sum()
+    score = (sums["area"] / sums["step"]).where(sums["step"] > 0, runs["return_mean"].mean())
+    score = score.unstack("learning_rate")
+    size = score.groupby("parameters")
+    others = size.transform("sum") - score.fillna(0.0)
+    others = (others / (size.transform("count") - 1)).where(score.notna())
+    chosen = others.replace([np.inf, -np.inf], np.nan).fillna(score).idxmax(axis=1)
+    here = pd.MultiIndex.from_frame(frame[["parameters", "seed"]])
+    kept = frame["learning_rate"].to_numpy() == chosen.reindex(here).to_numpy()
+    return frame[kept], ["of several learning rates a seed's is the best on the other seeds"]
+
+
+def _curve(run: pd.DataFrame) -> Curve:
+    """log E and return of one run, in order."""
+    run = run.sort_values("interactions").drop_duplicates("interactions")
+    places = place_in_interval(run["interactions"].to_numpy(float))
+    return np.log(places), run["return_mean"].to_numpy(float)
+
+
+def _once_risen(
+    grid: np.ndarray, returns: np.ndarray, lowest: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The points of a size from where its averaged return, made monotone, has risen.
+
+    Args:
+        grid: log E, shape [point].
+        returns: shape [seed, point].
+        lowest: averaged return of any size before learning.
+    """
+    if not len(grid):
+        return grid, returns
+    mean = isotonic_regression(np.nanmean(returns, axis=0))
+    risen = mean >= lowest + RISEN_SHARE * (mean[-1] - lowest)
+    return grid[risen], returns[:, risen]
+
+
+def _without_stubs(curves: dict[int, Curve]) -> tuple[dict[int, Curve], list[int]]:
+    """The curves of a size by seed without those that stopped far before the others; and these."""
+    ends = {seed: log_e[-1] for seed, (log_e, _) in curves.items() if len(log_e)}
+    least = max(ends.values()) + np.log(_STUB_SHARE)
+    kept = {seed: curves[seed] for seed, end in ends.items() if end >= least}
+    return kept, [seed for seed in ends if seed not in kept]
+
+
+def _on_grid(curves: dict[int, Curve], seeds: int, last: float) -> tuple[np.ndarray, np.ndarray]:
+    """log E of a size's points, from 1/64 of its training to where its first seed ends; returns."""
+    longest = max(log_e[-1] for log_e, _ in curves.values())
+    start = max(longest + np.log(EARLY_SHARE), *(log_e[0] for log_e, _ in curves.values()))
+    end = min(log_e[-1] for log_e, _ in curves.values())
+    steps = np.arange(np.ceil((last - start) / _GRID_STEP), -1, -1)
+    grid = last - _GRID_STEP * steps
+    grid = grid[(grid >= start) & (grid <= end)]
+    returns = np.full((seeds, len(grid)), np.nan)
+    for seed, curve in curves.items():
+        returns[seed] = np.interp(grid, *curve)
+    return grid, returns

@@ -1,0 +1,203 @@
+"""From fitted level sets to the constants of a law, with intervals over seeds.
+
+Level sets do not depend on what compute is, so one search serves both kinds of it: `"NE"`, the
+product of parameters and interactions, and `"flops"`, counted. Intervals leave out one seed at a
+time, of all sizes and horizons at once, so that what runs of a seed share stays together: an
+interval is `estimate +- t(seeds - 1) * jackknife error`, on the logarithm of what is positive.
+
+In simulations of 5 sizes with noise as real runs have it, 95% intervals held the truth in 92 to 98%
+of 100 draws with 3 seeds and in 90 to 96% of 250 with 4 seeds.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from analysis.laws.power.curves import Curves
+from analysis.laws.power.frontier import (
+    Frontier,
+    PowerLaw,
+    counted_law,
+    interpolated_flops,
+    numerical_frontier,
+    product_law,
+)
+from analysis.laws.power.level_fit import (
+    LevelFit,
+    LevelProblem,
+    pinned_loss,
+    require_identified,
+    search,
+    sobol_starts,
+)
+from analysis.stats.intervals import Interval, jackknife_error, jackknife_interval, profile_interval
+
+Compute = Literal["NE", "flops"]
+COMPUTES: tuple[Compute, ...] = ("NE", "flops")
+
+_FRONTIER_LEVELS = 64
+
+
+@dataclass(frozen=True)
+class LevelEstimate:
+    """Level sets of one horizon, or of several that share exponents, N_c and link.
+
+    Attributes:
+        curves: the data, the reference horizon first.
+        problem: the data as a least-squares problem.
+        fit: the best of all searches.
+        without_seed: arguments of the fit without each seed in turn, shape [seed, argument].
+    """
+
+    curves: tuple[Curves, ...]
+    problem: LevelProblem
+    fit: LevelFit
+    without_seed: np.ndarray
+
+    @property
+    def runs(self) -> int:
+        """Runs used."""
+        return sum(one.runs for one in self.curves)
+
+
+@dataclass(frozen=True)
+class Constants:
+    """A law, its frontier over the levels of the data, and its numbers with intervals.
+
+    Attributes:
+        law: of the reference horizon.
+        frontier: least compute of each level.
+        numbers: alpha_n, alpha_e, beta, n_c, e_c and optimal_size_exponent, the slope of log N*
+            against log C.
+        intervals: 95% intervals of these.
+        left_out: the numbers without each seed in turn, each of shape [seed].
+    """
+
+    law: PowerLaw
+    frontier: Frontier
+    numbers: dict[str, float]
+    intervals: dict[str, Interval]
+    left_out: dict[str, np.ndarray]
+
+
+def estimate_levels(curves: Sequence[Curves], generator: np.random.Generator) -> LevelEstimate:
+    """Search from all starts; then without each seed in turn, from the best fit.
+
+    Args:
+        curves: of one horizon, or of several of which the first is the reference.
+        generator: of the scrambled starts.
+
+    Raises:
+        FitError: the returns do not identify the level sets.
+    """
+    problem = LevelProblem.of(curves)
+    return estimate_from(curves, problem, sobol_starts(problem, generator))
+
+
+def estimate_from(
+    curves: Sequence[Curves], problem: LevelProblem, starts: np.ndarray
+) -> LevelEstimate:
+    """The same from given starts, shape [start, argument].
+
+    Raises:
+        FitError: the returns do not identify the level sets.
+    """
+    fit = search(problem, starts)
+    require_identified(problem, fit)
+    without = []
+    for seed in sorted({seed for one in curves for seed in one.seeds}):
+        others = [one.without_seed(seed) for one in curves]
+        again = LevelProblem.of(others, centre=(problem.centre_n, problem.centre_e))
+        without.append(search(again, fit.arguments[None]).arguments)
+    return LevelEstimate(tuple(curves), problem, fit, np.array(without))
+
+
+def constants(estimate: LevelEstimate, compute: Compute) -> Constants:
+    """The constants for a kind of compute; I = C on the frontier of the reference horizon."""
+    law, frontier, numbers = _law_at(estimate.fit.arguments, estimate, compute)
+    others = [_law_at(arguments, estimate, compute)[2] for arguments in estimate.without_seed]
+    left_out = {name: np.array([other[name] for other in others]) for name in numbers}
+    intervals = {
+        name: (jackknife_interval if name == "optimal_size_exponent" else positive_interval)(
+            number, left_out[name]
+        )
+        for name, number in numbers.items()
+    }
+    return Constants(law, frontier, numbers, intervals, left_out)
+
+
+def exponent_profiles(estimate: LevelEstimate) -> dict[str, Interval]:
+    """95% intervals of alpha_n and alpha_e from their profile likelihoods.
+
+    Everything else is fitted anew at each value; points of a run are no independent values, so the
+    profile is scaled to the jackknife error over seeds (`uncertainty.profile_interval`). It differs
+    from the interval of `constants` where the likelihood is lopsided. An end that is not reached
+    within the bounds of the search is 0 or infinite: the data do not determine it.
+    """
+    problem, fit = estimate.problem, estimate.fit
+    lower, upper = problem.bounds()
+    profiles = {}
+    for index, name in enumerate(("alpha_n", "alpha_e")):
+        best = float(fit.arguments[index])
+        low, high = profile_interval(
+            partial(_log_likelihood, estimate, index),
+            best,
+            jackknife_error(best, estimate.without_seed[:, index]),
+            len(estimate.without_seed),
+            (float(lower[index]), float(upper[index])),
+        )
+        profiles[name] = (
+            0.0 if low <= lower[index] else math.exp(low),
+            math.inf if high >= upper[index] else math.exp(high),
+        )
+    return profiles
+
+
+def _log_likelihood(estimate: LevelEstimate, index: int, value: float) -> float:
+    """Of independent points, with one argument held and all others fitted."""
+    return -0.5 * pinned_loss(estimate.problem, estimate.fit, index, value)
+
+
+def positive_interval(estimate: float, left_out: np.ndarray) -> Interval:
+    """Jackknife-t interval on the logarithm of a positive number; (0, inf) if boundless."""
+    with np.errstate(all="ignore"):
+        return jackknife_interval(
+            estimate, left_out, lambda x: float(np.log(x)), lambda x: float(np.exp(x))
+        )
+
+
+def product_law_at(arguments: np.ndarray, problem: LevelProblem) -> PowerLaw:
+    """The law with I = C = N * E on its frontier whose level sets have these arguments."""
+    alpha_n, alpha_e = np.exp(arguments[:2]).tolist()
+    log_crossing_n = float(arguments[2]) + problem.centre_n
+    return product_law(alpha_n, alpha_e, alpha_n * log_crossing_n - alpha_e * problem.centre_e)
+
+
+def _law_at(
+    arguments: np.ndarray, estimate: LevelEstimate, compute: Compute
+) -> tuple[PowerLaw, Frontier, dict[str, float]]:
+    """The law, its frontier over the levels of the reference's data, and its numbers."""
+    curves = estimate.curves[0]
+    law = product_law_at(arguments, estimate.problem)
+    levels = law.level(curves.parameters, curves.interactions)
+    grid = np.linspace(levels.min(), levels.max(), _FRONTIER_LEVELS)
+    if compute == "NE":
+        frontier = numerical_frontier(law, grid, lambda sizes: sizes)
+        exponent = law.alpha_e / (law.alpha_n + law.alpha_e)
+    else:
+        flops = interpolated_flops(curves.sizes, curves.flops_per_interaction)
+        frontier = numerical_frontier(law, grid, flops)
+        law, exponent = counted_law(law, frontier), frontier.size_exponent()
+    numbers = {
+        "alpha_n": law.alpha_n,
+        "alpha_e": law.alpha_e,
+        "beta": law.beta,
+        "n_c": law.n_c,
+        "e_c": law.e_c,
+        "optimal_size_exponent": exponent,
+    }
+    return law, frontier, numbers

@@ -1,0 +1,279 @@
+"""Least squares for the level sets of the power law, from many starts.
+
+What returns identify is the level `x = -log(u + v)` up to a monotone map, with
+
+    log u = alpha_N (nu - n),   log v = alpha_E (s_h - e),
+
+where n and e are log N and log E from their centres, nu is the log size at which u = v at the
+centre of e, and s_h the shift of log E_c at horizon h from that of the reference (0 there). The
+arguments are (log alpha_N, log alpha_E, nu, s_1, s_2, ...). The objective is summed, not averaged:
+with a mean over hundreds of points the default tolerances stop the search far from the optimum.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from scipy.linalg import block_diag
+from scipy.optimize import least_squares
+from scipy.stats import qmc
+
+from analysis.laws.power.curves import Curves, FitError
+from analysis.stats.monotone_link import LinkedFit, MonotoneLink, fit_link
+from analysis.stats.threads import on_one_thread
+
+STARTS = 64
+"""Starts of a search, points of a scrambled Sobol sequence (a power of 2)."""
+
+_EXPONENTS = (0.01, 20.0)
+_START_EXPONENTS = (0.1, 2.0)
+_BEYOND_SIZES = 15.0  # the crossover, in log N from the smallest and largest sizes
+_LARGEST_SHIFT = 25.0  # of log E_c between horizons
+_TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True)
+class LevelProblem:
+    """Averaged returns to be explained by levels; arrays of shape [point].
+
+    Attributes:
+        log_n: log N from `centre_n`.
+        log_e: log E from `centre_e`.
+        horizon: index of each point's horizon; 0 is the reference.
+        returns: averaged over seeds.
+        root_weight: inverse standard deviation of the averaged return.
+        centre_n: log N of the centre.
+        centre_e: log E of the centre.
+        own_links: each horizon has a link of its own, else all share one.
+    """
+
+    log_n: np.ndarray
+    log_e: np.ndarray
+    horizon: np.ndarray
+    returns: np.ndarray
+    root_weight: np.ndarray
+    centre_n: float
+    centre_e: float
+    own_links: bool = False
+
+    @classmethod
+    def of(
+        cls, curves: Sequence[Curves], centre: tuple[float, float] | None = None
+    ) -> "LevelProblem":
+        """The problem of one horizon, or of several of which the first is the reference.
+
+        The centre in log N and log E is that of the points, unless it is given.
+        """
+        log_n = np.log(np.concatenate([one.parameters for one in curves]))
+        log_e = np.log(np.concatenate([one.interactions for one in curves]))
+        centre_n, centre_e = centre or (float(log_n.mean()), float(log_e.mean()))
+        return cls(
+            log_n=log_n - centre_n,
+            log_e=log_e - centre_e,
+            horizon=np.repeat(np.arange(len(curves)), [len(one.parameters) for one in curves]),
+            returns=np.concatenate([one.mean for one in curves]),
+            root_weight=np.sqrt(np.concatenate([one.weight for one in curves])),
+            centre_n=centre_n,
+            centre_e=centre_e,
+        )
+
+    @property
+    def horizons(self) -> int:
+        """Number of horizons."""
+        return int(self.horizon[-1]) + 1
+
+    def levels(self, arguments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Levels, shape [point], and their derivatives, shape [point, argument]."""
+        alpha_n, alpha_e = np.exp(arguments[:2])
+        shifts = np.concatenate([[0.0], arguments[3:]])
+        size = alpha_n * (arguments[2] - self.log_n)
+        experience = alpha_e * (shifts[self.horizon] - self.log_e)
+        level = -np.logaddexp(size, experience)
+        share_n, share_e = np.exp(size + level), np.exp(experience + level)
+        derivatives = np.empty((len(level), len(arguments)))
+        derivatives[:, 0] = -share_n * size
+        derivatives[:, 1] = -share_e * experience
+        derivatives[:, 2] = -share_n * alpha_n
+        for i in range(1, self.horizons):
+            derivatives[:, 2 + i] = np.where(self.horizon == i, -share_e * alpha_e, 0.0)
+        return level, derivatives
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest arguments that a search may try, each of shape [argument]."""
+        low, high = np.log(_EXPONENTS)
+        shifts = np.full(self.horizons - 1, _LARGEST_SHIFT)
+        lower = [low, low, self.log_n.min() - _BEYOND_SIZES, *-shifts]
+        upper = [high, high, self.log_n.max() + _BEYOND_SIZES, *shifts]
+        return np.array(lower), np.array(upper)
+
+    def linked(self, arguments: np.ndarray) -> LinkedFit:
+        """The best monotone link at these arguments, its residuals and their Jacobian.
+
+        Where each horizon has its own, the link given is the reference's.
+        """
+        level, derivatives = self.levels(arguments)
+        if not self.own_links:
+            return fit_link(level, derivatives, self.returns, self.root_weight)
+        blocks = [np.flatnonzero(self.horizon == i) for i in range(self.horizons)]
+        parts = [
+            fit_link(level[at], derivatives[at], self.returns[at], self.root_weight[at])
+            for at in blocks
+        ]
+        return LinkedFit(
+            link=parts[0].link,
+            residuals=np.concatenate([part.residuals for part in parts]),
+            jacobian=np.concatenate([part.jacobian for part in parts]),
+            basis=block_diag(*(part.basis for part in parts)),
+        )
+
+
+@dataclass(frozen=True)
+class LevelFit:
+    """The best of several searches.
+
+    Attributes:
+        arguments: as in the module's docstring.
+        loss: weighted sum of squares.
+        link: the monotone link from level to return.
+        starts: searches made.
+        agreeing: searches that ended within 1e-4 of the best loss (relative).
+    """
+
+    arguments: np.ndarray
+    loss: float
+    link: MonotoneLink
+    starts: int
+    agreeing: int
+
+
+class Objective(Protocol):
+    """What a search needs of a problem."""
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest arguments, each of shape [argument]."""
+        ...
+
+    def linked(self, arguments: np.ndarray) -> LinkedFit:
+        """The best link at these arguments, its residuals and their Jacobian."""
+        ...
+
+
+@dataclass(frozen=True)
+class PinnedProblem:
+    """A problem with one of its arguments held, for profile likelihoods."""
+
+    problem: LevelProblem
+    index: int
+    value: float
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the free arguments."""
+        lower, upper = self.problem.bounds()
+        return np.delete(lower, self.index), np.delete(upper, self.index)
+
+    def linked(self, arguments: np.ndarray) -> LinkedFit:
+        """The best link at these free arguments."""
+        linked = self.problem.linked(np.insert(arguments, self.index, self.value))
+        return replace(linked, jacobian=np.delete(linked.jacobian, self.index, axis=1))
+
+
+def pinned_loss(problem: LevelProblem, fit: LevelFit, index: int, value: float) -> float:
+    """Least weighted sum of squares with an argument held at a value, searched from the fit."""
+    start = np.delete(fit.arguments, index)
+    return _descend(PinnedProblem(problem, index, value), start)[1]
+
+
+def search(problem: LevelProblem, starts: np.ndarray) -> LevelFit:
+    """Minimise the summed squares from each start (trust region, exact gradient), keep the best.
+
+    Args:
+        problem: the data.
+        starts: shape [start, argument].
+    """
+    ends = [_descend(problem, start) for start in starts]
+    losses = np.array([loss for _, loss in ends])
+    arguments, loss = ends[int(np.argmin(losses))]
+    return LevelFit(
+        arguments=arguments,
+        loss=loss,
+        link=problem.linked(arguments).link,
+        starts=len(starts),
+        agreeing=int(np.sum(losses <= loss * (1 + 1e-4))),
+    )
+
+
+def require_identified(problem: LevelProblem, fit: LevelFit) -> None:
+    """Refuse a fit at a bound.
+
+    Raises:
+        FitError: the best arguments lie at a bound: the returns do not say what they are.
+    """
+    lower, upper = problem.bounds()
+    at_bound = np.minimum(fit.arguments - lower, upper - fit.arguments) < 1e-3
+    if at_bound.any():
+        name = ("alpha_N", "alpha_E", "N_c", "E_c")[min(int(np.argmax(at_bound)), 3)]
+        raise FitError(
+            f"the returns do not say what {name} is (the best fit puts it at a bound): the law"
+            " needs a wider range of sizes or of interactions"
+        )
+
+
+def sobol_starts(problem: LevelProblem, generator: np.random.Generator) -> np.ndarray:
+    """Starts for exponents from 0.1 to 2 and crossovers over the sizes: [STARTS, argument].
+
+    Shifts of E_c start at the shift in log E at which the horizons' mean returns agree.
+    """
+    points = qmc.Sobol(3, rng=generator).random(STARTS)
+    low, high = np.log(_START_EXPONENTS)
+    crossovers = problem.log_n.min() - 2, problem.log_n.max() + 2
+    lower, upper = (low, low, crossovers[0]), (high, high, crossovers[1])
+    shifts = np.tile(_initial_shifts(problem), (STARTS, 1))
+    return np.concatenate([qmc.scale(points, lower, upper), shifts], axis=1)
+
+
+def _initial_shifts(problem: LevelProblem) -> np.ndarray:
+    """Median over the reference's points of the shift of log E to the same size and return."""
+    shifts = []
+    reference = problem.horizon == 0
+    for i in range(1, problem.horizons):
+        other = problem.horizon == i
+        found = []
+        for size in np.unique(problem.log_n[reference]):
+            here, there = reference & (problem.log_n == size), other & (problem.log_n == size)
+            if here.sum() < 2 or there.sum() < 2:
+                continue
+            rising = np.maximum.accumulate(problem.returns[there])
+            rising = rising + 1e-9 * np.arange(len(rising))
+            e = np.interp(
+                problem.returns[here], rising, problem.log_e[there], left=np.nan, right=np.nan
+            )
+            found.append(e - problem.log_e[here])
+        values = np.concatenate(found) if found else np.array([np.nan])
+        shifts.append(np.nanmedian(values) if np.isfinite(values).any() else 0.0)
+    return np.array(shifts)
+
+
+@on_one_thread
+def _descend(problem: Objective, start: np.ndarray) -> tuple[np.ndarray, float]:
+    """The end of one search and its loss."""
+    cache: dict[bytes, LinkedFit] = {}
+
+    def linked(arguments: np.ndarray) -> LinkedFit:
+        key = arguments.tobytes()
+        if key not in cache:
+            cache.clear()
+            cache[key] = problem.linked(arguments)
+        return cache[key]
+
+    result = least_squares(
+        lambda arguments: linked(arguments).residuals,
+        start,
+        jac=lambda arguments: linked(arguments).jacobian,
+        bounds=problem.bounds(),
+        ftol=_TOLERANCE,
+        xtol=_TOLERANCE,
+        gtol=_TOLERANCE,
+        max_nfev=200,
+    )
+    return result.x, 2 * float(result.cost)

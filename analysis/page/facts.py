@@ -1,0 +1,195 @@
+"""What a report says of the paper beside our settings, and how the runs were made."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.laws.power.curves import EARLY_SHARE, RISEN_SHARE
+from analysis.page.claims import Entry
+from analysis.page.wording import interval, number, with_interval
+from mnist_horizon.results import ResultsError, read_programs, read_sweep
+from mnist_horizon.schedules import Schedule
+
+Comparison = list[tuple[str, str | None, str]]
+
+
+def comparison(
+    frame: pd.DataFrame,
+    sweeps: Iterable[Mapping[str, Any]],
+    horizon_law: Sequence[Entry],
+    power_law: Sequence[Entry],
+) -> Comparison:
+    """Rows of setting, what the paper says (None: not to be had), and what was done here."""
+    rows: Comparison = [
+        (
+            "Task",
+            "label MNIST digits one after another, a reward for each right label, timesteps "
+            "independent",
+            f"the same on {_values(frame, 'task')}",
+        ),
+        (
+            "Horizon",
+            "set by the discount; the map to h is believed to be ours",
+            "gamma = 1 - 2/(h + 1)",
+        ),
+        ("Horizons", "a list with h = 32 in it; the others unknown", _values(frame, "horizon")),
+        ("Reward schedule", "dense", ", ".join(sorted(_schedules(frame)))),
+        ("Networks", "separate policy and value nets; the CNN's widths unknown", _networks(frame)),
+        ("Algorithm", None, _algorithms(frame)),
+        ("Optimiser", None, _values(frame, "optimizer")),
+        ("Learning rates", None, _learning_rates(frame, sweeps)),
+        ("Batch (interactions an update)", None, _values(frame, "batch")),
+        ("Seeds", None, str(frame["seed"].nunique())),
+        (
+            "Left out of fits",
+            "the first 1/64 of training",
+            f"the first 1/{1 / EARLY_SHARE:.0f} of training and what comes before a size's return "
+            f"has gone {RISEN_SHARE:.0%} of its rise, in the power law",
+        ),
+    ]
+    return rows + _results(horizon_law, power_law)
+
+
+def _results(horizon_law: Sequence[Entry], power_law: Sequence[Entry]) -> Comparison:
+    laws = main_laws(horizon_law)
+    found = "; ".join(
+        f"return {law['threshold']:g}: a = {with_interval(law, 'a')}, b = {with_interval(law, 'b')}"
+        for law in laws
+    )
+    forms = "; ".join(f"return {law['threshold']:g}: {law['verdict']}" for law in laws)
+    joint = [law for law in power_law if law.get("joint") and law["compute"] == "NE"]
+    exponents = "; ".join(
+        f"alpha_N = {with_interval(law, 'alpha_n')}, alpha_E = {with_interval(law, 'alpha_e')}, "
+        f"against free ones: {law['verdict']}"
+        for law in joint
+    )
+    return [
+        ("Interactions against horizon", "affine: a part of the task plus b h", forms or "no fit"),
+        ("Constants of that law", None, found or "no fit"),
+        (
+            "Power law over horizons",
+            "the horizon mostly moves the coefficient, not the exponent; table of constants "
+            "unknown",
+            exponents or "no joint fit",
+        ),
+    ]
+
+
+def main_laws(horizon_law: Sequence[Entry]) -> list[Entry]:
+    """Entries in h - 1 of the first family: pooled over widths where there are such, else single.
+
+    One a threshold; without a pooled law, that of the width with most uncensored runs.
+    """
+    entries = [entry for entry in horizon_law if entry["regressor"] == "h-1"]
+    chosen: dict[float, Entry] = {}
+    for entry in entries:
+        before = chosen.get(entry["threshold"])
+        if before is None or _rank(entry) > _rank(before):
+            chosen[entry["threshold"]] = entry
+    return [chosen[threshold] for threshold in sorted(chosen)]
+
+
+def _rank(entry: Entry) -> tuple[bool, int]:
+    return "width" not in entry["group"], entry["runs"] - entry["censored"]
+
+
+def _values(frame: pd.DataFrame, column: str) -> str:
+    values = sorted(frame[column].unique())
+    shown = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+    return ", ".join(text for text in shown if text not in ("", "0")) or "not given"
+
+
+def _schedules(frame: pd.DataFrame) -> set[str]:
+    pairs = frame[["schedule", "schedule_level"]].drop_duplicates().itertuples(index=False)
+    return {str(Schedule(kind, float(level))) for kind, level in pairs}
+
+
+def _networks(frame: pd.DataFrame) -> str:
+    low, high = frame["parameters"].min(), frame["parameters"].max()
+    return (
+        f"{_values(frame, 'network')}, depth {_values(frame, 'depth')}, widths "
+        f"{_values(frame, 'width')} ({low:,} to {high:,} parameters of the policy)"
+    )
+
+
+def _algorithms(frame: pd.DataFrame) -> str:
+    return (
+        f"{_values(frame, 'algorithm')}, baseline {_values(frame, 'baseline')}, GAE lambda "
+        f"{_values(frame, 'gae_lambda')}, entropy coefficient {_values(frame, 'entropy_coef')}"
+    )
+
+
+def _learning_rates(frame: pd.DataFrame, sweeps: Iterable[Mapping[str, Any]]) -> str:
+    rates = _values(frame, "learning_rate")
+    rules = {
+        f"{name.replace('_', ' ')} {value}"
+        for sweep in sweeps
+        for name, value in dict(sweep.get("optimizer", {})).items()
+        if name not in ("name", "learning_rates")
+    }
+    return f"{rates} ({', '.join(sorted(rules))})" if rules else rates
+
+
+def read_sweeps(workdirs: Sequence[Path]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """`sweep.json` of each directory that has one, and a note for each that has none."""
+    sweeps, notes = {}, []
+    for workdir in workdirs:
+        try:
+            sweeps[str(workdir)] = read_sweep(workdir)
+        except ResultsError as error:
+            notes.append(f"settings are not shown: {error}")
+    return sweeps, notes
+
+
+def provenance(
+    workdirs: Sequence[Path], frame: pd.DataFrame, unfinished: int
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Rows of what and value from `programs/*.json`, and notes on damaged or missing ones."""
+    programs, notes = [], []
+    for workdir in workdirs:
+        found, damaged = read_programs(workdir)
+        programs += found
+        notes += damaged
+        if not found:
+            notes.append(f"{workdir}: how it was run is not recorded there (programs/*.json)")
+    runs = frame["run_id"].nunique()
+    rows = [
+        ("Read from", ", ".join(str(workdir) for workdir in workdirs)),
+        ("Report made by", f"python -m analysis.report {' '.join(map(str, workdirs))}"),
+        ("Runs", f"{runs} ({unfinished} not done)" if unfinished else f"{runs}, all done"),
+        ("Interactions", number(float(frame.groupby("run_id")["interactions"].max().sum()))),
+        ("Rows", f"{len(frame):,}"),
+    ]
+    if programs:
+        done = sum(bool(program.get("done")) for program in programs)
+        rows.append(("Programs", f"{len(programs)}, {done} done"))
+        rows += [
+            (name.replace("_", " ").capitalize(), value)
+            for name in _facts(programs)
+            if (value := _distinct(programs, name))
+        ]
+    return rows, notes
+
+
+def _facts(programs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What programs record beside the runs they hold, in the order of their records."""
+    aside = ("program_id", "runs", "done", "width", "seeds", "variants")
+    return [name for name in dict.fromkeys(n for p in programs for n in p) if name not in aside]
+
+
+def _distinct(programs: Sequence[Mapping[str, Any]], name: str) -> str:
+    """The distinct values of a fact over programs; a span where there are many numbers."""
+    values = [program[name] for program in programs if name in program]
+    if len(values) > 3 and all(isinstance(value, int | float) for value in values):
+        return f"{interval((min(values), max(values)))[1:-1].replace(', ', ' to ')}"
+    return "; ".join(dict.fromkeys(_plain(value) for value in values))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key.replace('_', ' ')} {_plain(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_plain(item) for item in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,209 @@
+"""The trainer against PureJaxRL's PPO: the same task, network and interactions in one run.
+
+The peer is laid beside, unmodified, as a checkout of its repository (no code of it is here):
+
+    git clone https://github.com/luchris429/purejaxrl peer
+    pip install distrax gymnax
+    python -m launch.bench --against=purejaxrl --peer=peer
+
+Its `purejaxrl/ppo.py` is loaded from there. What it gets from `gymnax.make` is our environment
+through `mnist_horizon.adapters.make_gymnax`, with the data set as an argument of the compiled
+program; its wrappers read the five values of gymnax 0.x's `step`, so `done` is given for
+`terminated | truncated`. Brax, which its wrappers import for other environments, may be absent.
+
+Both do PPO with the same network (784-64-64-10, and another 784-64-64-1 for values), environments,
+steps, epochs, minibatches, clip, discount, lambda, learning rate and entropy bonus, and nothing but
+PPO: no evaluation. What stays different: the peer clips gradients and values, normalises advantages
+in each minibatch and keeps its environments' logs, and its activation is the ReLU for our leaky
+one; both are compiled beforehand. Several runs are one `vmap` of the peer over seeds, and a
+program of as many seeds here, which on a CPU uses every core as a device.
+"""
+
+import functools
+import importlib
+import importlib.util
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import jax
+from jax import Array
+
+from launch.benchmarks import cases
+from mnist_horizon import adapters, environment
+from mnist_horizon.horizon import discount_from_horizon
+from mnist_horizon.schedules import Schedule
+from mnist_horizon.sweeps.plan import Program, Variant
+from mnist_horizon.sweeps.spec import SweepError, SweepSpec, spec_from
+from mnist_horizon.tasks import Task
+
+REPEATS = 2
+WIDTH, DEPTH = 64, 2
+HORIZON, GAE_LAMBDA, LEARNING_RATE, ENTROPY_COEF = 15.0, 0.95, 2.5e-4, 0.01
+EPOCHS, MINIBATCHES, CLIP = 4, 4, 0.2
+
+
+def compare(
+    peer: Path,
+    task: Task,
+    interactions: int,
+    counts: Sequence[int],
+    layouts: Sequence[tuple[int, int]],
+) -> list[dict[str, Any]]:
+    """Rows of the table: for each layout and number of runs, the peer's and ours.
+
+    Args:
+        peer: the checkout of the peer.
+        task: data of MNIST's shape.
+        interactions: of each run.
+        counts: numbers of runs trained together.
+        layouts: environments x steps of an update.
+
+    Raises:
+        SweepError: the checkout is not there, or it cannot be loaded; a layout is impossible.
+    """
+    specs = {layout: spec(layout) for layout in layouts}
+    ppo = load(peer)
+    rows = []
+    for layout in layouts:
+        for count in counts:
+            theirs = _time_peer(ppo, layout, task, interactions, count)
+            ours = _time_ours(specs[layout], task, interactions, count)
+            ratio = ours["interactions_per_second"] / theirs["interactions_per_second"]
+            shared = {"environments": layout[0], "steps": layout[1], "runs": count}
+            rows.append({**shared, "trainer": "purejaxrl", **theirs, "ratio": 1.0})
+            rows.append({**shared, "trainer": "mnist_horizon", **ours, "ratio": ratio})
+    return rows
+
+
+def load(peer: Path) -> ModuleType:
+    """The peer's `purejaxrl.ppo`, as it is in its checkout.
+
+    Raises:
+        SweepError: it is not there, or something that it imports is missing.
+    """
+    file = peer / "purejaxrl" / "ppo.py"
+    if not file.is_file():
+        raise SweepError(
+            f"--peer: {file} is not there: git clone https://github.com/luchris429/purejaxrl "
+            "into a folder and name it"
+        )
+    if importlib.util.find_spec("brax") is None:
+        brax = ModuleType("brax")
+        brax.__dict__["envs"] = ModuleType("brax.envs")
+        sys.modules["brax"] = brax
+    sys.path.insert(0, str(peer.resolve()))
+    try:
+        return importlib.import_module("purejaxrl.ppo")
+    except ImportError as error:
+        raise SweepError(f"--peer: {file} needs what is not installed: {error}") from None
+    finally:
+        sys.path.pop(0)
+
+
+def spec(layout: tuple[int, int]) -> SweepSpec:
+    """Our PPO, set as the peer's."""
+    environments, steps = layout
+    return spec_from(
+        {
+            "task": {"name": "mnist"},
+            "network": {"name": "mlp", "depth": DEPTH},
+            "widths": (WIDTH,),
+            "horizons": (HORIZON,),
+            "seeds": 1,
+            "budget": 1000 * environments * steps,
+            "batch": {"environments": environments, "rollout_length": steps},
+            "algorithm": {
+                "name": "ppo",
+                "gae_lambda": GAE_LAMBDA,
+                "epochs": EPOCHS,
+                "minibatches": MINIBATCHES,
+                "clip": CLIP,
+            },
+            "baseline": "value_net",
+            "optimizer": {"learning_rates": (LEARNING_RATE,)},
+            "entropy_coef": ENTROPY_COEF,
+        }
+    )
+
+
+def peer_settings(layout: tuple[int, int], interactions: int) -> dict[str, Any]:
+    """The peer's PPO, set as ours."""
+    return {
+        "LR": LEARNING_RATE,
+        "NUM_ENVS": layout[0],
+        "NUM_STEPS": layout[1],
+        "TOTAL_TIMESTEPS": interactions,
+        "UPDATE_EPOCHS": EPOCHS,
+        "NUM_MINIBATCHES": MINIBATCHES,
+        "GAMMA": discount_from_horizon(HORIZON),
+        "GAE_LAMBDA": GAE_LAMBDA,
+        "CLIP_EPS": CLIP,
+        "ENT_COEF": ENTROPY_COEF,
+        "VF_COEF": 0.5,
+        "MAX_GRAD_NORM": 0.5,
+        "ACTIVATION": "relu",
+        "ENV_NAME": "mnist_horizon",
+        "ANNEAL_LR": False,
+    }
+
+
+class FiveValues:
+    """A gymnax 1.x environment whose `step` returns five values, as gymnax 0.x's does."""
+
+    def __init__(self, env: Any) -> None:
+        self._env = env
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._env, name)
+
+    def step(self, key: Array, state: Any, action: Array, params: Any = None) -> tuple[Any, ...]:
+        """`(observation, state, reward, done, info)`."""
+        *rest, terminated, truncated, info = self._env.step(key, state, action, params)
+        return *rest, terminated | truncated, info
+
+
+def _time_peer(
+    ppo: ModuleType, layout: tuple[int, int], task: Task, interactions: int, count: int
+) -> dict[str, Any]:
+    """Speed of the peer's whole training, and the seconds to compile it."""
+    settings = peer_settings(layout, interactions)
+
+    def make(_: str, task: Task) -> tuple[Any, Any]:
+        params = environment.make_params(Schedule("dense"), settings["GAMMA"])
+        env, env_params = adapters.make_gymnax(task, params)
+        return FiveValues(env), env_params
+
+    def train(keys: Array, task: Task) -> Any:
+        ppo.__dict__["gymnax"] = SimpleNamespace(make=functools.partial(make, task=task))
+        one: Callable[[Array], Any] = ppo.make_train(dict(settings))
+        return one(keys[0]) if count == 1 else jax.vmap(one)(keys)
+
+    keys = jax.random.split(jax.random.PRNGKey(0), count)  # the kind that the peer uses
+    started = time.perf_counter()
+    compiled = jax.jit(train).lower(keys, task).compile()
+    compile_seconds = time.perf_counter() - started
+    best = math.inf
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        jax.block_until_ready(compiled(keys, task))
+        best = min(best, time.perf_counter() - started)
+    done = count * (interactions // math.prod(layout)) * math.prod(layout)
+    return {"interactions_per_second": done / best, "compile_seconds": compile_seconds}
+
+
+def _time_ours(spec: SweepSpec, task: Task, interactions: int, count: int) -> dict[str, Any]:
+    """The same of our updates."""
+    variant = Variant(HORIZON, Schedule("dense"), LEARNING_RATE)
+    program = Program("bench", WIDTH, tuple(range(count)), (variant,))
+    updates = cases.Updates(spec, program, task, jax.device_count())
+    number = interactions // spec.batch_size
+    best = min(updates.run(number) for _ in range(REPEATS))
+    return {
+        "interactions_per_second": count * number * spec.batch_size / best,
+        "compile_seconds": updates.compile_seconds,
+    }

@@ -1,0 +1,96 @@
+"""What a SLURM task runs: the sweep command on its programs, ended in order and put back in line.
+
+It is pickled by submitit in `launch.slurm` and started by it on the cluster.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from submitit.helpers import DelayedSubmission
+
+from launch import cli
+from mnist_horizon import results
+
+
+@dataclass
+class Work:
+    """The sweep command as submitit's function, which ends it before a requeue.
+
+    SLURM says that a job must go by SIGTERM (preemption) or, some time before its limit, by the
+    signal that submitit asks for. Either ends the sweep with all saved; the job is then requeued,
+    and its next start goes on from there. A job that was cancelled stays so.
+
+    Attributes:
+        command: the sweep command, as arguments of this Python.
+        outcome: where the way that it ended is written, `{"code": ..., "reason": ...}`.
+    """
+
+    command: tuple[str, ...]
+    outcome: Path
+    _process: subprocess.Popen[str] | None = None
+    _is_ending: bool = False
+
+    def __call__(self) -> None:
+        """Run the sweep to its end.
+
+        Raises:
+            RuntimeError: it failed, with its last line; SLURM calls the job failed then.
+            SystemExit: it was interrupted, and this job requeued unless it was cancelled.
+        """
+        self.outcome.unlink(missing_ok=True)
+        signal.signal(signal.SIGTERM, self._end)
+        self._process = subprocess.Popen(
+            [sys.executable, *self.command],
+            stderr=subprocess.PIPE,
+            text=True,
+            # SLURM may send it to all processes of a job, and it kills one that has no handler.
+            preexec_fn=lambda: signal.signal(signal.SIGUSR2, signal.SIG_IGN),
+        )
+        if self._is_ending:  # the signal came before there was a process to end
+            self._process.terminate()
+        last = ""
+        for line in self._process.stderr or ():
+            sys.stderr.write(line)
+            last = line.strip() or last
+        code = self._process.wait()
+        is_first = int(os.environ.get("SLURM_PROCID", "0")) == 0
+        if code in (cli.INTERRUPTED, -signal.SIGTERM):
+            if is_first:
+                _requeue_unless_cancelled()
+            # SLURM may end a whole step when one of its tasks fails, before the first has spoken.
+            sys.exit(cli.INTERRUPTED if is_first else cli.DONE)
+        if is_first:
+            text = json.dumps({"code": code, "reason": last})
+            with contextlib.suppress(OSError):  # the disk may be full; the log says the same
+                results.write_atomically(self.outcome, lambda file: file.write(text.encode()))
+        if code != cli.DONE:
+            raise RuntimeError(f"exit code {code}: {last}")
+
+    def checkpoint(self) -> DelayedSubmission:
+        """End the sweep and say what to run next: the same; submitit requeues the job."""
+        self._end(signal.SIGTERM, None)
+        if self._process is not None:
+            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        return DelayedSubmission(Work(self.command, self.outcome))
+
+    def _end(self, kind: int, frame: FrameType | None) -> None:
+        del kind, frame
+        self._is_ending = True
+        if self._process is not None:
+            self._process.terminate()
+
+
+def _requeue_unless_cancelled() -> None:
+    """Put this job back in line; one that was cancelled, or requeued by SLURM, runs no more."""
+    job = os.environ["SLURM_JOB_ID"]
+    command = ["squeue", "--noheader", f"--jobs={job}", "--format=%T"]
+    state = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    if state == "RUNNING":
+        subprocess.run(["scontrol", "requeue", job], check=True)

@@ -1,0 +1,21 @@
+"""Where runs are computed: groups over devices, processes over hosts, memory of a program."""
+
+from mnist_horizon.devices.layout import (
+    GROUP,
+    REPLICATED,
+    Laid,
+    Layout,
+    choose_layout,
+    layout_here,
+    use_cpu_cores,
+)
+
+__all__ = [
+    "GROUP",
+    "REPLICATED",
+    "Laid",
+    "Layout",
+    "choose_layout",
+    "layout_here",
+    "use_cpu_cores",
+]

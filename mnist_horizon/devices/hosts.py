@@ -1,0 +1,136 @@
+"""Several processes, one a host, that run one sweep together over all of their devices.
+
+Every process runs the same program and holds the same numbers on its host; only the first touches
+the working directory, so that results are written once and no file system need be shared. What the
+first one reads or decides reaches the others through `on_first` and `agree`, between the chunks of
+updates and never within them. Alone, a process passes everything through.
+"""
+
+import os
+import pickle
+import struct
+from collections.abc import Callable, Mapping
+from importlib import util
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jaxtyping import UInt8
+
+from mnist_horizon.sweeps.spec import SweepError
+
+Value = TypeVar("Value")
+
+SHORTEST_MESSAGE = 1024
+"""Bytes; messages are padded to a power of two times this, as each length is compiled once."""
+
+
+def start(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
+    """Join the other processes, where there are any; call it before JAX starts.
+
+    They are named by the three arguments, or found by JAX: the tasks of a SLURM step, the hosts of
+    a TPU pod. JAX waits for all of them.
+
+    Args:
+        coordinator: address and port of the first process, as in `10.0.0.1:1234`.
+        processes: how many there are.
+        process: which of them this is, from 0.
+
+    Raises:
+        SweepError: the arguments are incomplete or impossible, or the others do not come.
+    """
+    given = (bool(coordinator), processes > 0, process >= 0)
+    if any(given) and not all(given):
+        raise SweepError("--coordinator, --num_processes and --process_id go together: give all")
+    if all(given) and (process >= processes or not coordinator.rpartition(":")[2].isdigit()):
+        raise SweepError(
+            f"--coordinator={coordinator} --num_processes={processes} --process_id={process}: "
+            "HOST:PORT, a count, and a number below it"
+        )
+    chosen: dict[str, Any] = {}
+    if all(given):
+        chosen = {"coordinator_address": coordinator, "num_processes": processes}
+        chosen["process_id"] = process
+    elif not (is_slurm_step(os.environ) or is_tpu_host()):
+        return
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    try:
+        jax.distributed.initialize(**chosen)
+    except (RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise SweepError(f"the processes of this sweep did not find each other: {reason}") from None
+
+
+def is_slurm_step(environment: Mapping[str, str]) -> bool:
+    """Whether this process is one of several tasks of an `srun`.
+
+    A batch script knows the number of its job's tasks too, and is none of them: only `srun` sets
+    that of the step.
+    """
+    return int(environment.get("SLURM_STEP_NUM_TASKS") or 1) > 1
+
+
+def is_tpu_host() -> bool:
+    """Whether this machine has TPUs that JAX is to use."""
+    chosen = os.environ.get("JAX_PLATFORMS", "tpu").split(",")
+    has_chips = Path("/dev/accel0").exists() or Path("/dev/vfio/0").exists()
+    return "tpu" in chosen and has_chips and util.find_spec("libtpu") is not None
+
+
+def is_first() -> bool:
+    """Whether this process is the one that reads and writes."""
+    return jax.process_index() == 0
+
+
+def on_first(function: Callable[[], Value]) -> Value:
+    """Call a function in the first process; its value, or what it raises, is that of all.
+
+    Every process must call this at the same place. The value is pickled, so that it is exact.
+    """
+    if jax.process_count() == 1:
+        return function()
+    message = b""
+    if is_first():
+        try:
+            message = pickle.dumps((function(), None))
+        except Exception as raised:  # whatever it is, the others must not wait for a value
+            message = pickle.dumps((None, raised))
+    value, error = pickle.loads(_from_first(message))
+    if error is not None:
+        raise error
+    return value
+
+
+def agree(seconds: float, is_asked: bool) -> tuple[float, bool]:
+    """The first process's seconds, and whether any process is asked (to stop)."""
+    if jax.process_count() == 1:
+        return seconds, is_asked
+    mine = np.frombuffer(struct.pack("<d?", seconds, is_asked), np.uint8)
+    said = multihost_utils.process_allgather(mine)
+    pairs = [struct.unpack("<d?", row.tobytes()) for row in said]
+    return pairs[0][0], any(asked for _, asked in pairs)
+
+
+def fetch(arrays: Any) -> Any:
+    """Arrays that are sharded over all processes, as NumPy arrays in each of them."""
+    if jax.process_count() == 1:
+        return jax.device_get(arrays)
+    return multihost_utils.process_allgather(arrays, tiled=True)
+
+
+def _from_first(message: bytes) -> bytes:
+    """Bytes of the first process; the others' are ignored."""
+    length = np.frombuffer(struct.pack("<q", len(message)), np.uint8)
+    (size,) = struct.unpack("<q", _broadcast(length).tobytes())
+    padded = SHORTEST_MESSAGE
+    while padded < size:
+        padded *= 2
+    content = np.zeros(padded, np.uint8)
+    content[: len(message)] = np.frombuffer(message, np.uint8)
+    return _broadcast(content).tobytes()[:size]
+
+
+def _broadcast(content: UInt8[np.ndarray, "byte"]) -> UInt8[np.ndarray, "byte"]:
+    return np.asarray(multihost_utils.broadcast_one_to_all(content))

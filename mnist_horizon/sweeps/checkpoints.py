@@ -1,0 +1,186 @@
+"""Checkpoints: everything that a program needs to go on bit for bit, kept twice."""
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from mnist_horizon.devices import hosts
+
+LOG = logging.getLogger(__name__)
+
+KEPT = 2
+
+
+class PlainFiles(ocp.CheckpointHandler):
+    """Arrays as `arrays.npz` and the host's part as `host.json`.
+
+    Orbax sees to it that a checkpoint is there whole or not at all, and how many are kept. Its own
+    format for arrays would write from threads that print tracebacks when a disk is full.
+    """
+
+    def save(self, directory: os.PathLike[str], args: "Save") -> None:
+        """Write both files, down to the disk."""
+        with (Path(directory) / "arrays.npz").open("wb") as file:
+            np.savez(file, **args.arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        with (Path(directory) / "host.json").open("w") as file:
+            json.dump(args.host, file)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def restore(self, directory: os.PathLike[str], args: "Restore | None" = None) -> "Save":
+        """Read both files, and all of each."""
+        del args
+        with np.load(Path(directory) / "arrays.npz") as file:
+            arrays = {name: file[name] for name in file.files}
+        return Save(arrays, json.loads((Path(directory) / "host.json").read_text()))
+
+
+@ocp.args.register_with_handler(PlainFiles, for_save=True)
+@dataclass
+class Save(ocp.args.CheckpointArgs):
+    """What a checkpoint holds."""
+
+    arrays: dict[str, Any] = field(default_factory=dict)
+    host: dict[str, Any] = field(default_factory=dict)
+
+
+@ocp.args.register_with_handler(PlainFiles, for_restore=True)
+@dataclass
+class Restore(ocp.args.CheckpointArgs):
+    """Nothing more than the folder is needed."""
+
+
+class Checkpoints:
+    """The checkpoints of one program, `WORKDIR/checkpoints/<program id>/`.
+
+    A checkpoint is a pytree of arrays and the host's part as JSON, which carries the checksum of
+    both: a damaged checkpoint is noticed, said in one line, and the one before is used. Of several
+    processes the first writes and reads, and the others are given what it read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute()
+        hosts.on_first(self._open)
+
+    def _open(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for half_written in self._folder.glob("*.orbax-checkpoint-tmp*"):
+            shutil.rmtree(half_written)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=KEPT,
+            create=False,
+            enable_async_checkpointing=False,
+            lightweight_initialize=True,
+            multiprocessing_options=ocp.options.MultiprocessingOptions(
+                primary_host=0, active_processes={0}, barrier_sync_key_prefix="first"
+            ),
+        )
+        self._manager = ocp.CheckpointManager(self._folder, options=options)
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if hosts.is_first():
+            self._manager.close()
+
+    def save(self, step: int, state: Any, host: dict[str, Any]) -> None:
+        """Write a checkpoint and wait until it is whole; the oldest of more than two goes.
+
+        Raises:
+            OSError: it cannot be written; those before are left as they are.
+        """
+        hosts.on_first(lambda: self._save(step, _numbered(state), json.dumps(host)))
+
+    def _save(self, step: int, arrays: dict[str, np.ndarray], text: str) -> None:
+        content = {"host": text, "checksum": _checksum(arrays, text)}
+        try:
+            self._manager.save(step, args=Save(arrays, content))
+            self._manager.wait_until_finished()
+        except Exception as error:  # Orbax wraps what its handlers raise
+            full = os.strerror(errno.ENOSPC)
+            if full in str(error):
+                raise OSError(errno.ENOSPC, full, str(self._folder)) from error
+            raise OSError(f"cannot write a checkpoint: {_one_line(error)}") from error
+
+    def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
+        """The newest checkpoint that is whole, as the structure of `like`; None without one.
+
+        Raises:
+            OSError: one cannot be read, for a reason that may pass; it is left as it is.
+        """
+        found = hosts.on_first(lambda: self._newest(like))
+        if found is None:
+            return None
+        leaves, text = found
+        return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(text)
+
+    def _newest(self, like: Any) -> tuple[list[np.ndarray], str] | None:
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                return self._restore(step, like)
+            except Exception as error:  # damage shows in many ways; all mean: the one before
+                if isinstance(error, OSError | MemoryError) and not _is_missing(error):
+                    raise  # the file may well be whole, and read at the next try
+                LOG.warning(
+                    "checkpoint %s/%d is damaged, the one before is used: %s",
+                    self._folder.name,
+                    step,
+                    _one_line(error),
+                )
+                self._manager.delete(step)
+        return None
+
+    def _restore(self, step: int, like: Any) -> tuple[list[np.ndarray], str]:
+        found = self._manager.restore(step, args=Restore())
+        arrays, text = found.arrays, found.host["host"]
+        if _checksum(arrays, text) != found.host["checksum"]:
+            raise ValueError("its content is not what was saved")
+        expected = {name: (leaf.shape, leaf.dtype) for name, leaf in _named(like).items()}
+        if expected != {name: (array.shape, array.dtype) for name, array in arrays.items()}:
+            raise ValueError("its arrays are those of another program")
+        return [arrays[name] for name in expected], text
+
+    def remove(self) -> None:
+        """Delete them all: the program is done."""
+        if hosts.is_first():
+            self._manager.close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _named(state: Any) -> dict[str, Any]:
+    """Leaves by number: their structure is the code's affair, and the checkpoint stays readable."""
+    return {f"{i:03d}": leaf for i, leaf in enumerate(jax.tree.leaves(state))}
+
+
+def _numbered(state: Any) -> dict[str, np.ndarray]:
+    return {name: np.asarray(leaf) for name, leaf in _named(state).items()}
+
+
+def _checksum(arrays: dict[str, Any], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}{array.dtype}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _is_missing(error: OSError | MemoryError) -> bool:
+    return isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:160]

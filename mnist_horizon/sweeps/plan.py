@@ -1,0 +1,205 @@
+"""A sweep as plain data: the runs of its axes, and the programs that hold them.
+
+A **run** is one point of width x horizon x schedule x learning rate x seed, with a readable id that
+never changes. A **program** is a set of runs with the same static shapes, compiled once: `groups`
+of runs of one seed that share observations, all groups with the same settings. Which program a run
+is in follows from the spec alone, unless an earlier call of the same sweep already placed it.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mnist_horizon import networks, schedules, theory, training
+from mnist_horizon.devices.memory import Need
+from mnist_horizon.horizon import discount_from_horizon
+from mnist_horizon.schedules import Schedule
+from mnist_horizon.sweeps.spec import SweepSpec
+
+ELEMENTWISE_FLOPS = 45_000
+"""FLOPs of a product that take as long as the rest of an interaction: sampling, rewards, metrics.
+
+From `launch/configs/horizon.py` on 2 cores: 0.61, 1.1, 1.6 and 4.5 microseconds an interaction at
+widths 4, 13, 40 and 128 are 45,000 FLOPs and those counted, at 0.65 of the matrix product's speed.
+"""
+
+
+@dataclass(frozen=True, order=True)
+class Variant:
+    """What tells the runs of a group apart."""
+
+    horizon: float
+    schedule: Schedule
+    learning_rate: float
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One point of the axes."""
+
+    width: int
+    variant: Variant
+    seed: int
+
+    def run_id(self, spec: SweepSpec) -> str:
+        """Readable and stable: `digits-mlp1-w64-h31-periodic8-lr0.001-s0`."""
+        family = f"{spec.network.name}{spec.network.depth}"
+        schedule = str(self.variant.schedule).replace(":", "")
+        task = spec.task.replace("/", "_")
+        return (
+            f"{task}-{family}-w{self.width}-h{_digits(self.variant.horizon)}-{schedule}"
+            f"-lr{_digits(self.variant.learning_rate)}-s{self.seed}"
+        )
+
+
+@dataclass(frozen=True)
+class Program:
+    """Runs compiled and updated together: every seed with every variant, at one width."""
+
+    program_id: str
+    width: int
+    seeds: tuple[int, ...]
+    variants: tuple[Variant, ...]
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs in the order of the arrays: groups (seeds) first, variants within."""
+        pairs = itertools.product(self.seeds, self.variants)
+        return [Run(self.width, variant, seed) for seed, variant in pairs]
+
+
+def all_runs(spec: SweepSpec) -> list[Run]:
+    """Every run of the sweep, sorted."""
+    axes = itertools.product(spec.horizons, spec.schedules, spec.optimizer.learning_rates)
+    variants = [Variant(h, schedules.parse(schedule), rate) for h, schedule, rate in axes]
+    return sorted(
+        Run(width, variant, seed)
+        for width, variant, seed in itertools.product(spec.widths, variants, range(spec.seeds))
+    )
+
+
+def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, Need]) -> list[Program]:
+    """Programs that hold exactly these runs, each within `max_program_bytes` if one run is.
+
+    Seeds that lack the same variants go together; a program that would be too large is cut along
+    its seeds first, so that groups stay whole.
+
+    Args:
+        spec: the sweep.
+        runs: which of its runs.
+        needs: for each width, what a run and a group need (`memory.needs`).
+    """
+    by_seed: dict[tuple[int, int], set[Variant]] = {}
+    for run in runs:
+        by_seed.setdefault((run.width, run.seed), set()).add(run.variant)
+    blocks: dict[tuple[int, tuple[Variant, ...]], list[int]] = {}
+    for (width, seed), wanted in sorted(by_seed.items()):
+        blocks.setdefault((width, tuple(sorted(wanted))), []).append(seed)
+    programs = []
+    for (width, variants), seeds in sorted(blocks.items()):
+        need, limit = needs[width], spec.max_program_bytes
+        for some_variants in _cut(variants, max(1, (limit - need.group) // need.run)):
+            groups = max(1, limit // need.of(1, len(some_variants)))
+            for some_seeds in _cut(seeds, groups):
+                programs.append(_program(spec, width, tuple(some_seeds), tuple(some_variants)))
+    return programs
+
+
+def run_learning_rate(spec: SweepSpec, variant: Variant) -> float:
+    """Learning rate of a run at width 64: `rate (1 + (h - 1) / h_c)^(-1/2)`; the rate if h_c is 0.
+
+    Adam divides by the gradient's standard deviation, which grows as the square root of the
+    horizon once noise of the future rules; a constant rate would take steps of the same length in
+    ever noisier directions. `h_c` (`optimizer.critical_horizon`) is the horizon at which that noise
+    equals the rest at the batch used (McCandlish et al. 2018, arXiv 1812.06162, section 2.2, for
+    the form). Under a sparse schedule h is the dense horizon with the same noise over signal^2.
+    """
+    critical = spec.optimizer.critical_horizon
+    if not critical:
+        return variant.learning_rate
+    horizon = theory.equivalent_horizon(variant.schedule, variant.horizon)
+    return variant.learning_rate * (1 + (horizon - 1) / critical) ** -0.5
+
+
+def run_coefficient(coefficient: float, variant: Variant) -> float:
+    """Coefficient of a run's entropy bonus or KL penalty, in proportion to its schedule's signal.
+
+    Under `periodic:k` the reward's gradient is s1 times the dense one (`theory.signal_factor`), so
+    the same coefficient would act like tau / s1. A streak's has a factor `k mu^(k-1)` beside s1,
+    which the trainer applies with the accuracy mu of each update.
+    """
+    delay = Schedule("periodic", float(variant.schedule.period))
+    discount = discount_from_horizon(variant.horizon)
+    return coefficient * float(theory.signal_factor(delay, discount))
+
+
+def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
+    """The traced numbers of a program's runs, as arrays [program run]."""
+
+    def column(values: Sequence[float | int], dtype: type = np.float32) -> Any:
+        return np.tile(np.asarray(values, dtype), len(program.seeds))
+
+    chosen = program.variants
+    return training.RunParams(
+        reward=schedules.RewardParams(
+            reveal_probability=column([v.schedule.reveal_probability for v in chosen]),
+            period=column([v.schedule.period for v in chosen], np.int32),
+            streak=column([v.schedule.is_streak for v in chosen], np.bool_),
+        ),
+        discount=column([discount_from_horizon(v.horizon) for v in chosen]),
+        gae_lambda=column([spec.algorithm.gae_lambda] * len(chosen)),
+        learning_rate=column([run_learning_rate(spec, v) for v in chosen]),
+        entropy_coef=column([run_coefficient(spec.entropy_coef, v) for v in chosen]),
+        kl_coef=column([run_coefficient(spec.kl_coef, v) for v in chosen]),
+    )
+
+
+def flops_per_interaction(spec: SweepSpec, width: int, classes: int, shape: tuple[int, ...]) -> int:
+    """Counted training FLOPs an interaction: policy, value net, passes of PPO, KL reference.
+
+    VPG needs one forward and one backward pass; PPO one forward to act, and both again for each of
+    its epochs; the reference policy of a KL penalty one forward.
+    """
+    network = spec.network_spec(width)
+    train = spec.train_spec(width)
+    outputs = [classes] + [1] * (spec.baseline == "value_net")
+    forward = sum(networks.forward_flops(network, out, shape) for out in outputs)
+    backward = sum(networks.backward_flops(network, out, shape) for out in outputs)
+    reference = networks.forward_flops(network, classes, shape) * train.kl_penalty
+    if spec.algorithm.name == "ppo":
+        return forward + train.epochs * (forward + backward) + reference
+    return forward + backward + reference
+
+
+def work_per_interaction(
+    spec: SweepSpec, width: int, classes: int, shape: tuple[int, ...]
+) -> float:
+    """What an interaction costs in time, as FLOPs of the large products: for forecasts."""
+    return float(flops_per_interaction(spec, width, classes, shape) + ELEMENTWISE_FLOPS)
+
+
+def _cut(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """Parts of nearly equal length, at most `size` long."""
+    parts = math.ceil(len(items) / size)
+    bounds = [round(i * len(items) / parts) for i in range(parts + 1)]
+    return [items[low:high] for low, high in itertools.pairwise(bounds)]
+
+
+def _program(
+    spec: SweepSpec, width: int, seeds: tuple[int, ...], variants: tuple[Variant, ...]
+) -> Program:
+    program = Program("", width, seeds, variants)
+    names = "\n".join(run.run_id(spec) for run in program.runs)
+    digest = hashlib.sha256(names.encode()).hexdigest()[:8]
+    return dataclasses.replace(program, program_id=f"w{width}-{len(program.runs)}runs-{digest}")
+
+
+def _digits(number: float) -> str:
+    """The shortest digits that no other number has: `31`, `0.012`, `0.00001`."""
+    return np.format_float_positional(number, trim="-")

@@ -1,0 +1,176 @@
+"""Progress of a sweep: a bar on a terminal, log lines elsewhere, and `progress.jsonl` always."""
+
+import fcntl
+import json
+import logging
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mnist_horizon.sweeps.plan import Program
+from mnist_horizon.sweeps.spec import SweepSpec
+
+LOG = logging.getLogger(__name__)
+
+FIRST_LINES_SECONDS, LATER_LINES_SECONDS = 10.0, 60.0
+
+
+class Progress:
+    """Counts a sweep's work, and says what is left.
+
+    Work is interactions times what one costs at its width, as the widths of a sweep differ in speed
+    a hundredfold. Time left is the work left at the speed of the updates so far, which compilation
+    is no part of, and for each program left what one has cost beside its updates. That assumes
+    that every run spends its budget: where a sweep stops at a return, it ends sooner.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        spec: SweepSpec,
+        programs: Sequence[Program],
+        cost: Mapping[int, float],
+    ) -> None:
+        """Begin with nothing done.
+
+        Args:
+            folder: where `progress.jsonl` is; with None nothing is written or shown.
+            spec: the sweep.
+            programs: all of its programs.
+            cost: of an interaction at each width, in any unit.
+        """
+        self._spec, self._cost = spec, cost
+        self._path = folder / "progress.jsonl" if folder else None
+        self._interactions = sum(self._size(program, spec.updates) for program in programs)
+        self._work = sum(self._size(p, spec.updates) * cost[p.width] for p in programs)
+        self._interactions_done, self._work_done = 0, 0.0
+        self._fresh_work, self._update_seconds = 0.0, 0.0
+        self._started, self._waiting = 0, len(programs)
+        self._begin = self._last_line = time.monotonic()
+        self._program: Program | None = None
+        self._update, self._program_fresh, self._program_seconds = 0, 0, 0.0
+        self._bar = tqdm(
+            total=self._work,
+            bar_format="{percentage:3.0f}%|{bar}| {desc}",
+            file=sys.stderr,
+            disable=folder is None or not sys.stderr.isatty(),
+            dynamic_ncols=True,
+        )
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def skip(self, program: Program) -> None:
+        """A program was done before, or by another process."""
+        self._waiting -= 1
+        self._count(program, self._spec.updates)
+
+    def start(self, program: Program, update: int) -> None:
+        """A program begins, or goes on, at this update."""
+        self._program, self._update = program, update
+        self._program_fresh, self._program_seconds = 0, 0.0
+        self._waiting -= 1
+        self._started += 1
+        self._count(program, update)
+
+    def advance(self, updates: int, seconds: float, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Some updates took so long; `rows` are the program's so far, the newest last."""
+        assert self._program is not None
+        size = self._size(self._program, updates)
+        self._update += updates
+        self._program_fresh += size
+        self._program_seconds += seconds
+        self._fresh_work += size * self._cost[self._program.width]
+        self._update_seconds += seconds
+        self._count(self._program, updates)
+        newest = [row for row in rows if row["updates"] == rows[-1]["updates"]]
+        mean = sum(row["return_mean"] for row in newest) / len(newest) if newest else math.nan
+        self._show(mean)
+        if newest and newest[-1]["updates"] == self._update:
+            self._record(mean)
+
+    def finish(self, program: Program) -> None:
+        """A program is done, perhaps before its budget was spent."""
+        self._count(program, self._spec.updates - self._update)
+
+    @property
+    def interactions_per_second(self) -> float:
+        """Of the present program's updates in this process."""
+        return self._program_fresh / max(self._program_seconds, 1e-9)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the sweep is done, as the class says."""
+        speed = self._fresh_work / max(self._update_seconds, 1e-9)
+        beside = time.monotonic() - self._begin - self._update_seconds
+        rest = (self._work - self._work_done) / speed if speed else math.inf
+        return rest + self._waiting * beside / max(self._started, 1)
+
+    def _show(self, mean: float) -> None:
+        assert self._program is not None
+        text = (
+            f"{self._program.program_id}, {self.interactions_per_second:.3g} interactions/s, "
+            f"{_duration(self.seconds_left)} left, mean return {mean:.3f}"
+        )
+        self._bar.set_description_str(text, refresh=False)
+        now = time.monotonic()
+        pause = min(LATER_LINES_SECONDS, max(FIRST_LINES_SECONDS, (now - self._begin) / 10))
+        if self._bar.disable and now - self._last_line >= pause:
+            self._last_line = now
+            LOG.info("%.0f%% of the sweep: %s", 100 * self._work_done / self._work, text)
+
+    def _record(self, mean: float) -> None:
+        assert self._program is not None
+        entry = {
+            "time": time.time(),
+            "program_id": self._program.program_id,
+            "update": self._update,
+            "interactions": self._interactions_done,
+            "of": self._interactions,
+            "interactions_per_second": self.interactions_per_second,
+            "seconds_left": self.seconds_left,
+            "return_mean": None if math.isnan(mean) else mean,
+        }
+        if self._path is not None:
+            _append_line(self._path, json.dumps(entry))
+
+    def _count(self, program: Program, updates: int) -> None:
+        size = self._size(program, updates)
+        self._interactions_done += size
+        self._work_done += size * self._cost[program.width]
+        self._bar.update(size * self._cost[program.width])
+
+    def _size(self, program: Program, updates: int) -> int:
+        return len(program.runs) * updates * self._spec.batch_size
+
+
+def _append_line(path: Path, line: str) -> None:
+    """Add a line to a file that other processes add to as well.
+
+    A last line that was cut short, by a full disk or a kill, is taken off first.
+    """
+    with path.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        if file.read(1) not in (b"", b"\n"):
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(line.encode() + b"\n")
+
+
+def _duration(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "?"
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from analysis.stats.intervals import jackknife_error, jackknife_interval, profile_interval, t_factor
+
+
+def leave_out(values: np.ndarray) -> np.ndarray:
+    return np.array([np.delete(values, i).mean() for i in range(len(values))])
+
+
+def test_t_factor_by_the_table():
+    assert t_factor(4) == pytest.approx(3.1824, abs=1e-4)
+    assert t_factor(6) == pytest.approx(2.5706, abs=1e-4)
+
+
+def test_leaving_out_gives_the_standard_error_of_a_mean():
+    values = np.array([1.0, 2.0, 4.0, 9.0])
+    error = jackknife_error(values.mean(), leave_out(values))
+    assert error == pytest.approx(values.std(ddof=1) / 2)
+
+
+def test_interval_of_a_mean_of_four_covers_95_per_cent():
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(2000):
+        values = rng.standard_normal(4)
+        low, high = jackknife_interval(values.mean(), leave_out(values))
+        held += low <= 0 <= high
+    assert 0.935 < held / 2000 < 0.965
+
+
+def test_interval_is_symmetric_on_its_scale():
+    low, high = jackknife_interval(2.0, np.array([1.5, 2.0, 2.5]), np.log, np.exp)
+    assert low * high == pytest.approx(4.0)
+
+
+def test_profile_of_a_parabola_is_the_t_interval_whatever_its_curvature():
+    for curvature in (0.3, 5.0):
+        low, high = profile_interval(
+            lambda x, c=curvature: -c * (x - 1) ** 2, 1.0, 0.5, 4, (-10.0, 10.0)
+        )
+        assert low == pytest.approx(1 - 0.5 * t_factor(4), abs=2e-3)
+        assert high == pytest.approx(1 + 0.5 * t_factor(4), abs=2e-3)
+
+
+def test_profile_keeps_the_lopsided_shape():
+    def steep_below(x: float) -> float:
+        return -((np.exp(-x) - 1) ** 2)
+
+    low, high = profile_interval(steep_below, 0.0, 0.2, 4, (-5.0, 5.0))
+    assert high > -low > 0
+
+
+def test_an_end_that_is_never_reached_is_the_limit():
+    def flat_above(x: float) -> float:
+        return -(min(x, 0.2) ** 2)
+
+    _, high = profile_interval(flat_above, 0.0, 0.5, 4, (-10.0, 3.0))
+    assert high == 3.0

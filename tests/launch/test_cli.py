@@ -1,0 +1,167 @@
+"""Bad input: one line that names what is wrong, exit code 2, and nothing is written."""
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from launch import cli
+from launch.configs import batch, default_config, optimizer, sparsity, tasks
+from mnist_horizon.sweeps.spec import SweepError, spec_from
+from tests.launch import commands
+
+SMOKE = "--config=launch/configs/smoke.py"
+
+WRONG = {
+    "unknown field": (["--config.learning_rate=1"], "learning_rate: unknown field"),
+    "unknown field of a group": (["--config.batch.size=1"], "batch.size: unknown field"),
+    "text for a number": (["--config.seeds=many"], "seeds"),
+    "a fraction for a count": (["--config.seeds=1.5"], "seeds"),
+    "text in a list": (["--config.widths=(4,'wide')"], "widths"),
+    "an empty axis": (["--config.widths=()"], "widths: must not be empty"),
+    "a value twice": (["--config.horizons=(1.0,1.0)"], "horizons: holds a value twice"),
+    "a horizon below 1": (["--config.horizons=(0.5,)"], "horizons[0]: must be at least 1"),
+    "a horizon beyond f32": (["--config.horizons=(1e9,)"], "horizons[0]"),
+    "an unknown schedule": (["--config.schedules=('now',)"], "schedules[0]: unknown schedule"),
+    "an impossible level": (["--config.schedules=('revealed:2',)"], "schedules[0]"),
+    "a negative rate": (["--config.optimizer.learning_rates=(-1.0,)"], "learning_rates[0]"),
+    "an unknown optimizer": (["--config.optimizer.name=lion"], "optimizer.name: must be one of"),
+    "a budget of no update": (["--config.budget=10"], "budget: must hold 2 updates"),
+    "minibatches that do not divide": (
+        ["--config.algorithm.name=ppo", "--config.algorithm.minibatches=7"],
+        "algorithm.minibatches: must divide",
+    ),
+    "an unknown task": (["--config.task.name=chess"], "task.name: unknown task 'chess'"),
+    "an unknown task setting": (["--config.task.size=3"], "task.size: unknown setting"),
+    "a run too large": (["--config.max_program_bytes=1000"], "widths[0]: a run of width 4 needs"),
+    "a rate that is 0 in f32": (
+        ["--config.optimizer.learning_rates=(1e-300,)"],
+        "learning_rates[0]: must be above 0 and finite in single precision",
+    ),
+    "a task beyond the memory": (
+        ["--config.task.name=teacher", "--config.task.examples=1000000000000000"],
+        "task 'teacher' does not fit into the memory",
+    ),
+    "a folder of nobody": (
+        ["--config.task.name=mnist", "--config.task.data_dir=~nobody-here/x"],
+        "task.data_dir: there is no folder",
+    ),
+    "a folder with a name too long": (
+        ["--config.task.name=mnist", f"--config.task.data_dir={300 * 'a'}"],
+        "task.data_dir: there is no folder",
+    ),
+    "a program that is not there": (["--programs=w4"], "--programs: w4 is no program of"),
+    "an unknown flag": (["--speed=3"], "speed"),
+    "an argument that is no flag": (["quickly"], "unexpected argument 'quickly'"),
+    "a negative time": (["--checkpoint_seconds=-1"], "checkpoint_seconds"),
+    "images that are no squares": (
+        ["--config.task.name=teacher", "--config.network.name=cnn"],
+        "network.name: 'cnn' needs square images",
+    ),
+}
+
+
+def refused(command: commands.Command, workdir: Path, message: str) -> None:
+    """The command ended with one line that says so, and wrote nothing."""
+    assert command.process.exitcode == cli.BAD_INPUT, command.err
+    (line,) = command.err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert not workdir.exists()
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_setting_is_refused(arguments: list[str], message: str, tmp_path: Path) -> None:
+    workdir = tmp_path / "workdir"
+    refused(commands.run(tmp_path, SMOKE, f"--workdir={workdir}", *arguments), workdir, message)
+
+
+def test_a_workdir_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    workdir = tmp_path / ("a" * 300)
+    command = commands.run(tmp_path, SMOKE, f"--workdir={workdir}")
+    assert command.process.exitcode == cli.BAD_INPUT
+    assert command.err == "error: --workdir: File name too long: choose another\n"
+
+
+def test_a_workdir_with_a_file_in_a_folders_place_is_refused(tmp_path: Path) -> None:
+    workdir = tmp_path / "workdir"
+    workdir.mkdir()
+    (workdir / "results").write_text("")
+    command = commands.run(tmp_path, SMOKE, f"--workdir={workdir}")
+    assert command.process.exitcode == cli.BAD_INPUT
+    (line,) = command.err.splitlines()
+    assert line == f"error: --workdir: {workdir}/results is no folder that may be written"
+    assert [path.name for path in workdir.iterdir()] == ["results"]
+
+
+FILES = {
+    "raises": ("def get_config():\n    raise ValueError('not on Sundays')\n", "not on Sundays"),
+    "syntax error": ("def get_config(:\n", "invalid syntax (broken.py, line 1)"),
+    "no get_config": ("widths = 3\n", "get_config"),
+    "no ConfigDict": ("def get_config():\n    return {'widths': (3,)}\n", "return a ConfigDict"),
+    "imports what is not there": ("import no_such_module\n", "no_such_module"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), FILES.values(), ids=FILES.keys())
+def test_a_broken_config_file_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    file, workdir = tmp_path / "broken.py", tmp_path / "workdir"
+    file.write_text(text)
+    command = commands.run(tmp_path, f"--config={file}", f"--workdir={workdir}")
+    refused(command, workdir, message)
+
+
+@pytest.mark.parametrize(
+    ("file", "argument"),
+    [
+        (batch, "31"),
+        (batch, "32,chess"),
+        (optimizer, "lion"),
+        (optimizer, "adam,chess"),
+        (sparsity, "chess"),
+        (tasks, "teacher5"),
+    ],
+)
+def test_a_choice_that_a_config_lacks_is_refused(file: ModuleType, argument: str) -> None:
+    with pytest.raises(SweepError, match=f"'{argument.split(',')[-1]}' after the colon: choose"):
+        file.get_config(argument)
+
+
+def test_a_choice_that_a_config_lacks_is_one_line(tmp_path: Path) -> None:
+    workdir = tmp_path / "workdir"
+    command = commands.run(
+        tmp_path, "--config=launch/configs/sparsity.py:chess", f"--workdir={workdir}"
+    )
+    refused(command, workdir, "error: --config: 'chess' after the colon: choose among mnist")
+
+
+@pytest.mark.parametrize("file", [batch, optimizer])
+def test_a_config_of_mnist_has_a_digits_version(file: ModuleType) -> None:
+    first = next(iter(file.SIZES if file is batch else file.RATES))
+    assert spec_from(file.get_config(first).to_dict()).task == "mnist"
+    digits = spec_from(file.get_config(f"{first},digits").to_dict())
+    assert digits.task == "digits"
+    assert "data_dir" not in digits.task_settings
+
+
+def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:
+    workdir = tmp_path / "workdir"
+    refused(commands.run(tmp_path, f"--workdir={workdir}"), workdir, "--config: name a sweep")
+    refused(commands.run(tmp_path, SMOKE), workdir, "--workdir: name the folder")
+    absent = commands.run(tmp_path, "--config=nowhere.py", f"--workdir={workdir}")
+    refused(absent, workdir, "nowhere.py")
+
+
+def test_a_file_is_no_workdir(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    command = commands.run(tmp_path, SMOKE, f"--workdir={file}")
+    refused(command, tmp_path / "workdir", f"--workdir: {file} is no folder")
+    assert file.read_text() == "mine"
+
+
+def test_the_defaults_are_a_sweep() -> None:
+    settings = default_config().to_dict()
+    spec = spec_from(settings)
+    assert spec.task == "mnist"
+    assert spec_from(spec.to_json()) == spec

@@ -1,0 +1,126 @@
+"""The memory that is forecast is what XLA says that the compiled programs need."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mnist_horizon import noise, training
+from mnist_horizon.devices import memory
+from mnist_horizon.schedules import Schedule
+from mnist_horizon.sweeps import plan
+from mnist_horizon.sweeps.plan import Program, Variant
+from mnist_horizon.sweeps.spec import SweepError, SweepSpec
+from mnist_horizon.tasks import Examples, Task
+from tests.mnist_horizon.sweeps.test_spec import small
+
+TOLERANCE, SMALLEST = 0.2, 500e6
+
+
+def shapes(count: int, *shape: int) -> Examples:
+    """A split that takes no memory."""
+    images = jax.ShapeDtypeStruct((count, *shape), jnp.uint8)
+    return Examples(images, jax.ShapeDtypeStruct((count,), jnp.int32))
+
+
+MNIST = Task(train=shapes(60_000, 28, 28), test=shapes(10_000, 28, 28), classes=10)
+
+
+def compiled_bytes(spec: SweepSpec, width: int, groups: int, runs: int) -> int:
+    """What the largest of a program's functions needs beside the data set; nothing is run."""
+    variants = tuple(Variant(1.0 + i, Schedule("dense"), 1e-3) for i in range(runs))
+    numbers = plan.run_params(spec, Program("", width, tuple(range(groups)), variants))
+    numbers = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct((groups, runs), np.asarray(leaf).dtype), numbers
+    )
+    train = training.make_train(spec.train_spec(width))
+    keys = jax.eval_shape(lambda: jax.vmap(jax.random.key)(jnp.arange(groups)))
+    state = jax.eval_shape(train.init, keys, MNIST, numbers)
+    number = jax.ShapeDtypeStruct((), jnp.int32)
+    update = jax.jit(train.update, donate_argnums=0).lower(
+        state, numbers, MNIST, keys, number, number
+    )
+    programs = [update, jax.jit(train.evaluate).lower(state, MNIST, keys)]
+    if spec.noise.samples:
+        measure = functools.partial(noise.measure, spec.train_spec(width), spec.noise.samples)
+        programs.append(jax.jit(measure).lower(state, numbers, MNIST, keys, number))
+    held = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    # The state stays where it is while the evaluation runs; the update's result takes its place.
+    found = [program.compile().memory_analysis() for program in programs]
+    return held + max(
+        one.output_size_in_bytes + one.temp_size_in_bytes - one.alias_size_in_bytes for one in found
+    )
+
+
+CASES = {
+    "mlp": (400, 4, 16, {}),
+    "mlp of two layers with values": (
+        256,
+        4,
+        8,
+        {
+            "network": {"depth": 2},
+            "baseline": "value_net",
+            "batch": {"environments": 1, "rollout_length": 1024},
+        },
+    ),
+    "many small mlps by sgd": (
+        64,
+        4,
+        64,
+        {
+            "optimizer": {"name": "sgd"},
+            "batch": {"environments": 1, "rollout_length": 2048},
+        },
+    ),
+    "mlp in bf16": (400, 4, 16, {"precision": "bf16"}),
+    "ppo": (256, 4, 16, {"algorithm": {"name": "ppo"}, "baseline": "value_net"}),
+    "noise of long rollouts": (
+        100,
+        4,
+        1,
+        {"noise": {"samples": 1024}, "batch": {"environments": 1, "rollout_length": 8192}},
+    ),
+    "noise of a wide network": (
+        1600,
+        2,
+        1,
+        {"noise": {"samples": 1024}, "batch": {"environments": 1, "rollout_length": 2048}},
+    ),
+    "cnn": (32, 2, 8, {"network": {"name": "cnn"}, "optimizer": {"name": "sgd"}}),
+    "cnn of two layers": (16, 2, 8, {"network": {"name": "cnn", "depth": 2}}),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name == "mlp" else pytest.mark.slow, id=name)
+        for name in CASES
+    ],
+)
+def test_the_forecast_is_within_a_fifth_of_the_compilers_account(name: str) -> None:
+    width, groups, runs, changes = CASES[name]
+    batch = {"environments": 1, "rollout_length": 512}
+    spec = small(
+        **{"task": {"name": "mnist"}, "budget": 10**6, "batch": batch, "seeds": groups, **changes}
+    )
+    data = 70_000 * (28 * 28 + 4)
+    found = compiled_bytes(spec, width, groups, runs) + data
+    assert found > SMALLEST
+    forecast = memory.need(spec, width, MNIST).of(groups, runs) + data
+    assert forecast == pytest.approx(found, rel=TOLERANCE)
+
+
+def test_a_run_that_cannot_fit_is_refused() -> None:
+    spec = small(widths=(4, 10**6), max_program_bytes=10**9)
+    with pytest.raises(SweepError, match=r"widths\[1\]: a run of width 1000000 needs"):
+        memory.needs(spec, MNIST)
+
+
+def test_a_network_that_cannot_look_at_the_observations_is_refused() -> None:
+    spec = small(network={"name": "cnn"})
+    with pytest.raises(SweepError, match="'cnn' needs square images"):
+        memory.needs(spec, Task(shapes(9, 64), shapes(9, 64), classes=10))

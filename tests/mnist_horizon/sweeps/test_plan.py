@@ -1,0 +1,148 @@
+"""Runs have readable ids of their own; programs hold every run once, and fit."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnist_horizon.devices.memory import Need
+from mnist_horizon.horizon import discount_from_horizon
+from mnist_horizon.networks import NetworkSpec, backward_flops, forward_flops
+from mnist_horizon.schedules import Schedule, parse
+from mnist_horizon.sweeps import plan
+from mnist_horizon.sweeps.plan import Run, Variant
+from tests.mnist_horizon.sweeps.test_spec import small
+
+SHAPE = (8, 8)
+
+
+def test_an_id_is_readable_and_stable() -> None:
+    run = Run(64, Variant(31.0, Schedule("periodic", 8.0), 1e-3), seed=0)
+    assert run.run_id(small()) == "digits-mlp1-w64-h31-periodic8-lr0.001-s0"
+    run = Run(8, Variant(1.5, Schedule("dense"), 1e-5), seed=3)
+    spec = small(network={"name": "cnn", "depth": 2})
+    assert run.run_id(spec) == "digits-cnn2-w8-h1.5-dense-lr0.00001-s3"
+
+
+@given(
+    horizons=st.lists(st.floats(1, 1e6), min_size=1, max_size=4, unique=True),
+    rates=st.lists(st.floats(1e-8, 1e3), min_size=1, max_size=4, unique=True),
+)
+def test_two_runs_never_share_an_id(horizons: list[float], rates: list[float]) -> None:
+    spec = small(horizons=horizons, optimizer={"learning_rates": rates})
+    ids = [run.run_id(spec) for run in plan.all_runs(spec)]
+    assert len(set(ids)) == len(ids) == len(horizons) * len(rates) * 2
+    assert not any("/" in name for name in ids)
+
+
+SETTINGS = st.fixed_dictionaries(
+    {
+        "widths": st.lists(st.integers(1, 64), min_size=1, max_size=3, unique=True),
+        "horizons": st.lists(st.integers(1, 99), min_size=1, max_size=5, unique=True),
+        "schedules": st.lists(
+            st.sampled_from(["dense", "revealed:0.5", "periodic:4", "streak:2"]),
+            min_size=1,
+            max_size=3,
+            unique=True,
+        ),
+        "seeds": st.integers(1, 5),
+        "max_program_bytes": st.integers(1_000, 100_000),
+    }
+)
+
+
+@given(SETTINGS, st.data())
+def test_programs_hold_each_run_once_and_fit(changes: dict[str, Any], data: st.DataObject) -> None:
+    spec = small(**changes)
+    runs = plan.all_runs(spec)
+    chosen = [run for run in runs if data.draw(st.booleans())]
+    needs = {width: Need(run=1 + 10 * width, group=300) for width in spec.widths}
+    programs = plan.plan(spec, chosen, needs)
+    held = [run for program in programs for run in program.runs]
+    assert sorted(held) == sorted(chosen)
+    assert len({program.program_id for program in programs}) == len(programs)
+    for program in programs:
+        need = needs[program.width].of(len(program.seeds), len(program.variants))
+        assert need <= spec.max_program_bytes
+
+
+def test_a_sweep_that_fits_is_one_program_a_width() -> None:
+    spec = small(widths=(4, 8), seeds=3)
+    programs = plan.plan(spec, plan.all_runs(spec), {4: Need(1, 1), 8: Need(1, 1)})
+    assert [(p.width, p.seeds, len(p.variants)) for p in programs] == [
+        (4, (0, 1, 2), 2),
+        (8, (0, 1, 2), 2),
+    ]
+
+
+def test_the_traced_numbers_are_those_of_the_runs() -> None:
+    spec = small(
+        horizons=(1.0, 31.0),
+        schedules=("dense", "periodic:4"),
+        optimizer={"learning_rates": (1e-2,), "critical_horizon": 15.0},
+        entropy_coef=0.1,
+        kl_coef=0.2,
+        algorithm={"gae_lambda": 0.9},
+    )
+    (program,) = plan.plan(spec, plan.all_runs(spec), {4: Need(1, 1)})
+    numbers = plan.run_params(spec, program)
+    for i, run in enumerate(program.runs):
+        variant = run.variant
+        flat = {
+            name: np.ravel(value)[i] for name, value in vars(numbers).items() if name != "reward"
+        }
+        assert flat["discount"] == np.float32(discount_from_horizon(variant.horizon))
+        assert flat["learning_rate"] == np.float32(plan.run_learning_rate(spec, variant))
+        assert flat["gae_lambda"] == np.float32(0.9)
+        delayed = variant.schedule.period > 1
+        assert flat["kl_coef"] == np.float32(plan.run_coefficient(0.2, variant))
+        assert flat["entropy_coef"] == np.float32(plan.run_coefficient(0.1, variant))
+        assert (flat["entropy_coef"] < np.float32(0.1)) == delayed
+        assert np.ravel(numbers.reward.period)[i] == variant.schedule.period
+
+
+@pytest.mark.parametrize(
+    ("schedule", "horizon", "expected"),
+    [
+        ("dense", 31.0, 0.1),
+        ("revealed:0.25", 3.0, 0.1),
+        ("periodic:4", 1.0, 0.1 / 4),
+        ("periodic:4", 3.0, 0.1 * (1 + 1 / 2 + 1 / 4 + 1 / 8) / 4),
+        ("streak:4", 3.0, 0.1 * (1 + 1 / 2 + 1 / 4 + 1 / 8) / 4),
+        ("streak:2", 1.0, 0.1 / 2),
+    ],
+)
+def test_a_coefficient_shrinks_with_the_delay(
+    schedule: str, horizon: float, expected: float
+) -> None:
+    variant = Variant(horizon, parse(schedule), 0.5)
+    assert plan.run_coefficient(0.1, variant) == pytest.approx(expected)
+
+
+def test_the_learning_rate_falls_with_the_horizon() -> None:
+    spec = small(optimizer={"critical_horizon": 15.0})
+    dense = Schedule("dense")
+    assert plan.run_learning_rate(spec, Variant(1.0, dense, 0.5)) == 0.5
+    assert plan.run_learning_rate(spec, Variant(46.0, dense, 0.5)) == pytest.approx(0.25)
+    assert plan.run_learning_rate(small(), Variant(46.0, dense, 0.5)) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "forward_passes", "backward_passes", "values"),
+    [
+        ({}, 1, 1, 0),
+        ({"baseline": "value_net"}, 1, 1, 1),
+        ({"kl_coef": 0.1}, 2, 1, 0),
+        ({"algorithm": {"name": "ppo", "epochs": 3, "minibatches": 4}}, 4, 3, 0),
+    ],
+)
+def test_flops_are_those_of_the_passes(
+    changes: dict[str, Any], forward_passes: int, backward_passes: int, values: int
+) -> None:
+    network = NetworkSpec("mlp", 1, 4)
+    forward, backward = forward_flops(network, 10, SHAPE), backward_flops(network, 10, SHAPE)
+    value = forward_flops(network, 1, SHAPE) + backward_flops(network, 1, SHAPE)
+    expected = forward_passes * forward + backward_passes * backward + values * value
+    assert plan.flops_per_interaction(small(**changes), 4, 10, SHAPE) == expected

@@ -1,0 +1,124 @@
+"""Settings become a spec or are refused; a spec survives JSON; what differs is named."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mnist_horizon.sweeps.spec import AXES, SweepError, SweepSpec, differences, spec_from
+
+SMALL: dict[str, Any] = {
+    "task": {"name": "digits"},
+    "widths": (4,),
+    "horizons": (1.0, 3.0),
+    "seeds": 2,
+    "budget": 2560,
+    "batch": {"environments": 4, "rollout_length": 16},
+}
+
+
+def small(**changes: Any) -> SweepSpec:
+    return spec_from({**SMALL, **changes})
+
+
+@pytest.mark.parametrize("name", ["widths", "horizons", "seeds", "budget", "task"])
+def test_a_field_without_a_default_is_asked_for(name: str) -> None:
+    settings = {key: value for key, value in SMALL.items() if key != name}
+    with pytest.raises(SweepError, match=rf"^{name}"):
+        spec_from(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": True}, "seeds: must be a whole number, not True"),
+        ({"seeds": float("inf")}, "seeds: must be a whole number, not inf"),
+        ({"budget": float("nan")}, "budget: must be a whole number, not nan"),
+        ({"seeds": 10**9}, "seeds: makes more than"),
+        ({"budget": 2**38}, "budget: makes 2"),
+        ({"widths": "4"}, "widths: must be a list"),
+        ({"widths": (4, 2.5)}, r"widths\[1\]: must be a whole number"),
+        ({"horizons": (1.0, float("inf"))}, r"horizons\[1\]: must be a finite number"),
+        ({"batch": 64}, "batch: must be a group of fields"),
+        ({"task_settings": {}}, "task_settings: unknown field"),
+        ({"task": {"name": "teacher", "classes": 1}}, "task.classes must be at least 2"),
+        ({"schedules": ("periodic:08",)}, r"schedules\[0\]: write 'periodic:8'"),
+        ({"stop_at_return": 1.5}, "stop_at_return: must lie in 0 to 1"),
+        ({"evaluations": 1}, "evaluations: must be at least 2"),
+        ({"phase_visible": 1}, "phase_visible: must be True or False"),
+        ({"entropy_coef": -0.1}, "entropy_coef: must be at least 0"),
+    ],
+)
+def test_impossible_settings_are_refused_by_name(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SweepError, match=message) as caught:
+        small(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_whole_numbers_and_floats_are_welcome_for_each_other() -> None:
+    spec = small(budget=2.56e3, horizons=(1, 3))
+    assert (spec.budget, spec.horizons) == (2560, (1.0, 3.0))
+    assert isinstance(spec.budget, int)
+
+
+def test_a_spec_survives_json() -> None:
+    spec = small(schedules=("dense", "revealed:0.25"), optimizer={"learning_rates": (1e-3, 1e-2)})
+    assert spec_from(spec.to_json()) == spec
+    assert (
+        spec_from(small(task={"name": "teacher", "classes": 5}).to_json()).task_settings["classes"]
+        == 5
+    )
+
+
+def test_where_the_data_lie_is_no_part_of_the_spec_on_disk() -> None:
+    here, there = (small(task={"name": "mnist", "data_dir": place}) for place in ("/a", "/b"))
+    assert here.to_json() == there.to_json()
+    assert "/a" not in str(here.to_json())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"widths": (4, 8)},
+        {"horizons": (7.0,)},
+        {"seeds": 9},
+        {"schedules": ("dense", "periodic:2")},
+        {"optimizer": {"learning_rates": (0.5,)}},
+        {"max_program_bytes": 10**6},
+    ],
+)
+def test_axes_may_change(changes: dict[str, Any]) -> None:
+    assert differences(small().to_json(), small(**changes).to_json()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"budget": 5120}, "budget: 2560 -> 5120"),
+        ({"baseline": "none"}, "baseline: 'expected_reward' -> 'none'"),
+        ({"network": {"depth": 2}}, "network.depth: 1 -> 2"),
+        ({"optimizer": {"rule": "mup"}}, "optimizer.rule: 'constant' -> 'mup'"),
+        ({"batch": {"environments": 2, "rollout_length": 32}}, "batch.environments: 4 -> 2"),
+        ({"task": {"name": "teacher"}}, "task.name: 'digits' -> 'teacher'"),
+    ],
+)
+def test_what_is_no_axis_and_differs_is_named(changes: dict[str, Any], difference: str) -> None:
+    assert difference in differences(small().to_json(), small(**changes).to_json())
+
+
+def test_every_axis_is_a_field() -> None:
+    settings = small().to_json()
+    for axis in AXES:
+        head, _, tail = axis.partition(".")
+        assert tail in settings[head] if tail else head in settings
+
+
+@given(budget=st.integers(200, 10**6), evaluations=st.integers(2, 100))
+def test_evaluations_end_with_the_last_update(budget: int, evaluations: int) -> None:
+    spec = small(budget=budget, evaluations=evaluations)
+    marks = spec.evaluation_updates()
+    assert marks == sorted(set(marks))
+    assert marks[0] >= 1
+    assert marks[-1] == spec.updates == budget // 64
+    assert len(marks) <= evaluations
