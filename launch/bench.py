@@ -41,8 +41,8 @@ from launch.benchmarks.cases import Case, measure, mnist_shaped_task
 from launch.benchmarks.start import cold_start
 from launch.forecast import product_speed
 from mnist_horizon import devices
+from mnist_horizon.errors import SweepError
 from mnist_horizon.networks import NETWORKS, PRECISIONS
-from mnist_horizon.sweeps.spec import SweepError
 
 RUNS = flags.DEFINE_list("runs", ["16", "64"], "Runs updated together (against a peer: 1,16).")
 WIDTHS = flags.DEFINE_list("widths", ["16", "64"], "Widths of the network.")

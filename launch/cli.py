@@ -11,7 +11,8 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from mnist_horizon import tasks
-from mnist_horizon.sweeps.spec import SweepError, SweepSpec, spec_from
+from mnist_horizon.errors import SweepError
+from mnist_horizon.sweeps.spec import SweepSpec, spec_from
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, CANNOT_WRITE = range(5)
 

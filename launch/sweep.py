@@ -25,7 +25,8 @@ from tqdm import tqdm
 
 from launch import cli
 from mnist_horizon import tasks
-from mnist_horizon.sweeps.spec import SweepError, SweepSpec
+from mnist_horizon.errors import SweepError
+from mnist_horizon.sweeps.spec import SweepSpec
 
 LOG = standard_logging.getLogger("mnist_horizon")
 

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from flax import serialization
 
+from mnist_horizon.errors import InputError
 from mnist_horizon.schedules import Schedule
 
 _TEXT = ("run_id", "task", "task_settings", "network", "algorithm", "baseline", "optimizer")
@@ -107,7 +108,7 @@ RUN_COLUMNS = tuple(name for name in SCHEMA.names if name not in MEASURED_COLUMN
 """Columns that hold one value a run: its id, its settings and its seed."""
 
 
-class ResultsError(Exception):
+class ResultsError(InputError):
     """There is nothing to read, or it cannot be written; the message is one line."""
 
 

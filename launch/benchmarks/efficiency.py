@@ -27,7 +27,7 @@ import pandas as pd
 from scipy import stats
 
 from mnist_horizon import results
-from mnist_horizon.sweeps.spec import SweepError
+from mnist_horizon.errors import SweepError
 
 FEWEST_LINES = 4
 

@@ -35,10 +35,11 @@ from jax import Array
 
 from launch.benchmarks import cases
 from mnist_horizon import adapters, environment
+from mnist_horizon.errors import SweepError
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.schedules import Schedule
 from mnist_horizon.sweeps.plan import Program, Variant
-from mnist_horizon.sweeps.spec import SweepError, SweepSpec, spec_from
+from mnist_horizon.sweeps.spec import SweepSpec, spec_from
 from mnist_horizon.tasks import Task
 
 REPEATS = 2

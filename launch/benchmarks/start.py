@@ -12,7 +12,7 @@ import sys
 import time
 
 from launch.benchmarks.cases import Case
-from mnist_horizon.sweeps.spec import SweepError
+from mnist_horizon.errors import SweepError
 
 
 def cold_start(case: Case) -> float:

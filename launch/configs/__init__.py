@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import ml_collections
 
-from mnist_horizon.sweeps.spec import SweepError
+from mnist_horizon.errors import SweepError
 
 
 def default_config() -> ml_collections.ConfigDict:

@@ -32,9 +32,10 @@ from launch.slurm.job import Work
 from launch.slurm.status import Queue, describe, states
 from mnist_horizon import results, tasks
 from mnist_horizon.devices import memory
+from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan, workdir
 from mnist_horizon.sweeps.plan import Program
-from mnist_horizon.sweeps.spec import SweepError, SweepSpec
+from mnist_horizon.sweeps.spec import SweepSpec
 from mnist_horizon.tasks import LoadedTask
 
 CONFIG = cli.define()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_horizon import results
-from mnist_horizon.sweeps.spec import SweepError
+from mnist_horizon.errors import SweepError
 
 STATES = ("done", "running", "queued", "failed", "not submitted")
 

@@ -19,7 +19,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import UInt8
 
-from mnist_horizon.sweeps.spec import SweepError
+from mnist_horizon.errors import SweepError
 
 Value = TypeVar("Value")
 

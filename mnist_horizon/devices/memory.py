@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import jax
 
 from mnist_horizon import networks
-from mnist_horizon.sweeps.spec import SweepError, SweepSpec, check_observations
+from mnist_horizon.errors import SweepError
+from mnist_horizon.sweeps.spec import SweepSpec, check_observations
 from mnist_horizon.tasks import Task
 from mnist_horizon.training import EVALUATION_PART
 

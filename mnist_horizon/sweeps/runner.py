@@ -26,12 +26,13 @@ import pyarrow
 
 from mnist_horizon import devices, networks, noise, results, training
 from mnist_horizon.devices import Laid, Layout, hosts, memory
+from mnist_horizon.errors import SweepError
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.sweeps import plan, workdir
 from mnist_horizon.sweeps.checkpoints import Checkpoints
 from mnist_horizon.sweeps.plan import Program, Run
 from mnist_horizon.sweeps.progress import Progress
-from mnist_horizon.sweeps.spec import SweepError, SweepSpec
+from mnist_horizon.sweeps.spec import SweepSpec
 from mnist_horizon.tasks import LoadedTask, Task, identity_settings
 from mnist_horizon.training import RunState, TrainSpec
 

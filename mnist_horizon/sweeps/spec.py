@@ -14,6 +14,7 @@ import numpy as np
 
 from mnist_horizon import networks, schedules, tasks, training
 from mnist_horizon.advantages import BASELINES
+from mnist_horizon.errors import SweepError
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.training import TrainSpec
@@ -22,10 +23,6 @@ MOST_RUNS = 1_000_000
 LARGEST_INTEGER = 2**63 - 1
 LONGEST_PERIOD = 2**31 - 1
 AXES = ("widths", "horizons", "schedules", "seeds", "optimizer.learning_rates")
-
-
-class SweepError(ValueError):
-    """The user's input is at fault; the message is one line and names the field."""
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ import jax
 
 from mnist_horizon import results, schedules, tasks
 from mnist_horizon.devices.memory import Need
+from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Run, Variant
-from mnist_horizon.sweeps.spec import SweepError, SweepSpec, differences
+from mnist_horizon.sweeps.spec import SweepSpec, differences
 
 LOG = logging.getLogger(__name__)
 

@@ -10,8 +10,10 @@ from flax import struct
 from jax import Array
 from jaxtyping import Float, Int, Int32, Integer, UInt8
 
+from mnist_horizon.errors import InputError
 
-class TaskError(ValueError):
+
+class TaskError(InputError):
     """A task's name, settings or data are at fault; the message is one line for the user."""
 
 

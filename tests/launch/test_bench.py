@@ -12,8 +12,8 @@ from launch import cli
 from launch.benchmarks import efficiency
 from launch.benchmarks.cases import Case
 from mnist_horizon import results
+from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan
-from mnist_horizon.sweeps.spec import SweepError
 from tests.launch import commands
 
 MODULE = "launch.bench"

@@ -7,7 +7,8 @@ import pytest
 
 from launch import cli
 from launch.configs import batch, default_config, optimizer, sparsity, tasks
-from mnist_horizon.sweeps.spec import SweepError, spec_from
+from mnist_horizon.errors import SweepError
+from mnist_horizon.sweeps.spec import spec_from
 from tests.launch import commands
 
 SMOKE = "--config=launch/configs/smoke.py"

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from launch import cli
 from launch.configs import default_config
-from mnist_horizon.sweeps.spec import SweepError, SweepSpec, spec_from
+from mnist_horizon.errors import SweepError
+from mnist_horizon.sweeps.spec import SweepSpec, spec_from
 
 DIGITS = {**default_config().to_dict(), "task": {"name": "digits"}}
 TEACHER = {

@@ -15,7 +15,7 @@ import pytest
 
 from mnist_horizon import devices
 from mnist_horizon.devices import hosts
-from mnist_horizon.sweeps.spec import SweepError
+from mnist_horizon.errors import SweepError
 
 
 @pytest.mark.parametrize(

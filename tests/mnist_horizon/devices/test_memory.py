@@ -9,10 +9,11 @@ import pytest
 
 from mnist_horizon import noise, training
 from mnist_horizon.devices import memory
+from mnist_horizon.errors import SweepError
 from mnist_horizon.schedules import Schedule
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Variant
-from mnist_horizon.sweeps.spec import SweepError, SweepSpec
+from mnist_horizon.sweeps.spec import SweepSpec
 from mnist_horizon.tasks import Examples, Task
 from tests.mnist_horizon.sweeps.test_spec import small
 

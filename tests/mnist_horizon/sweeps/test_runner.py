@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from launch.forecast import forecast
 from mnist_horizon import networks, results, tasks
+from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import checkpoints, plan, runner, workdir
 from mnist_horizon.sweeps.progress import Progress
-from mnist_horizon.sweeps.spec import SweepError
 from tests.mnist_horizon.small_sweeps import outputs, records, run, tiny
 
 

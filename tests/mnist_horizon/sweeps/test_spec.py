@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_horizon.sweeps.spec import AXES, SweepError, SweepSpec, differences, spec_from
+from mnist_horizon.errors import SweepError
+from mnist_horizon.sweeps.spec import AXES, SweepSpec, differences, spec_from
 
 SMALL: dict[str, Any] = {
     "task": {"name": "digits"},

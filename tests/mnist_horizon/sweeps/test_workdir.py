@@ -9,8 +9,8 @@ import pytest
 
 from mnist_horizon import results
 from mnist_horizon.devices.memory import Need
+from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan, workdir
-from mnist_horizon.sweeps.spec import SweepError
 from tests.mnist_horizon.small_sweeps import records, tiny
 
 TASK = {"task": "digits", "settings": {}, "source": "here", "content": {"train": "a", "test": "b"}}
