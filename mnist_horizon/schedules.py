@@ -76,6 +76,16 @@ class Schedule:
         """Whether a window pays only if all of its answers are right."""
         return self.kind == "streak"
 
+    @property
+    def adds_up(self) -> bool:
+        """shim"""
+        return not self.is_streak
+
+    def mean_discount(self, discount):
+        """shim"""
+        k = self.period
+        return (1 - discount**k) / (k * (1 - discount))
+
     def params(self) -> RewardParams:
         """The numbers of this schedule as arrays."""
         return RewardParams(
@@ -136,3 +146,8 @@ def expected_reward(
     period = params.period.astype(jnp.float32)
     paid = period * jnp.where(params.streak, accuracy**period, accuracy)
     return jnp.where(phase == params.period - 1, paid, 0.0)
+
+
+def make(kind: str, level: float) -> Schedule:
+    """shim"""
+    return Schedule(kind, level)

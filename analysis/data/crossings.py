@@ -1,7 +1,7 @@
 """Interactions to threshold: how much experience a run needs to reach a return.
 
 A run's curve is made monotone by isotonic regression, and the crossing is interpolated in log E.
-A run that never crosses is right-censored, one that is above from its first row on left-censored;
+A run that does not cross is right-censored, one that is above from its first row on left-censored;
 both stay in the table.
 """
 
@@ -56,8 +56,8 @@ def crossing(
     """Where a monotone curve first reaches a threshold, interpolated linearly in log E.
 
     Returns:
-        `(interactions, censored, early)`: right-censored at the last place where the curve stays
-        below, early (left-censored at the first place) where it starts above.
+        `(interactions, censored, left_censored)`: right-censored at the last place where the curve
+        stays below, left-censored at the first place where it starts above.
     """
     reached = int(np.searchsorted(monotone_returns, threshold, side="left"))
     if reached == len(places):
@@ -70,6 +70,18 @@ def crossing(
     return float(np.exp(log_low + share * (log_high - log_low))), False, False
 
 
+def run_scores(frame: pd.DataFrame) -> pd.Series:
+    """Return of each run averaged over log E, by run id; a run of a single row has its return.
+
+    Up to a constant it is minus the log interactions to a return, averaged over all returns.
+    """
+    frame = frame[frame["interactions"] > 0].sort_values(["run_id", "interactions"])
+    weight = np.log(frame["interactions"]).groupby(frame["run_id"]).diff().fillna(0.0)
+    area = frame.assign(weight=weight, area=weight * frame["return_mean"]).groupby("run_id")
+    sums = area[["area", "weight"]].sum()
+    return (sums["area"] / sums["weight"]).where(sums["weight"] > 0, area["return_mean"].mean())
+
+
 def interactions_to_threshold(
     frame: pd.DataFrame, thresholds: tuple[float, ...] = THRESHOLDS
 ) -> pd.DataFrame:
@@ -80,9 +92,9 @@ def interactions_to_threshold(
         thresholds: returns to reach.
 
     Returns:
-        One row a run and threshold: the run's settings, `threshold`, `interactions` (float),
-        `censored` (right: it never got there, `interactions` is how far it was seen) and `early`
-        (left: it was there from its first row on).
+        One row per run and threshold: the run's settings and `score`, `threshold`, `interactions`,
+        `censored` (right: it did not reach the return, `interactions` is how far it was seen) and
+        `left_censored` (it was above the return from its first row on).
     """
     settings = [name for name in RUN_COLUMNS if name in frame]
     frame = frame[frame["interactions"] > 0].drop_duplicates(["run_id", "interactions"])
@@ -93,54 +105,11 @@ def interactions_to_threshold(
     returns = frame["return_mean"].to_numpy(float)
     curves = [monotone_curve(ends[i:j], returns[i:j]) for i, j in zip(first, last, strict=True)]
     runs = frame.loc[first, settings].reset_index(drop=True)
+    runs["score"] = runs["run_id"].map(run_scores(frame))
     tables = []
     for threshold in thresholds:
         crossings = [crossing(places, curve, threshold) for places, curve in curves]
-        found = pd.DataFrame(crossings, columns=["interactions", "censored", "early"])
-        found = found.astype({"interactions": float, "censored": bool, "early": bool})
+        found = pd.DataFrame(crossings, columns=["interactions", "censored", "left_censored"])
+        found = found.astype({"interactions": float, "censored": bool, "left_censored": bool})
         tables.append(pd.concat([runs.assign(threshold=float(threshold)), found], axis=1))
     return pd.concat(tables, ignore_index=True)
-
-
-def choose_learning_rates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Keep one learning rate a seed where several were tried: the one that is best on other seeds.
-
-    For each width, horizon, threshold and the other settings, the rate of a seed is the one whose
-    median interactions over the *other* seeds are least (a censored run counts as infinite). The
-    best over noisy runs would be too good by the noise; a choice that has not seen the seed is not.
-
-    Args:
-        table: what `interactions_to_threshold` returns.
-
-    Returns:
-        The rows kept, with their own learning rates, and a note that states the rule if it was
-        needed.
-    """
-    if "learning_rate" not in table:
-        return table, []
-    aside = ("run_id", "seed", "learning_rate")
-    keys = [name for name in RUN_COLUMNS if name in table and name not in aside] + ["threshold"]
-    several = table.groupby(keys, dropna=False)["learning_rate"].transform("nunique") > 1
-    if not several.any():
-        return table, []
-    kept = [table[~several]]
-    for _, rows in table[several].groupby(keys, dropna=False, sort=False):
-        needed = rows["interactions"].where(~rows["censored"], np.inf)
-        for seed in rows["seed"].unique():
-            others = rows["seed"] != seed
-            judges = others if others.any() else ~others
-            median = needed[judges].groupby(rows["learning_rate"][judges]).median()
-            here = rows[rows["seed"] == seed]
-            median = median[median.index.isin(here["learning_rate"])]
-            if median.empty:
-                continue
-            # None of them gets there: the middle rate stands for them, censored as it is.
-            middle = median.index[len(median) // 2]
-            best = median.idxmin() if np.isfinite(median).any() else middle
-            kept.append(here[here["learning_rate"] == best])
-    rates = ", ".join(f"{rate:g}" for rate in sorted(table.loc[several, "learning_rate"].unique()))
-    note = (
-        f"learning rates {rates}: for each width and horizon a seed's run is the one at the rate "
-        "with the least median interactions over the other seeds"
-    )
-    return pd.concat(kept, ignore_index=True), [note]

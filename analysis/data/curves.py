@@ -1,16 +1,12 @@
-"""Families of runs, and the numbers behind the figures of their curves."""
+"""Learning curves: where a row lies, averages over seeds, and how good a run is as a whole."""
 
-import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
 
-from analysis.data.crossings import place_in_interval
-from analysis.laws.power.curves import GROUP_COLUMNS
-from mnist_horizon.schedules import Schedule
+from analysis.data.crossings import place_in_interval, run_scores
+from analysis.stats.intervals import t_reach
 
 CELL = ("width", "parameters", "horizon")
 """What tells the curves of a figure apart; seeds of a cell are averaged."""
@@ -19,7 +15,7 @@ CELL = ("width", "parameters", "horizon")
 def placed(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows with `interactions` moved from the end of their interval to where its mean lies.
 
-    See `thresholds.place_in_interval`; rows at zero interactions are left out.
+    See `crossings.place_in_interval`; rows at zero interactions are left out.
     """
     frame = frame[frame["interactions"] > 0].drop_duplicates(["run_id", "interactions"])
     frame = frame.sort_values(["run_id", "interactions"], kind="stable", ignore_index=True)
@@ -43,7 +39,7 @@ def seed_averages(
         unfinished: ids of runs that are not done.
 
     Returns:
-        One row a cell and place: the columns of `CELL`, `interactions`, for each value `v` its
+        One row per cell and place: the columns of `CELL`, `interactions`, for each value `v` its
         `v`, `v_lowest` and `v_highest`, `seeds`, and `run_id` (empty for an average).
     """
     frame = placed(frame)
@@ -81,77 +77,19 @@ def _average(cell: pd.DataFrame, values: Sequence[str]) -> pd.DataFrame:
 
 
 def learning_rate_scores(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return averaged over log E for each horizon, width and learning rate, over seeds.
-
-    A run of a single row has that row's return.
+    """Scores (`run_scores`) of each horizon, width and learning rate over seeds.
 
     Returns:
-        One row each: horizon, width, learning_rate, `score` (mean over seeds), `error` (standard
-        error over seeds, NaN with one) and `seeds`.
+        One row each: horizon, width, learning_rate, `score` (mean over seeds), `low` and `high`
+        (its 95% interval; the score itself with one seed), `seeds`, and `best`, whether no other
+        rate of the width and horizon has a higher score.
     """
-    frame = frame[frame["interactions"] > 0].sort_values(["run_id", "interactions"])
-    weight = np.log(frame["interactions"]).groupby(frame["run_id"]).diff().fillna(0.0)
-    area = frame.assign(weight=weight, area=weight * frame["return_mean"])
     keys = ["horizon", "width", "learning_rate"]
-    runs = area.groupby([*keys, "run_id"])
-    sums = runs[["area", "weight"]].sum()
-    score = (sums["area"] / sums["weight"]).where(sums["weight"] > 0, runs["return_mean"].mean())
-    scores = score.groupby(keys).agg(["mean", "std", "size"])
-    table = scores.reset_index().rename(columns={"mean": "score", "size": "seeds"})
-    return table.assign(error=table["std"] / np.sqrt(table["seeds"])).drop(columns="std")
-
-
-def with_best_learning_rates(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows at the learning rate of the highest score of their width and horizon."""
-    scores = learning_rate_scores(frame)
-    best = scores.loc[scores.groupby(["horizon", "width"])["score"].idxmax()]
-    return frame.merge(best[["horizon", "width", "learning_rate"]])
-
-
-@dataclass(frozen=True)
-class Family:
-    """Runs that differ in size, horizon, learning rate and seed only.
-
-    Attributes:
-        label: what sets the family apart from the others, for readers.
-        slug: the same for file names; empty where there is only one family.
-        settings: the value of every column that is held fixed.
-        frame: its rows.
-    """
-
-    label: str
-    slug: str
-    settings: dict[str, Any]
-    frame: pd.DataFrame
-
-    @property
-    def several_learning_rates(self) -> bool:
-        """Whether some size and horizon has runs with several learning rates."""
-        rates = self.frame.groupby(["width", "horizon"])["learning_rate"].nunique()
-        return bool(rates.max() > 1)
-
-    def select(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Rows of another table with the same settings, as far as it has the columns."""
-        same = [table[name] == value for name, value in self.settings.items() if name in table]
-        return table[np.logical_and.reduce(same)]
-
-    def matches(self, group: Mapping[str, Any]) -> bool:
-        """Whether a fit's group lies in this family."""
-        return all(group[name] == value for name, value in self.settings.items() if name in group)
-
-
-def families(frame: pd.DataFrame) -> list[Family]:
-    """The families of runs in tidy results, those with most runs first."""
-    columns = [name for name in GROUP_COLUMNS if name in frame]
-    varying = [name for name in columns if frame[name].nunique() > 1]
-    found = []
-    for key, rows in frame.groupby(columns, sort=True):
-        settings = dict(zip(columns, key, strict=True))
-        schedule = str(Schedule(settings["schedule"], float(settings["schedule_level"])))
-        aside = ("task", "schedule", "schedule_level", "batch")
-        extra = [f"{name} {settings[name]}" for name in varying if name not in aside]
-        extra += [f"batch {settings['batch']}"] if "batch" in varying else []
-        label = ", ".join([str(settings["task"]), schedule, *extra])
-        slug = re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-") if varying else ""
-        found.append(Family(label, slug, settings, rows))
-    return sorted(found, key=lambda family: -family.frame["run_id"].nunique())
+    runs = frame.drop_duplicates("run_id").assign(score=lambda rows: rows["run_id"])
+    runs["score"] = runs["run_id"].map(run_scores(frame))
+    scores = runs.groupby(keys)["score"].agg(["mean", "std", "size"]).reset_index()
+    table = scores.rename(columns={"mean": "score", "size": "seeds"})
+    reach = np.nan_to_num(t_reach(table["std"].to_numpy(float), table["seeds"].to_numpy()))
+    best = table.groupby(["horizon", "width"])["score"].transform("max") == table["score"]
+    table = table.assign(low=table["score"] - reach, high=table["score"] + reach, best=best)
+    return table.drop(columns="std")

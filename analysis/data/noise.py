@@ -19,10 +19,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.stats.intervals import t_factor
+from analysis.stats.intervals import t_reach
 from mnist_horizon import theory
 from mnist_horizon.horizon import horizon_from_discount, variance_horizon
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.schedules import make
 
 PARTS = ("total", "future", "action", "state")
 GROUP = ("task", "schedule", "schedule_level", "baseline", "width", "batch")
@@ -87,22 +87,24 @@ def noise_scale(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
     Returns:
         The rows with a column `noise_scale`, without those where |m|^2 was not measured above 0
-        and without streaks (whose signal needs the accuracy); and a note for what was left out.
+        and without schedules whose rewards do not add up (a streak's signal needs the accuracy);
+        and a note for what was left out.
     """
     notes = []
-    streak = noise["schedule"] == "streak"
-    if streak.any():
+    pairs = zip(noise["schedule"], noise["schedule_level"], strict=True)
+    other = pd.Series([not make(kind, level).adds_up for kind, level in pairs], index=noise.index)
+    if other.any():
         notes.append(
-            f"gradient noise scale: {int(streak.sum())} rows of streaks left out, their signal "
-            "depends on the accuracy"
+            f"gradient noise scale: {int(other.sum())} rows left out of schedules whose rewards do "
+            "not add up, as their signal depends on the accuracy"
         )
-    weak = ~streak & ~(noise["signal"] > 0)
+    weak = ~other & ~(noise["signal"] > 0)
     if weak.any():
         notes.append(
             f"gradient noise scale: {int(weak.sum())} rows left out where |m|^2 is lost in noise: "
             "ask for more noise.samples"
         )
-    rows = noise[~streak & ~weak]
+    rows = noise[~other & ~weak]
     scale = [
         _scale(*values)
         for values in rows[
@@ -115,7 +117,7 @@ def noise_scale(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 def _scale(
     kind: str, level: float, discount: float, baseline: str, total: float, signal: float
 ) -> float:
-    schedule = Schedule(kind, level)
+    schedule = make(kind, level)
     moments = theory.Moments(1.0, 0.0, 0.0, signal, signal)
     weights = theory.endless_weights(schedule, discount, moments, baseline)
     return float((total + weights.within * signal) / (weights.own**2 * signal))
@@ -137,15 +139,15 @@ def scale_along_training(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return table.assign(**{name: np.exp(table[name]) for name in columns}), notes
 
 
-def on_the_way(noise: pd.DataFrame, crossings: pd.DataFrame) -> pd.DataFrame:
+def before_threshold(noise: pd.DataFrame, crossings: pd.DataFrame) -> pd.DataFrame:
     """Rows measured from a quarter of the interactions to a threshold up to it.
 
-    Most of the way lies there: this is the noise that interactions were spent against. Runs that
-    never got there have no such rows.
+    Most of the interactions lie there: this is the noise that they were spent against. Runs that
+    are right-censored have no such rows.
 
     Args:
         noise: rows of noise tables.
-        crossings: interactions to one threshold (`thresholds.interactions_to_threshold`).
+        crossings: interactions to one threshold (`crossings.interactions_to_threshold`).
     """
     reached = crossings[~crossings["censored"]].set_index("run_id")["interactions"]
     end = noise["run_id"].map(reached)
@@ -200,9 +202,7 @@ def _over_seeds(
     """Mean of `name` over seeds with its t interval; `others` are aggregated as they say."""
     groups = by_seed.groupby(level=keys, sort=True)
     mean, spread, seeds = groups[name].mean(), groups[name].std(ddof=1), groups[name].count()
-    several = seeds > 1
-    factor = [t_factor(count) if count > 1 else np.nan for count in seeds]
-    reach: pd.Series = (spread * factor / np.sqrt(seeds)).where(several)
+    reach = t_reach(spread.to_numpy(float), seeds.to_numpy(int))
     table = pd.DataFrame({name: mean, "low": mean - reach, "high": mean + reach})
     for other, how in others.items():
         table[other] = groups[other].agg(how)

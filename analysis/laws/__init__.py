@@ -1,0 +1,58 @@
+"""The laws: one file each, with one way to be fitted, to predict, and to be written and shown.
+
+`LAWS` is the registry: a new law is one file here and one line in it. `fit_laws` fits them all.
+"""
+
+from analysis.data.measurements import Measurements
+from analysis.laws.batch import BatchLaw, fit_batch_laws
+from analysis.laws.comparisons import fit_optimizer_laws, fit_task_laws
+from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
+from analysis.laws.law import AllFits, Fits, FittedLaw, LawKind, Quantity
+from analysis.laws.power import PowerLawFit, SharedPowerLaw, fit_power_laws
+from analysis.laws.schedule import ScheduleLaw, fit_schedule_laws
+from analysis.laws.size import SizeExponent, fit_size_exponents
+
+LAWS = (
+    LawKind("horizon_law", fit_horizon_laws),
+    LawKind("power_law", fit_power_laws, "curves"),
+    LawKind("batch_law", fit_batch_laws),
+    LawKind("joint_law", fit_schedule_laws),
+    LawKind("size_exponents", fit_size_exponents),
+    LawKind("optimizer_law", fit_optimizer_laws, "all_crossings"),
+    LawKind("task_law", fit_task_laws),
+)
+"""Every law, by the key of its list in `fits.json`."""
+
+
+def fit_laws(measured: Measurements) -> AllFits:
+    """Fit every law that the measurements allow."""
+    found = AllFits()
+    for kind in LAWS:
+        fits = kind.fit(getattr(measured, kind.table))
+        found.by_key[kind.key] = fits.entries
+        found.notes += fits.notes
+    return found
+
+
+__all__ = [
+    "LAWS",
+    "AllFits",
+    "BatchLaw",
+    "Fits",
+    "FittedLaw",
+    "HorizonLaw",
+    "LawKind",
+    "PowerLawFit",
+    "Quantity",
+    "ScheduleLaw",
+    "SharedPowerLaw",
+    "SizeExponent",
+    "fit_batch_laws",
+    "fit_horizon_laws",
+    "fit_laws",
+    "fit_optimizer_laws",
+    "fit_power_laws",
+    "fit_schedule_laws",
+    "fit_size_exponents",
+    "fit_task_laws",
+]

@@ -9,20 +9,21 @@ with S_min of each width and n_0, n_1 shared. The knee at batch B is where `x = 
 small B it is `n_0 / n_1`, the one that belongs to the task.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+import functools
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from analysis.data.crossings import choose_learning_rates
-from analysis.laws.horizon import HorizonData, describe, groups, horizon_data, horizon_of
-from analysis.stats import censored, intervals
-from analysis.stats.intervals import Interval
+from analysis.data.families import split
+from analysis.laws.horizon_forms import HorizonData, horizon_data
+from analysis.laws.law import Fits, FittedLaw, Quantity, leave_out_interval
+from analysis.laws.regressors import horizon_of
+from analysis.stats import censored
+from analysis.stats.censored import Sample
+from analysis.stats.intervals import LOG, Interval
 from mnist_horizon.horizon import variance_horizon
-
-_BATCH_COLUMNS = ("batch", "environments", "rollout_length")
 
 
 @dataclass(frozen=True)
@@ -63,126 +64,131 @@ class BatchMean:
 
 
 @dataclass(frozen=True)
-class BatchLaw:
+class BatchLaw(FittedLaw):
     """`E = S_min (B + n_0 + n_1 x)` of one group and threshold.
-
-    Intervals are None with one seed, or where a noise constant is at an end of its search.
 
     Attributes:
         group: settings held fixed (without the batch).
         threshold: the return to reach.
-        s_min: least steps (geometric mean over pooled widths).
-        noise_constant: n_0, in interactions.
-        noise_growth: n_1, in interactions.
-        knee_small_batch: knee as B goes to 0.
-        knees: knee by batch.
-        runs: how many there are, of them `censored`.
+        data: the runs.
+        mean: the mean function at the runs.
+        theta: log S_min of each width, log n_0 and log n_1.
+        left_out: the same without each seed in turn, shape [seed, parameter].
     """
 
     group: dict[str, Any]
     threshold: float
-    s_min: float
-    noise_constant: float
-    noise_growth: float
-    s_min_ci: Interval | None
-    noise_constant_ci: Interval | None
-    noise_growth_ci: Interval | None
-    knee_small_batch: float
-    knee_small_batch_ci: Interval | None
-    knees: dict[int, float]
-    runs: int
-    censored: int
+    data: HorizonData
+    mean: BatchMean
+    theta: np.ndarray
+    left_out: np.ndarray
 
-    def to_json(self) -> dict[str, Any]:
-        """The entry of `fits.json`, absent what is not there."""
-        entry = {key: value for key, value in vars(self).items() if value is not None}
-        entry["knees"] = {str(batch): knee for batch, knee in self.knees.items()}
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in entry.items()}
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of its runs."""
+        return self.data.seeds
+
+    @functools.cached_property
+    def quantities(self) -> dict[str, Quantity]:
+        """s_min (geometric mean over pooled widths), n_0, n_1, and the knee as B goes to 0.
+
+        A noise constant at an end of its search has no interval: nothing is measured there.
+        """
+        return {
+            "s_min": self._quantity(lambda theta: np.exp(theta[:-2].mean())),
+            "noise_constant": self._quantity(lambda theta: np.exp(theta[-2]), -2),
+            "noise_growth": self._quantity(lambda theta: np.exp(theta[-1]), -1),
+            "knee_small_batch": self._knee_small_batch(),
+        }
+
+    def _quantity(self, number: Any, *places: int) -> Quantity:
+        ends = leave_out_interval(number, self.theta, self.left_out, LOG)
+        return Quantity(float(number(self.theta)), None if self._is_open(*places) else ends)
+
+    def _knee_small_batch(self) -> Quantity:
+        ratio = self._quantity(lambda theta: np.exp(theta[-2] - theta[-1]), -2, -1)
+        ends: Interval | None = None
+        if ratio.interval is not None:
+            low, high = (horizon_of(end, "variance_horizon") for end in ratio.interval)
+            ends = low, high
+        return Quantity(horizon_of(ratio.value, "variance_horizon"), ends)
+
+    def _is_open(self, *places: int) -> bool:
+        """Whether a parameter is at an end of its search, with all seeds or without one."""
+        low, high = self.mean.bounds[-1]
+        values = np.stack([self.theta, *self.left_out])[:, list(places)]
+        return bool(np.any((values <= low) | (values >= high)))
+
+    @property
+    def knees(self) -> dict[int, float]:
+        """The knee at each batch of the runs."""
+        constant, growth = np.exp(self.theta[-2:]).tolist()
+        return {
+            int(batch): horizon_of((batch + constant) / growth, "variance_horizon")
+            for batch in np.unique(self.data.batch)
+        }
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        """Interactions of rows with `horizon` and `batch`, at the mean of pooled widths."""
+        x = variance_horizon(rows["horizon"].to_numpy(float))
+        s_min, constant, growth = np.exp([self.theta[:-2].mean(), *self.theta[-2:]])
+        predicted: np.ndarray = s_min * (rows["batch"].to_numpy(float) + constant + growth * x)
+        return predicted
+
+    def without_seed(self, seed: int) -> Self:
+        """The law at the parameters that it has without the runs of one seed."""
+        theta = self.left_out[self.seeds.index(seed)]
+        return replace(self, theta=theta, left_out=self.left_out[:0])
+
+    def details(self) -> dict[str, Any]:
+        """What else the entry of `fits.json` holds."""
+        return {
+            "threshold": self.threshold,
+            "knees": self.knees,
+            "runs": len(self.data.horizon),
+            "censored": int(self.data.values.right.sum()),
+        }
 
 
-def fit_batch_laws(table: pd.DataFrame) -> tuple[list[BatchLaw], list[str]]:
-    """Fit the law for each group and threshold that has several batches; returns laws and notes.
+def fit_batch_laws(table: pd.DataFrame) -> Fits:
+    """Fit the law for each group and threshold that has several batches.
 
     Args:
-        table: interactions to threshold (`thresholds.interactions_to_threshold`).
+        table: interactions to threshold, one run per seed (`data.crossings`).
     """
     if "batch" not in table:
-        return [], []
-    table, notes = choose_learning_rates(table)
-    laws = []
-    for group, threshold, rows in groups(table, aside=_BATCH_COLUMNS):
-        if rows["batch"].nunique() < 2:
-            continue
-        data, problems = horizon_data(rows)
-        label = f"several batches, {describe(group, threshold)}"
-        notes += [f"{label}: {problem}" for problem in problems]
-        if data is not None:
-            laws.append(_fit_group(group, threshold, data))
-            if data.seeds > 1 and laws[-1].knee_small_batch_ci is None:
+        return Fits()
+    laws, notes = [], []
+    for varying in (("horizon", "batch"), ("horizon", "batch", "width")):
+        for group in split(table, *varying):
+            rows = group.rows
+            if rows["batch"].nunique() < 2 or ("width" in varying and rows["width"].nunique() < 2):
+                continue
+            data, problems = horizon_data(rows)
+            label = f"several batches, {group.label}"
+            notes += [f"{label}: {problem}" for problem in problems]
+            if data is None:
+                continue
+            law = _fit_group(group.settings, group.threshold, data)
+            laws.append(law)
+            if len(law.seeds) > 1 and not law.quantities["knee_small_batch"].is_bounded:
                 notes.append(
                     f"{label}: no interval of the knee at small batches, the noise n_0 or n_1 is "
                     "lost beside the batch; smaller batches or longer horizons are needed"
                 )
-    return laws, notes
+    return Fits(tuple(laws), tuple(notes))
 
 
 def _fit_group(group: dict[str, Any], threshold: float, data: HorizonData) -> BatchLaw:
     """Fit one group, and again without each seed."""
-    k = len(data.widths)
-    mean = BatchMean(data.batch, variance_horizon(data.horizon), data.width, k)
+    widths = len(data.widths)
+    mean = BatchMean(data.batch, variance_horizon(data.horizon), data.width, widths)
+    sample = Sample(mean, data.values, data.seed)
     typical = np.log(np.median(data.batch))
     level = float(np.median(data.values.log_e)) - typical - np.log(3)
-    starts = [np.array([level] * k + [typical, typical + growth]) for growth in (-4.0, -2.0, 0.0)]
-    full = censored.fit(mean, data.values, starts)
-    left_out = [
-        censored.fit(mean.take(keep), data.values.take(keep), [full.theta], full.spread).theta
-        for keep in (data.seed != seed for seed in range(data.seeds))
-        if keep.any()
+    starts = [
+        np.array([level] * widths + [typical, typical + growth]) for growth in (-4.0, -2.0, 0.0)
     ]
-
-    def interval(number: Callable[[np.ndarray], float]) -> Interval | None:
-        if not left_out:
-            return None
-        return intervals.jackknife_interval(
-            number(full.theta), np.array([number(theta) for theta in left_out])
-        )
-
-    (low_bound, high_bound) = mean.bounds[-1]
-
-    def open_ends(name: int) -> bool:
-        """Whether a noise constant is at the end of its search, where nothing is measured."""
-        values = np.array([theta[name] for theta in (full.theta, *left_out)])
-        return bool(np.any((values <= low_bound) | (values >= high_bound)))
-
-    def exp(ends: Interval | None) -> Interval | None:
-        return None if ends is None else (float(np.exp(ends[0])), float(np.exp(ends[1])))
-
-    log_ratio = float(full.theta[-2] - full.theta[-1])
-    is_open = {name: open_ends(name) for name in (-2, -1)}
-    ratio_ci = None
-    if not any(is_open.values()):
-        ratio_ci = exp(interval(lambda theta: theta[-2] - theta[-1]))
-    constant, growth = (float(value) for value in np.exp(full.theta[-2:]))
-    return BatchLaw(
-        group=group,
-        threshold=threshold,
-        s_min=float(np.exp(full.theta[:k].mean())),
-        noise_constant=constant,
-        noise_growth=growth,
-        s_min_ci=exp(interval(lambda theta: float(theta[:k].mean()))),
-        noise_constant_ci=None if is_open[-2] else exp(interval(lambda theta: theta[-2])),
-        noise_growth_ci=None if is_open[-1] else exp(interval(lambda theta: theta[-1])),
-        knee_small_batch=horizon_of(float(np.exp(log_ratio)), "variance_horizon"),
-        knee_small_batch_ci=None
-        if ratio_ci is None
-        else (
-            horizon_of(ratio_ci[0], "variance_horizon"),
-            horizon_of(ratio_ci[1], "variance_horizon"),
-        ),
-        knees={
-            int(batch): horizon_of((batch + constant) / growth, "variance_horizon")
-            for batch in np.unique(data.batch)
-        },
-        runs=len(data.horizon),
-        censored=int(data.values.right.sum()),
-    )
+    full = sample.fit(starts)
+    left_out = censored.parameters(sample.fits_without_each_seed(full), len(full.theta))
+    return BatchLaw(group, threshold, data, mean, full.theta, left_out)

@@ -1,4 +1,4 @@
-"""The joint law of horizon and reward schedule, fitted and set against what theory predicts.
+"""The law of horizon and reward schedule, fitted and set against what theory predicts.
 
     E(h, schedule) = S_min (B + B_noise(h, schedule)),   B_noise = (tr Cov + within) / |E[g]|^2
 
@@ -13,44 +13,30 @@ streak. A schedule's **departure** is what it needs over what the law predicts f
 schedules, so that it can fail. Intervals come from leaving out seeds (`uncertainty`).
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from analysis.data.crossings import choose_learning_rates
-from analysis.laws.horizon import describe
-from analysis.stats import censored, intervals
-from analysis.stats.censored import Fit, Values
-from analysis.stats.intervals import Interval
+from analysis.data.families import label, schedule_names, schedules_in_order, split
+from analysis.laws.best_horizon import BestHorizon, best_horizon_of
+from analysis.laws.horizon_forms import left_censored
+from analysis.laws.law import Fits, FittedLaw, Quantity, flat, leave_out_interval
+from analysis.stats import censored
+from analysis.stats.censored import Fit, Sample, Values
+from analysis.stats.intervals import LOG, LOGIT, jackknife_interval
 from mnist_horizon import theory
-from mnist_horizon.results import RUN_COLUMNS
 from mnist_horizon.schedules import Schedule
 
-SLOPE = 4  # place of the slope's log among the parameters of `JointMean`
-_FOLLOWS_RULE = ("learning_rate", "entropy_coef", "kl_coef")
-_VARYING = (
-    *("run_id", "seed", "horizon", "discount", "schedule", "schedule_level"),
-    *_FOLLOWS_RULE,
-)
+SLOPE = 4  # place of the slope's log among the parameters of `ScheduleMean`
 _DERIVATIVE_STEP = 1e-4
 _LOWEST_ACCURACY = 0.02
 _SHARE_BOUNDS = (logit(0.01), logit(0.99))
-_CONSTANTS = ("s_min", "noise_scale", "ratio", "accuracy")
-
-
-def schedule_names(table: pd.DataFrame) -> pd.Series:
-    """The schedule of each row as a config writes it."""
-    pairs = zip(table["schedule"], table["schedule_level"].astype(float), strict=True)
-    return pd.Series([str(Schedule(*pair)) for pair in pairs], index=table.index, dtype=object)
-
-
-def in_order(schedules: Sequence[Schedule]) -> list[Schedule]:
-    """Schedules from the rarest reveal over `dense` to the longest delay, streaks last."""
-    return sorted(schedules, key=lambda s: (s.is_streak, s.period, s.reveal_probability))
+_SCALES = {"s_min": LOG, "noise_scale": LOG, "ratio": LOG, "accuracy": LOGIT}
 
 
 def moments(theta: np.ndarray) -> theory.Moments:
@@ -71,7 +57,7 @@ def noise_ratio(theta: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class JointMean:
+class ScheduleMean:
     """log E as a function of log S_min, log n, logit of the share, logit of mu (and log slope).
 
     With a slope: `log E = log S_min + slope log(B + B_noise)`; the law has slope 1.
@@ -127,10 +113,10 @@ class JointMean:
             derivatives[:, SLOPE] = slope * log_needed[0]
         return theta[0] + slope * log_needed[0], derivatives
 
-    def take(self, keep: np.ndarray) -> "JointMean":
+    def take(self, keep: np.ndarray) -> "ScheduleMean":
         """The mean at the runs where `keep`, shape [run], is true."""
         columns = (self.schedule[keep], self.horizon[keep], self.batch[keep])
-        return JointMean(self.schedules, *columns, self.threshold, self.free_slope)
+        return ScheduleMean(self.schedules, *columns, self.threshold, self.free_slope)
 
     def start(self, values: Values) -> list[np.ndarray]:
         """Where to start: the noise scale well below, near and above the batch."""
@@ -148,74 +134,52 @@ class _Offset:
     known: np.ndarray
     bounds: tuple[tuple[float, float], ...] = ((-12.0, 12.0),)
 
+    def take(self, keep: np.ndarray) -> "_Offset":
+        return _Offset(self.known[keep])
+
     def __call__(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self.known + theta[0], np.ones((len(self.known), 1))
 
 
 @dataclass(frozen=True)
-class JointData:
-    """The runs of one width and threshold over horizons and schedules.
+class ScheduleData(Sample):
+    """The runs of one width and threshold over horizons and schedules."""
 
-    Attributes:
-        mean: the mean function at these runs.
-        values: log interactions and how they are censored.
-        seed: number of the seed of each run, shape [run].
-    """
-
-    mean: JointMean
-    values: Values
-    seed: np.ndarray
+    mean: ScheduleMean
 
     @classmethod
-    def from_rows(cls, rows: pd.DataFrame, threshold: float) -> "JointData":
+    def from_rows(cls, rows: pd.DataFrame, threshold: float) -> Self:
         """Data from rows of interactions to one threshold, of one width."""
-        names = schedule_names(rows)
-        found = {str(s): s for s in _schedules(rows)}
-        number = {name: place for place, name in enumerate(found)}
+        schedules = schedules_in_order(rows)
+        number = {str(schedule): place for place, schedule in enumerate(schedules)}
         horizon = rows["horizon"].to_numpy(float)
-        seed = np.unique(rows["seed"], return_inverse=True)[1]
-        early = rows["early"].to_numpy(bool) if "early" in rows else np.zeros(len(rows), dtype=bool)
+        seed = rows["seed"].to_numpy(int)
         values = Values(
             np.log(rows["interactions"].to_numpy(float)),
             rows["censored"].to_numpy(bool),
-            early,
-            seed,
+            left_censored(rows),
+            np.unique(seed, return_inverse=True)[1],
             np.log(horizon) / (np.log(horizon.max()) or 1.0),
         )
-        place = names.map(number).to_numpy(int)
+        place = schedule_names(rows).map(number).to_numpy(int)
         batch = rows["batch"].to_numpy(float)
-        return cls(JointMean(tuple(found.values()), place, horizon, batch, threshold), values, seed)
+        mean = ScheduleMean(tuple(schedules), place, horizon, batch, threshold)
+        return cls(mean, values, seed)
 
     @property
     def additive(self) -> np.ndarray:
         """Which runs are of schedules whose rewards add up, shape [run]."""
-        streak = np.array([schedule.is_streak for schedule in self.mean.schedules])
-        return ~streak[self.mean.schedule]
+        adds_up = np.array([schedule.adds_up for schedule in self.mean.schedules])
+        return adds_up[self.mean.schedule]
 
-    @property
-    def exact(self) -> np.ndarray:
-        """Which runs have an uncensored value, shape [run]."""
-        return ~(self.values.right | self.values.left)
-
-    def take(self, keep: np.ndarray) -> "JointData":
-        """The runs where `keep`, shape [run], is true."""
-        seed = np.unique(self.seed[keep], return_inverse=True)[1]
-        return JointData(self.mean.take(keep), self.values.take(keep), seed)
-
-    def without_each_seed(self) -> list["JointData"]:
-        """The data without each seed in turn; none for a single seed."""
-        if self.seed.max() == 0:
-            return []
-        return [self.take(self.seed != seed) for seed in range(int(self.seed.max()) + 1)]
-
-    def fit(self, start: Fit | None = None, free_slope: bool = False) -> Fit:
+    def fit_law(self, start: Fit | None = None, free_slope: bool = False) -> Fit:
         """The law at the runs of additive schedules, from a fit there is or from scratch."""
         part = self.take(self.additive)
-        mean = replace(part.mean, free_slope=free_slope)
+        part = replace(part, mean=replace(part.mean, free_slope=free_slope))
         if start is None:
-            return censored.fit(mean, part.values, mean.start(part.values))
-        theta = start.theta if len(start.theta) > 4 or not free_slope else [*start.theta, 0.0]
-        return censored.fit(mean, part.values, [np.asarray(theta)], start.spread)
+            return part.fit(part.mean.start(part.values))
+        theta = start.theta if len(start.theta) > SLOPE or not free_slope else [*start.theta, 0.0]
+        return part.fit([np.asarray(theta)], start.spread)
 
     def departure(self, number: int, start: Fit) -> float | None:
         """log of what a schedule needs over what the law predicts from the other schedules.
@@ -223,14 +187,14 @@ class JointData:
         None where fewer than two seeds of the schedule reach the threshold (one, where there is
         only one), or the others do not allow a fit.
         """
-        own = self.mean.schedule == number
-        others = self.take(self.additive & ~own)
-        reached = len(np.unique(self.seed[own & self.exact]))
-        if reached < min(2, self.seed.max() + 1) or others.problems():
+        here = self.mean.schedule == number
+        others = self.take(self.additive & ~here)
+        reached = len(np.unique(self.seed[here & self.values.exact]))
+        if reached < min(2, len(self.seeds)) or others.problems():
             return None
-        theta = others.fit(start).theta
-        predicted = self.mean.take(own)(theta)[0]
-        found = censored.fit(_Offset(predicted), self.values.take(own), [np.zeros(1)], start.spread)
+        theta = others.fit_law(start).theta
+        predicted = _Offset(self.mean.take(here)(theta)[0])
+        found = censored.fit(predicted, self.values.take(here), [np.zeros(1)], start.spread)
         return float(found.theta[0])
 
     def lower_bound(self, number: int, fit: Fit) -> float:
@@ -243,25 +207,18 @@ class JointData:
         return float(np.exp(pd.Series(gap).groupby(part.mean.horizon).mean().max()))
 
     def problems(self) -> list[str]:
-        """Why no joint law can be fitted; empty where it can."""
-        use = self.additive & self.exact
-        cells = {
-            (int(s), float(h))
-            for s, h in zip(self.mean.schedule[use], self.mean.horizon[use], strict=True)
-        }
+        """Why no law can be fitted; empty where it can."""
+        use = self.additive & self.values.exact
+        pairs = zip(self.mean.schedule[use], self.mean.horizon[use], strict=True)
+        cells = {(int(schedule), float(horizon)) for schedule, horizon in pairs}
         found = []
         if len({schedule for schedule, _ in cells}) < 2:
-            found.append("fewer than 2 of dense, revealed and periodic with runs that reach it")
+            found.append("fewer than 2 schedules whose rewards add up with runs that reach it")
         if len({horizon for _, horizon in cells}) < 2:
             found.append("fewer than 2 horizons with runs that reach it")
         if len(cells) < 6:
             found.append(f"{len(cells)} pairs of horizon and schedule reach it, at least 6 needed")
         return found
-
-
-def _schedules(rows: pd.DataFrame) -> list[Schedule]:
-    pairs = rows[["schedule", "schedule_level"]].drop_duplicates().itertuples(index=False)
-    return in_order([Schedule(kind, float(level)) for kind, level in pairs])
 
 
 @dataclass(frozen=True)
@@ -271,59 +228,100 @@ class Departure:
     Attributes:
         schedule: the schedule.
         ratio: measured over predicted; None where fewer than two seeds reach the threshold.
-        ratio_ci: its 95% interval; None with one seed.
         at_least: where there is no ratio, what it is at least at some horizon.
         runs: how many there are, of them `censored`.
     """
 
     schedule: Schedule
-    ratio: float | None
-    ratio_ci: Interval | None
+    ratio: Quantity | None
     at_least: float | None
     runs: int
     censored: int
 
+    def to_json(self) -> dict[str, Any]:
+        """The entry in the law of `fits.json`."""
+        entry = {"schedule": str(self.schedule), "runs": self.runs, "censored": self.censored}
+        return entry | (flat({"ratio": self.ratio}) if self.ratio else {"at_least": self.at_least})
+
 
 @dataclass(frozen=True)
-class JointLaw:
+class ScheduleLaw(FittedLaw):
     """`E = S_min (B + B_noise(h, schedule))` of one width and threshold.
 
     Attributes:
         group: settings held fixed.
         threshold: the return to reach.
-        data: the runs, those of streaks too.
+        data: the runs, those of schedules whose rewards do not add up too.
         fit: the law, from the schedules whose rewards add up.
-        left_out: parameters without one seed each, shape [seed, parameter].
-        numbers: s_min (updates), noise_scale n (interactions), ratio A / (F v), accuracy mu.
-        intervals: of these; empty with one seed.
-        error: root mean square over (horizon, schedule) of the mean log error, additive schedules.
-        slope: of log E against the law's log(B + B_noise), with interval; the law has 1.
-        slope_ci: its interval; None with one seed.
+        left_out: parameters without each seed in turn, shape [seed, parameter].
+        slope: of log E against the law's log(B + B_noise); the law has 1.
         departures: of each schedule from the law of the others.
+        best_horizons: of each delay, measured and by the law.
+        notes: what could not be measured.
     """
 
     group: dict[str, Any]
     threshold: float
-    data: JointData
+    data: ScheduleData
     fit: Fit
     left_out: np.ndarray
-    numbers: dict[str, float]
-    intervals: dict[str, Interval]
-    error: float
-    slope: float
-    slope_ci: Interval | None
-    departures: tuple[Departure, ...]
+    slope: Quantity
+    departures: tuple[Departure, ...] = ()
+    best_horizons: tuple[BestHorizon, ...] = ()
+    notes: tuple[str, ...] = ()
 
-    def predict(self, schedule: Schedule, horizon: np.ndarray) -> np.ndarray:
-        """Interactions by the law, shape [horizon], at the data's median batch."""
-        horizon = np.asarray(horizon, dtype=float)
-        same = np.zeros(len(horizon), dtype=int)
-        batch = np.full(len(horizon), np.median(self.data.mean.batch))
-        mean = JointMean((schedule,), same, horizon, batch, self.threshold)
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of its runs."""
+        return self.data.seeds
+
+    @functools.cached_property
+    def quantities(self) -> dict[str, Quantity]:
+        """s_min (updates), noise_scale n (interactions), ratio A / (F v), accuracy mu, slope."""
+
+        def of(name: str) -> Callable[[np.ndarray], float]:
+            return lambda theta: constants(theta)[name]
+
+        found = {
+            name: Quantity(
+                of(name)(self.fit.theta),
+                leave_out_interval(of(name), self.fit.theta, self.left_out, scale),
+            )
+            for name, scale in _SCALES.items()
+        }
+        return {**found, "slope": self.slope}
+
+    @property
+    def error(self) -> float:
+        """Root mean square over (horizon, schedule) of the mean log error of exact runs."""
+        part = self.data.take(self.data.additive)
+        gap = part.values.log_e - part.mean(self.fit.theta)[0]
+        cells = pd.DataFrame({"s": part.mean.schedule, "h": part.mean.horizon, "gap": gap})
+        means = cells[part.values.exact].groupby(["s", "h"])["gap"].mean()
+        return float(np.sqrt(np.mean(means**2)))
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        """Interactions of rows with `horizon`, `schedule` and `schedule_level`.
+
+        At their `batch` or, without that column, at the median batch of the law's runs.
+        """
+        schedules = schedules_in_order(rows)
+        number = {str(schedule): place for place, schedule in enumerate(schedules)}
+        batch = np.full(len(rows), np.median(self.data.mean.batch))
+        if "batch" in rows:
+            batch = rows["batch"].to_numpy(float)
+        place = schedule_names(rows).map(number).to_numpy(int)
+        horizon = rows["horizon"].to_numpy(float)
+        mean = ScheduleMean(tuple(schedules), place, horizon, batch, self.threshold)
         return np.exp(mean(self.fit.theta)[0])
 
-    def best_horizon(self, schedule: Schedule) -> tuple[float, Interval | None]:
-        """The horizon that needs least by the law, and its interval over seeds."""
+    def curve(self, schedule: Schedule, horizon: np.ndarray) -> np.ndarray:
+        """Interactions under a schedule by the law, shape [horizon], at the median batch."""
+        named = {"schedule": schedule.kind, "schedule_level": schedule.level}
+        return self.predict(pd.DataFrame({"horizon": horizon}).assign(**named))
+
+    def best_horizon(self, schedule: Schedule) -> Quantity:
+        """The horizon that needs least by the law; its interval is None without a delay."""
 
         def best(theta: np.ndarray) -> float:
             found = moments(theta)
@@ -331,149 +329,117 @@ class JointLaw:
             signal = 1 / float(found.fisher * found.answer_variance)
             return theory.best_horizon(schedule, noise_ratio(theta), accuracy, signal)
 
-        value = best(self.fit.theta)
-        if not len(self.left_out) or schedule.period == 1:
-            return value, None
-        left_out = np.array([best(theta) for theta in self.left_out])
-        low, high = intervals.jackknife_interval(value, left_out, np.log, np.exp)
-        return value, (float(low), float(high))
+        left_out = self.left_out if schedule.period > 1 else self.left_out[:0]
+        ends = leave_out_interval(best, self.fit.theta, left_out, LOG)
+        return Quantity(best(self.fit.theta), ends)
 
-    def to_json(self) -> dict[str, Any]:
-        """The entry of `fits.json`."""
-        entry: dict[str, Any] = {"group": self.group, "threshold": self.threshold}
-        for name, number in self.numbers.items():
-            entry[name] = number
-            if name in self.intervals:
-                entry[f"{name}_ci"] = list(self.intervals[name])
-        entry |= {"error": self.error, "slope": self.slope}
-        if self.slope_ci is not None:
-            entry["slope_ci"] = list(self.slope_ci)
-        entry["departures"] = [
-            {
-                "schedule": str(one.schedule),
-                **({} if one.ratio is None else {"ratio": one.ratio}),
-                **({} if one.ratio_ci is None else {"ratio_ci": list(one.ratio_ci)}),
-                **({} if one.at_least is None else {"at_least": one.at_least}),
-                "runs": one.runs,
-                "censored": one.censored,
-            }
-            for one in self.departures
-        ]
-        censored = int(self.data.values.right.sum())
-        return entry | {"runs": len(self.data.seed), "censored": censored}
+    def without_seed(self, seed: int) -> Self:
+        """The law at the parameters that it has without the runs of one seed."""
+        fit = replace(self.fit, theta=self.left_out[self.seeds.index(seed)])
+        return replace(self, fit=fit, left_out=self.left_out[:0], departures=(), best_horizons=())
+
+    def details(self) -> dict[str, Any]:
+        """What else the entry of `fits.json` holds."""
+        return {
+            "threshold": self.threshold,
+            "error": self.error,
+            "departures": [one.to_json() for one in self.departures],
+            "best_horizons": [one.to_json() for one in self.best_horizons],
+            "runs": len(self.data.seed),
+            "censored": int(self.data.values.right.sum()),
+        }
 
 
-def sparsity_groups(
-    table: pd.DataFrame,
-) -> Iterator[tuple[dict[str, Any], float, pd.DataFrame]]:
-    """Groups of runs of one width that differ in horizon, schedule and seed, several schedules.
-
-    The learning rate and the entropy coefficient may follow the schedule by rule; they do not
-    split a group.
-    """
-    fixed = [name for name in RUN_COLUMNS if name in table and name not in _VARYING]
-    for key, rows in table.groupby([*fixed, "threshold"], dropna=False, sort=True):
-        if rows[["schedule", "schedule_level"]].drop_duplicates().shape[0] > 1:
-            values = [value.item() if isinstance(value, np.generic) else value for value in key]
-            yield dict(zip(fixed, values[:-1], strict=True)), float(key[-1]), rows
-
-
-def fit_joint_laws(
-    table: pd.DataFrame, departures: bool = True
-) -> tuple[list[JointLaw], list[str]]:
-    """Fit the joint law for each width and threshold with several schedules; laws and notes.
+def fit_schedule_laws(table: pd.DataFrame, departures: bool = True) -> Fits:
+    """Fit the law for each width and threshold with several schedules.
 
     Args:
-        table: interactions to threshold (`thresholds.interactions_to_threshold`).
+        table: interactions to threshold, one run per seed (`data.crossings`).
         departures: also fit each schedule's departure (most of the time goes there).
     """
     if "batch" not in table:
-        return [], []
-    table, notes = choose_learning_rates(table)
-    laws = []
-    for group, threshold, rows in sparsity_groups(table):
-        label = "joint law, " + describe({**group, "schedule": "dense"}, threshold)
-        label = label.replace(", dense", "")
-        data = JointData.from_rows(rows, threshold)
-        if group["batch"] <= 0:
-            notes.append(f"{label}: not fitted, the batch is not given")
+        return Fits()
+    laws: list[ScheduleLaw] = []
+    notes: list[str] = []
+    for group in split(table, "horizon", "schedule"):
+        data = ScheduleData.from_rows(group.rows, group.threshold)
+        if len(data.mean.schedules) < 2:
+            continue
+        name = f"law of horizon and schedule, {label(group.settings)}, return {group.threshold:g}"
+        if group.settings["batch"] <= 0:
+            notes.append(f"{name}: not fitted, the batch is not given")
         elif problems := data.problems():
-            notes.append(f"{label}: not fitted, {'; '.join(problems)}")
+            notes.append(f"{name}: not fitted, {'; '.join(problems)}")
         else:
-            laws.append(_fit_group(group, threshold, data, departures))
-    return laws, notes
+            law = _fit_group(group.settings, group.threshold, data, departures)
+            laws.append(law)
+            notes += [f"{name}: {note}" for note in law.notes]
+    return Fits(tuple(laws), tuple(notes))
 
 
 def _fit_group(
-    group: dict[str, Any], threshold: float, data: JointData, departures: bool
-) -> JointLaw:
+    group: dict[str, Any], threshold: float, data: ScheduleData, departures: bool
+) -> ScheduleLaw:
     """Fit one width and threshold, and again without each seed."""
-    full = data.fit()
+    full = data.fit_law()
     parts = data.without_each_seed()
-    fits = [part.fit(full) for part in parts]
-    left_out = np.array([fit.theta for fit in fits]).reshape(len(fits), len(full.theta))
-    numbers = _numbers(full.theta)
-    found: dict[str, Interval] = {}
-    if len(left_out):
-        scales = {"accuracy": (logit, expit)}
-        for name in _CONSTANTS:
-            values = np.array([_numbers(theta)[name] for theta in left_out])
-            scale = scales.get(name, (np.log, np.exp))
-            low, high = intervals.jackknife_interval(numbers[name], values, *scale)
-            found[name] = (float(low), float(high))
-    sloped = data.fit(full, free_slope=True)
-    slopes = np.array([part.fit(sloped, free_slope=True).theta[SLOPE] for part in parts])
-    slope_ci = None
-    if len(slopes):
-        low, high = intervals.jackknife_interval(sloped.theta[SLOPE], slopes)
-        slope_ci = (float(np.exp(low)), float(np.exp(high)))
-    return JointLaw(
+    fits = [part.fit_law(full) for part in parts]
+    left_out = censored.parameters(fits, len(full.theta))
+    sloped = data.fit_law(full, free_slope=True)
+    slopes = [float(np.exp(part.fit_law(sloped, True).theta[SLOPE])) for part in parts]
+    slope = float(np.exp(sloped.theta[SLOPE]))
+    law = ScheduleLaw(
         group=group,
         threshold=threshold,
         data=data,
         fit=full,
         left_out=left_out,
-        numbers=numbers,
-        intervals=found,
-        error=_error(data, full),
-        slope=float(np.exp(sloped.theta[SLOPE])),
-        slope_ci=slope_ci,
+        slope=Quantity(slope, jackknife_interval(slope, slopes, LOG)),
         departures=tuple(
             _departure(data, parts, [full, *fits], number)
             for number in range(len(data.mean.schedules) * departures)
         ),
     )
+    return _with_best_horizons(law)
 
 
-def _numbers(theta: np.ndarray) -> dict[str, float]:
-    constants = (np.exp(theta[0]), np.exp(theta[1]), noise_ratio(theta), expit(theta[3]))
-    return {name: float(value) for name, value in zip(_CONSTANTS, constants, strict=True)}
+def _with_best_horizons(law: ScheduleLaw) -> ScheduleLaw:
+    """The law with the best horizon of each delay among its runs, and notes on those without."""
+    found, notes = [], []
+    for number, schedule in enumerate(law.data.mean.schedules):
+        if not schedule.adds_up or schedule.period == 1:
+            continue
+        part = law.data.take(law.data.mean.schedule == number)
+        predicted = law.best_horizon(schedule)
+        best = best_horizon_of(schedule, part, part.mean.horizon, law.threshold, predicted)
+        if best is None:
+            notes.append(
+                f"no best horizon of {schedule}: no horizon at which all seeds reach the return, "
+                "or fewer than 3 horizons"
+            )
+        else:
+            found.append(best)
+    return replace(law, best_horizons=tuple(found), notes=tuple(notes))
 
 
-def _error(data: JointData, fit: Fit) -> float:
-    """Root mean square over (horizon, schedule) of the mean log error of exact runs."""
-    part = data.take(data.additive)
-    gap = part.values.log_e - part.mean(fit.theta)[0]
-    cells = pd.DataFrame({"s": part.mean.schedule, "h": part.mean.horizon, "gap": gap})
-    means = cells[part.exact].groupby(["s", "h"])["gap"].mean()
-    return float(np.sqrt(np.mean(means**2)))
+def constants(theta: np.ndarray) -> dict[str, float]:
+    """The law's constants at some parameters: s_min, noise_scale, ratio, accuracy."""
+    numbers = (np.exp(theta[0]), np.exp(theta[1]), noise_ratio(theta), expit(theta[3]))
+    return {name: float(number) for name, number in zip(_SCALES, numbers, strict=True)}
 
 
 def _departure(
-    data: JointData, parts: Sequence[JointData], fits: Sequence[Fit], number: int
+    data: ScheduleData, parts: Sequence[ScheduleData], fits: Sequence[Fit], number: int
 ) -> Departure:
     """A schedule's departure with its interval; `fits` are of all seeds and without each."""
-    own = data.mean.schedule == number
-    runs, censored = int(own.sum()), int((own & data.values.right).sum())
+    here = data.mean.schedule == number
+    counts = int(here.sum()), int((here & data.values.right).sum())
     schedule = data.mean.schedules[number]
     found = data.departure(number, fits[0])
     if found is None:
-        bound = data.lower_bound(number, fits[0])
-        return Departure(schedule, None, None, bound, runs, censored)
+        return Departure(schedule, None, data.lower_bound(number, fits[0]), *counts)
     left_out = [p.departure(number, fit) for p, fit in zip(parts, fits[1:], strict=True)]
-    known = [value for value in left_out if value is not None]
-    ends = None
-    if len(known) == len(left_out) > 1:
-        low, high = intervals.jackknife_interval(found, np.array(known))
-        ends = (float(np.exp(low)), float(np.exp(high)))
-    return Departure(schedule, float(np.exp(found)), ends, None, runs, censored)
+    known = [float(np.exp(value)) for value in left_out if value is not None]
+    ratio = float(np.exp(found))
+    ends = jackknife_interval(ratio, known, LOG) if len(known) == len(left_out) else None
+    return Departure(schedule, Quantity(ratio, ends), None, *counts)

@@ -1,17 +1,17 @@
-"""Maximum likelihood for curves measured once a seed, with seeds that differ and censored values.
+"""Maximum likelihood for curves measured once per seed, with seeds that differ and censored values.
 
     log E_i = mean_i(theta) + u_block(i) + e_i,   u ~ N(0, tau^2),   e_i ~ N(0, sigma_i^2)
     log sigma_i = level + slope * z_i
 
 A block is the runs of one seed (at one width): they share observations, so what is common to them
 is an effect of the block, integrated out. The spread over seeds gives the weights: it may grow with
-the horizon, along z in [0, 1]. A value is exact, right-censored (the run was not there yet) or
-left-censored; censored values enter by the probability of being beyond.
+the horizon, along z in [0, 1]. A value is exact, right-censored (the run did not reach the return)
+or left-censored; censored values enter by the probability of being beyond.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 from scipy.optimize import minimize
@@ -28,12 +28,12 @@ _SPREAD_PARAMETERS = 3
 
 @dataclass(frozen=True)
 class Values:
-    """One value a run: log E, how it is censored, and which runs belong together.
+    """One value per run: log E, how it is censored, and which runs belong together.
 
     Attributes:
         log_e: log of the interactions, shape [run].
-        right: the run never got there, log E is a lower bound, shape [run].
-        left: the run was there from the start, log E is an upper bound, shape [run].
+        right: the run did not reach the return, log E is a lower bound, shape [run].
+        left: the run was above it from the start, log E is an upper bound, shape [run].
         block: number of the block of runs that share an effect, 0 to blocks - 1, shape [run].
         spread: where in [0, 1] the run lies along the trend of the spread, shape [run].
     """
@@ -43,6 +43,11 @@ class Values:
     left: np.ndarray
     block: np.ndarray
     spread: np.ndarray
+
+    @property
+    def exact(self) -> np.ndarray:
+        """Which runs have an uncensored value, shape [run]."""
+        return ~(self.right | self.left)
 
     def take(self, keep: np.ndarray) -> "Values":
         """The values where `keep`, shape [run], is true; blocks are numbered anew."""
@@ -60,6 +65,10 @@ class Mean(Protocol):
 
     def __call__(self, theta: np.ndarray, /) -> tuple[np.ndarray, np.ndarray]:
         """Means, shape [run], and their derivatives, shape [run, parameter]."""
+        ...
+
+    def take(self, keep: np.ndarray, /) -> Self:
+        """The mean function at the runs where `keep`, shape [run], is true."""
         ...
 
 
@@ -94,7 +103,7 @@ def log_likelihood(
     sigma = np.exp(spread[0] + spread[1] * values.spread)
     tau2 = np.exp(2 * spread[2])
     blocks = np.eye(values.block.max() + 1)[values.block]  # [run, block]
-    exact = ~(values.right | values.left)
+    exact = values.exact
     residual = values.log_e - means
     weight = exact / sigma**2
     precision = weight @ blocks
@@ -188,3 +197,56 @@ def fit(
     means = mean(theta)[0]
     free = size - len(held) + _SPREAD_PARAMETERS - (not several)
     return Fit(theta, spread, -float(best.fun), free, means)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Runs and the mean function that is to explain them.
+
+    Attributes:
+        mean: the mean function at the runs.
+        values: log interactions and how they are censored.
+        seed: the seed of each run, shape [run].
+    """
+
+    mean: Any  # a `Mean`, of which callers know more
+    values: Values
+    seed: np.ndarray
+
+    @property
+    def seeds(self) -> list[int]:
+        """The distinct seeds."""
+        return [int(seed) for seed in np.unique(self.seed)]
+
+    def take(self, keep: np.ndarray) -> Self:
+        """The runs where `keep`, shape [run], is true."""
+        return replace(
+            self,
+            mean=self.mean.take(keep),
+            values=self.values.take(keep),
+            seed=self.seed[keep],
+        )
+
+    def without_each_seed(self) -> list[Self]:
+        """The runs without each seed in turn; none for a single seed."""
+        if len(self.seeds) < 2:
+            return []
+        return [self.take(self.seed != seed) for seed in self.seeds]
+
+    def fit(
+        self,
+        starts: Sequence[np.ndarray],
+        spread_start: np.ndarray | None = None,
+        fixed: Mapping[int, float] | None = None,
+    ) -> Fit:
+        """The maximum of the likelihood (`fit`)."""
+        return fit(self.mean, self.values, starts, spread_start, fixed)
+
+    def fits_without_each_seed(self, full: Fit) -> list[Fit]:
+        """The fit again without each seed in turn, each from the full fit (a warm start)."""
+        return [part.fit([full.theta], full.spread) for part in self.without_each_seed()]
+
+
+def parameters(fits: Sequence[Fit], size: int) -> np.ndarray:
+    """Parameters of some fits, shape [fit, parameter], where there may be none."""
+    return np.array([one.theta for one in fits]).reshape(len(fits), size)

@@ -11,11 +11,13 @@ that leaving out seeds shows (the adjusted profile of Chandler and Bate 2007, Bi
 """
 
 import functools
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Int
 from scipy.optimize import brentq
+from scipy.special import expit, logit
 from scipy.stats import t as student
 
 LEVEL = 0.95
@@ -23,20 +25,52 @@ LEVEL = 0.95
 Interval = tuple[float, float]
 
 
-def ends_or_none(interval: Interval, least: float = 0.0) -> list[float | None]:
-    """`[low, high]` for JSON: None for an end that the data do not determine.
+@dataclass(frozen=True)
+class Scale:
+    """An increasing map to a scale on which an estimate is about normal, and its inverse."""
 
-    Args:
-        interval: its low end is `least`, its high end infinite, where not determined.
-        least: what the number cannot be below.
-    """
-    low, high = interval
-    return [low if low > least else None, high if math.isfinite(high) else None]
+    to: Callable[[float], float]
+    back: Callable[[float], float]
+
+
+LINEAR = Scale(float, float)
+LOG = Scale(lambda value: float(np.log(value)), lambda value: float(np.exp(value)))
+LOGIT = Scale(lambda value: float(logit(value)), lambda value: float(expit(value)))
+
+
+def arcsinh_scale(unit: float) -> Scale:
+    """Linear about 0, where a sign is at stake, and logarithmic far from it."""
+    return Scale(
+        lambda value: float(np.arcsinh(value / unit)), lambda value: float(np.sinh(value) * unit)
+    )
 
 
 def t_factor(clusters: int) -> float:
     """Half width of a 95% interval in standard errors, for a mean over `clusters` seeds."""
     return float(student.ppf(0.5 + LEVEL / 2, clusters - 1))
+
+
+def t_reach(
+    deviation: Float[np.ndarray, "*n"], clusters: Int[np.ndarray, "*n"]
+) -> Float[np.ndarray, "*n"]:
+    """Half width of the 95% interval of a mean over seeds; NaN for a single seed.
+
+    Args:
+        deviation: standard deviation over the seeds (with n - 1).
+        clusters: number of seeds.
+    """
+    counts = np.maximum(clusters, 1)
+    factors = {count: t_factor(count) if count > 1 else np.nan for count in np.unique(counts)}
+    return np.vectorize(factors.get, otypes=[float])(counts) * deviation / np.sqrt(counts)
+
+
+def mean_interval(values: Float[np.ndarray, "seed"]) -> tuple[float, float, float]:
+    """Mean over seeds and the ends of its 95% interval (NaN with one seed)."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return float(values.mean()), float("nan"), float("nan")
+    reach = float(t_reach(values.std(ddof=1)[None], np.array([len(values)]))[0])
+    return float(values.mean()), float(values.mean() - reach), float(values.mean() + reach)
 
 
 def jackknife_error(estimate: float, left_out: np.ndarray) -> float:
@@ -51,23 +85,25 @@ def jackknife_error(estimate: float, left_out: np.ndarray) -> float:
 
 
 def jackknife_interval(
-    estimate: float,
-    left_out: np.ndarray,
-    to_scale: Callable[[float], float] = float,
-    from_scale: Callable[[float], float] = float,
-) -> Interval:
+    estimate: float, left_out: Sequence[float] | np.ndarray, scale: Scale = LINEAR
+) -> Interval | None:
     """95% interval of a number by leaving out seeds, symmetric on the scale given.
 
     Args:
         estimate: from all seeds.
         left_out: estimates without one seed each, shape [seed].
-        to_scale: an increasing function to a scale on which the estimate is about normal.
-        from_scale: its inverse.
+        scale: where the estimate is about normal.
+
+    Returns:
+        The interval; None with fewer than two seeds.
     """
-    center = to_scale(estimate)
-    error = jackknife_error(center, np.array([to_scale(value) for value in left_out]))
-    reach = t_factor(len(left_out)) * error
-    return from_scale(center - reach), from_scale(center + reach)
+    if len(left_out) < 2:
+        return None
+    with np.errstate(all="ignore"):  # ends beyond what a float holds are 0 or infinite
+        center = scale.to(estimate)
+        error = jackknife_error(center, np.array([scale.to(value) for value in left_out]))
+        reach = t_factor(len(left_out)) * error
+        return scale.back(center - reach), scale.back(center + reach)
 
 
 def profile_interval(

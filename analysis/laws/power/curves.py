@@ -1,6 +1,6 @@
 """Learning curves as the power law needs them: averaged over seeds, on one grid, weighted.
 
-- Rows are placed where a curve has the mean that they report (`thresholds.place_in_interval`) and
+- Rows are placed where a curve has the mean that they report (`crossings.place_in_interval`) and
   read off, linearly in log E, on a grid that all runs share.
 - **Early training is left out**: a size's curve begins at 1/64 of its training, as in the paper,
   and not before its averaged return has gone 3/4 of the way from the lowest return of all sizes to
@@ -10,9 +10,6 @@
 - A curve ends where its first seed ends: the mean beyond would be over the seeds that stopped last.
 - **Points are weighted by their noise**, var R = floor^2 + (shift * dR/dlogE)^2: evaluation noise
   and seeds that are ahead or behind in log E. Both numbers are measured from the spread over seeds.
-- Where a size was run with several learning rates, a seed's run is the one at the rate that has the
-  highest return, averaged over log E, on the *other* seeds. (The best of noisy runs is too good by
-  the noise.)
 """
 
 import math
@@ -25,7 +22,7 @@ from scipy.optimize import minimize
 from sklearn.isotonic import isotonic_regression
 
 from analysis.data.crossings import place_in_interval
-from mnist_horizon.results import RUN_COLUMNS
+from analysis.data.families import split
 
 EARLY_SHARE = 1 / 64
 """Share of training at its start that is left out of fits (the paper's)."""
@@ -39,15 +36,6 @@ MINIMUM_SEEDS = 2
 _GRID_STEP = np.log(64) / 24
 _STUB_SHARE = 1 / 8
 _LEAST_FLOOR = 0.01  # of the mean variance over seeds
-_VARYING = (
-    *("run_id", "seed", "width", "parameters", "flops_per_interaction", "discount"),
-    *("learning_rate", "horizon"),
-)
-
-GROUP_COLUMNS = tuple(name for name in RUN_COLUMNS if name not in _VARYING)
-"""Columns that one fit holds fixed, beside the horizon."""
-
-
 Curve = tuple[np.ndarray, np.ndarray]
 """log E and return of one run, both of shape [row]."""
 
@@ -138,15 +126,14 @@ def learning_curves(frame: pd.DataFrame) -> Curves:
     """Prepare the runs of one group and horizon.
 
     Args:
-        frame: tidy results; all columns but those of size, seed and learning rate hold one value.
+        frame: tidy results of one run per size and seed; all other settings hold one value.
 
     Raises:
-        FitError: settings are mixed, or sizes or seeds are too few.
+        FitError: settings are mixed, a seed has two runs, or sizes or seeds are too few.
     """
     group = _single_group(frame)
     frame, notes = _usable(frame)
     _require_sizes_and_seeds(frame)
-    frame, learning_rate_notes = _one_learning_rate(frame)
     last = np.log(float(frame["interactions"].max()))
     seeds = sorted(frame["seed"].unique())
     sizes = frame.groupby("parameters", as_index=False)["flops_per_interaction"].first()
@@ -180,7 +167,7 @@ def learning_curves(frame: pd.DataFrame) -> Curves:
         sizes=sizes["parameters"].to_numpy(float),
         flops_per_interaction=sizes["flops_per_interaction"].to_numpy(float),
         runs=sum(int(np.isfinite(values).any(axis=1).sum()) for _, values in per_size),
-        notes=tuple(notes + learning_rate_notes),
+        notes=tuple(notes),
     )
 
 
@@ -242,18 +229,15 @@ def measure_noise(
 
 
 def _single_group(frame: pd.DataFrame) -> dict[str, Any]:
-    """Values of the columns held fixed; raises FitError where one of them varies."""
+    """Settings held fixed; raises FitError where one of them varies or a seed has two runs."""
     if frame.empty:
         raise FitError("there are no rows: the power law needs runs of at least 3 sizes")
-    group = {}
-    for name in (*GROUP_COLUMNS, "horizon"):
-        if name not in frame:
-            continue
-        values = frame[name].unique()
-        if len(values) > 1:
-            raise FitError(f"{name} takes {len(values)} values: fit each on its own")
-        group[name] = values[0].item() if hasattr(values[0], "item") else values[0]
-    return group
+    groups = list(split(frame, "width"))
+    if len(groups) > 1:
+        raise FitError(f"{len(groups)} groups of settings: fit each on its own")
+    if (frame.groupby(["parameters", "seed"])["run_id"].nunique() > 1).any():
+        raise FitError("a size and seed has several runs: choose one learning rate first")
+    return groups[0].settings
 
 
 def _usable(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -289,28 +273,6 @@ def _require_movement(returns: np.ndarray, variance: np.ndarray) -> None:
             f"the return stays within {np.ptp(mean):.2g} after the first 1/64 of training, no more"
             " than its noise: the power law needs runs that learn (a larger budget)"
         )
-
-
-def _one_learning_rate(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """For each size and seed the runs at the learning rate that is best on the other seeds."""
-    if "learning_rate" not in frame:
-        return frame, []
-    if frame.groupby("parameters")["learning_rate"].nunique().max() == 1:
-        return frame, []
-    frame = frame.sort_values(["run_id", "interactions"])
-    step = np.log(frame["interactions"]).groupby(frame["run_id"]).diff().fillna(0.0)
-    table = frame.assign(step=step, area=step * frame["return_mean"])
-    runs = table.groupby(["parameters", "seed", "learning_rate"])
-    sums = runs[["area", "step"]].sum()
-    score = (sums["area"] / sums["step"]).where(sums["step"] > 0, runs["return_mean"].mean())
-    score = score.unstack("learning_rate")
-    size = score.groupby("parameters")
-    others = size.transform("sum") - score.fillna(0.0)
-    others = (others / (size.transform("count") - 1)).where(score.notna())
-    chosen = others.replace([np.inf, -np.inf], np.nan).fillna(score).idxmax(axis=1)
-    here = pd.MultiIndex.from_frame(frame[["parameters", "seed"]])
-    kept = frame["learning_rate"].to_numpy() == chosen.reindex(here).to_numpy()
-    return frame[kept], ["of several learning rates a seed's is the best on the other seeds"]
 
 
 def _curve(run: pd.DataFrame) -> Curve:

@@ -11,12 +11,13 @@ of 100 draws with 3 seeds and in 90 to 96% of 250 with 4 seeds.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 import numpy as np
 
+from analysis.laws.law import Quantity
 from analysis.laws.power.curves import Curves
 from analysis.laws.power.frontier import (
     Frontier,
@@ -34,7 +35,14 @@ from analysis.laws.power.level_fit import (
     search,
     sobol_starts,
 )
-from analysis.stats.intervals import Interval, jackknife_error, jackknife_interval, profile_interval
+from analysis.stats.intervals import (
+    LINEAR,
+    LOG,
+    Interval,
+    jackknife_error,
+    jackknife_interval,
+    profile_interval,
+)
 
 Compute = Literal["NE", "flops"]
 COMPUTES: tuple[Compute, ...] = ("NE", "flops")
@@ -63,6 +71,30 @@ class LevelEstimate:
         """Runs used."""
         return sum(one.runs for one in self.curves)
 
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of its runs, in the order of `without_seed`."""
+        return sorted({seed for one in self.curves for seed in one.seeds})
+
+    def at_seeds_but(self, seed: int) -> "LevelEstimate":
+        """The level sets as they are without one seed; these have no intervals."""
+        arguments = self.without_seed[self.seeds.index(seed)]
+        fit = replace(self.fit, arguments=arguments, link=self.problem.linked(arguments).link)
+        return replace(self, fit=fit, without_seed=self.without_seed[:0])
+
+    def returns(self, parameters: np.ndarray, interactions: np.ndarray) -> np.ndarray:
+        """Returns at the reference horizon by level sets and link; shapes are broadcast."""
+        law = product_law_at(self.fit.arguments, self.problem)
+        return self.fit.link.returns(law.level(parameters, interactions) - self._shift)
+
+    @property
+    def _shift(self) -> float:
+        """Levels of the law less those of the problem; the same at every point."""
+        first = self.curves[0]
+        law = product_law_at(self.fit.arguments, self.problem)
+        level = law.level(first.parameters[:1], first.interactions[:1])
+        return float(level[0] - self.problem.levels(self.fit.arguments)[0][0])
+
 
 @dataclass(frozen=True)
 class Constants:
@@ -71,16 +103,14 @@ class Constants:
     Attributes:
         law: of the reference horizon.
         frontier: least compute of each level.
-        numbers: alpha_n, alpha_e, beta, n_c, e_c and optimal_size_exponent, the slope of log N*
-            against log C.
-        intervals: 95% intervals of these.
+        quantities: alpha_n, alpha_e, beta, n_c, e_c and optimal_size_exponent, the slope of log N*
+            against log C, with their 95% intervals.
         left_out: the numbers without each seed in turn, each of shape [seed].
     """
 
     law: PowerLaw
     frontier: Frontier
-    numbers: dict[str, float]
-    intervals: dict[str, Interval]
+    quantities: dict[str, Quantity]
     left_out: dict[str, np.ndarray]
 
 
@@ -121,13 +151,15 @@ def constants(estimate: LevelEstimate, compute: Compute) -> Constants:
     law, frontier, numbers = _law_at(estimate.fit.arguments, estimate, compute)
     others = [_law_at(arguments, estimate, compute)[2] for arguments in estimate.without_seed]
     left_out = {name: np.array([other[name] for other in others]) for name in numbers}
-    intervals = {
-        name: (jackknife_interval if name == "optimal_size_exponent" else positive_interval)(
-            number, left_out[name]
-        )
-        for name, number in numbers.items()
-    }
-    return Constants(law, frontier, numbers, intervals, left_out)
+    found = {name: quantity(name, number, left_out[name]) for name, number in numbers.items()}
+    return Constants(law, frontier, found, left_out)
+
+
+def quantity(name: str, number: float, left_out: np.ndarray) -> Quantity:
+    """A constant with its jackknife-t interval: in log where it is positive, else linear."""
+    is_slope = name == "optimal_size_exponent"
+    ends = jackknife_interval(number, left_out, LINEAR if is_slope else LOG)
+    return Quantity(number, ends, least=-math.inf if is_slope else 0.0)
 
 
 def exponent_profiles(estimate: LevelEstimate) -> dict[str, Interval]:
@@ -160,14 +192,6 @@ def exponent_profiles(estimate: LevelEstimate) -> dict[str, Interval]:
 def _log_likelihood(estimate: LevelEstimate, index: int, value: float) -> float:
     """Of independent points, with one argument held and all others fitted."""
     return -0.5 * pinned_loss(estimate.problem, estimate.fit, index, value)
-
-
-def positive_interval(estimate: float, left_out: np.ndarray) -> Interval:
-    """Jackknife-t interval on the logarithm of a positive number; (0, inf) if boundless."""
-    with np.errstate(all="ignore"):
-        return jackknife_interval(
-            estimate, left_out, lambda x: float(np.log(x)), lambda x: float(np.exp(x))
-        )
 
 
 def product_law_at(arguments: np.ndarray, problem: LevelProblem) -> PowerLaw:

@@ -14,57 +14,101 @@ on independent values (`analysis.model_choice`):
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from analysis.laws.power.curves import FitError, learning_curves
+from analysis.laws.law import FittedLaw, Quantity, flat
+from analysis.laws.power.curves import FitError
 from analysis.laws.power.frontier import Frontier, PowerLaw
 from analysis.laws.power.level_estimate import (
     Compute,
+    Constants,
     LevelEstimate,
     constants,
     estimate_levels,
-    positive_interval,
+    quantity,
 )
 from analysis.laws.power.level_fit import LevelFit, LevelProblem, search
 from analysis.laws.power.model_choice import SeedSpread, aicc, seed_spread
-from analysis.stats.intervals import Interval
 
 DECISIVE = 4.0
 """Difference of AICc from which one model is said to describe the runs better."""
 
 
 @dataclass(frozen=True)
-class JointFit:
-    """The joint law of several horizons.
+class SharedPowerLaw(FittedLaw):
+    """One power law for several horizons.
 
     Attributes:
-        group: columns held fixed.
+        group: settings held fixed.
         compute: what C is: `"NE"` or counted `"flops"`.
-        reference_horizon: the horizon whose frontier is I = C.
-        law: at the reference horizon.
-        frontier: of the reference horizon.
-        numbers: of the law, by the names of `fits.json`; e_c is the reference's.
-        intervals: 95% intervals of the numbers.
-        e_c: by horizon, increasing.
-        e_c_intervals: 95% intervals of these.
+        estimate: level sets and data behind it; its first curves are of the reference horizon,
+            whose frontier is I = C.
+        constants: of the law at the reference horizon; e_c is the reference's.
+        e_c: by horizon, increasing, with intervals.
         aicc: of the models `shared` (this law), `exponents` and `free`.
-        estimate: level sets and data behind it.
     """
 
     group: dict[str, Any]
     compute: Compute
-    reference_horizon: float
-    law: PowerLaw
-    frontier: Frontier
-    numbers: dict[str, float]
-    intervals: dict[str, Interval]
-    e_c: dict[float, float]
-    e_c_intervals: dict[float, Interval]
-    aicc: dict[str, float]
     estimate: LevelEstimate
+    constants: Constants
+    e_c: dict[float, Quantity]
+    aicc: dict[str, float]
+
+    @classmethod
+    def of(cls, shared: LevelEstimate, alone: Sequence[LevelEstimate], compute: Compute) -> Self:
+        """The law of shared level sets, compared with a law alone for each horizon."""
+        spread = seed_spread(shared.curves)
+        free = {one.curves[0].horizon: one for one in alone}
+        in_order = [free[curves.horizon] for curves in shared.curves]
+        scores = {
+            "shared": _score(spread, [(shared.problem, shared.fit)]),
+            "exponents": _score(spread, [_own_links(shared)]),
+            "free": _score(spread, [(one.problem, one.fit) for one in in_order]),
+        }
+        return cls._with_scores(shared, compute, scores)
+
+    @classmethod
+    def _with_scores(
+        cls, shared: LevelEstimate, compute: Compute, scores: dict[str, float]
+    ) -> Self:
+        found = constants(shared, compute)
+        reference = shared.curves[0]
+        e_c = {reference.horizon: found.quantities["e_c"]}
+        for place, curves in enumerate(shared.curves[1:], start=3):
+            number = found.quantities["e_c"].value * float(np.exp(shared.fit.arguments[place]))
+            left_out = found.left_out["e_c"] * np.exp(shared.without_seed[:, place])
+            e_c[curves.horizon] = quantity("e_c", number, left_out)
+        group = {name: reference.group[name] for name in reference.group if name not in _VARYING}
+        return cls(group, compute, shared, found, dict(sorted(e_c.items())), scores)
+
+    @property
+    def reference_horizon(self) -> float:
+        """The horizon whose frontier is I = C."""
+        return self.estimate.curves[0].horizon
+
+    @property
+    def law(self) -> PowerLaw:
+        """The constants at the reference horizon."""
+        return self.constants.law
+
+    @property
+    def frontier(self) -> Frontier:
+        """Of the reference horizon."""
+        return self.constants.frontier
+
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """The constants with their 95% intervals, by leaving out seeds."""
+        return self.constants.quantities
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of its runs."""
+        return self.estimate.seeds
 
     @property
     def verdict(self) -> str:
@@ -72,50 +116,36 @@ class JointFit:
         (best, least), (_, second), *_ = sorted(self.aicc.items(), key=lambda item: item[1])
         return best if second - least >= DECISIVE else "undecided"
 
-    def law_at(self, horizon: float) -> PowerLaw:
-        """The law at a horizon of the fit, in the units of the reference's compute."""
-        law = self.law
-        return PowerLaw(law.alpha_n, law.alpha_e, law.beta, law.n_c, self.e_c[horizon])
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        """Returns of rows with `parameters`, `interactions` and a `horizon` of the fit."""
+        reference = self.e_c[self.reference_horizon].value
+        ratio = rows["horizon"].map({h: reference / one.value for h, one in self.e_c.items()})
+        interactions = rows["interactions"].to_numpy(float) * ratio.to_numpy(float)
+        return self.estimate.returns(rows["parameters"].to_numpy(float), interactions)
 
-    def to_json(self) -> dict[str, Any]:
-        """The entry of `fits.json`."""
-        entry: dict[str, Any] = {"group": self.group, "joint": True, "compute": self.compute}
-        for name, number in self.numbers.items():
-            entry |= {name: number, f"{name}_ci": list(self.intervals[name])}
-        entry["reference_horizon"] = self.reference_horizon
-        entry["e_c_by_horizon"] = [
-            {"horizon": horizon, "e_c": e_c, "e_c_ci": list(self.e_c_intervals[horizon])}
-            for horizon, e_c in self.e_c.items()
-        ]
-        entry["aicc"] = {k: v if np.isfinite(v) else None for k, v in self.aicc.items()}
+    def without_seed(self, seed: int) -> Self:
+        """The law of the level sets without the runs of one seed."""
+        return self._with_scores(self.estimate.at_seeds_but(seed), self.compute, self.aicc)
+
+    def details(self) -> dict[str, Any]:
+        """What else the entry of `fits.json` holds."""
         fit = self.estimate.fit
-        entry |= {"verdict": self.verdict, "starts": fit.starts}
-        return entry | {"starts_agreeing": fit.agreeing, "runs": self.estimate.runs}
+        return {
+            "joint": True,
+            "compute": self.compute,
+            "reference_horizon": self.reference_horizon,
+            "e_c_by_horizon": [
+                {"horizon": horizon, **flat({"e_c": one})} for horizon, one in self.e_c.items()
+            ],
+            "aicc": self.aicc,
+            "verdict": self.verdict,
+            "starts": fit.starts,
+            "starts_agreeing": fit.agreeing,
+            "runs": self.estimate.runs,
+        }
 
 
-def fit_joint(
-    frame: pd.DataFrame,
-    *,
-    reference_horizon: float | None = None,
-    compute: Compute = "NE",
-    generator: np.random.Generator,
-) -> JointFit:
-    """Fit one law to the horizons of a group.
-
-    Args:
-        frame: tidy results of one group.
-        reference_horizon: the horizon that carries the constraint; the shortest by default.
-        compute: what C is.
-        generator: of the scrambled starts.
-
-    Raises:
-        FitError: what is missing for a fit, in one line.
-    """
-    alone = [
-        estimate_levels([learning_curves(runs)], generator) for _, runs in frame.groupby("horizon")
-    ]
-    shared = estimate_jointly(alone, reference_horizon, generator)
-    return joint_fit_of_levels(shared, alone, compute)
+_VARYING = ("horizon", "discount", "learning_rate")
 
 
 def estimate_jointly(
@@ -140,40 +170,6 @@ def estimate_jointly(
         raise FitError(f"no runs at the reference horizon {reference:g}: choose one of {horizons}")
     curves.sort(key=lambda one: (one.horizon != reference, one.horizon))
     return estimate_levels(curves, generator)
-
-
-def joint_fit_of_levels(
-    shared: LevelEstimate, alone: Sequence[LevelEstimate], compute: Compute
-) -> JointFit:
-    """The joint law of shared level sets, compared with a law alone for each horizon."""
-    found = constants(shared, compute)
-    reference = shared.curves[0].horizon
-    e_c, e_c_intervals = {reference: found.numbers["e_c"]}, {reference: found.intervals["e_c"]}
-    for i, curves in enumerate(shared.curves[1:]):
-        shift = shared.fit.arguments[3 + i]
-        e_c[curves.horizon] = found.numbers["e_c"] * float(np.exp(shift))
-        left_out = found.left_out["e_c"] * np.exp(shared.without_seed[:, 3 + i])
-        e_c_intervals[curves.horizon] = positive_interval(e_c[curves.horizon], left_out)
-    spread = seed_spread(shared.curves)
-    free = {one.curves[0].horizon: one for one in alone}
-    in_order = [free[curves.horizon] for curves in shared.curves]
-    return JointFit(
-        group={k: v for k, v in shared.curves[0].group.items() if k != "horizon"},
-        compute=compute,
-        reference_horizon=reference,
-        law=found.law,
-        frontier=found.frontier,
-        numbers=found.numbers,
-        intervals=found.intervals,
-        e_c=dict(sorted(e_c.items())),
-        e_c_intervals=dict(sorted(e_c_intervals.items())),
-        aicc={
-            "shared": _score(spread, [(shared.problem, shared.fit)]),
-            "exponents": _score(spread, [_own_links(shared)]),
-            "free": _score(spread, [(one.problem, one.fit) for one in in_order]),
-        },
-        estimate=shared,
-    )
 
 
 def _own_links(shared: LevelEstimate) -> tuple[LevelProblem, LevelFit]:

@@ -8,54 +8,74 @@ on the frontier (`analysis.frontier`): three free numbers and the link g.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
-from analysis.laws.power.curves import GROUP_COLUMNS, FitError, learning_curves
+from analysis.data.families import Group, split
+from analysis.laws.law import Fits, FittedLaw, Quantity
+from analysis.laws.power.curves import FitError, learning_curves
 from analysis.laws.power.frontier import Frontier, PowerLaw, optimal_size
 from analysis.laws.power.level_estimate import (
     COMPUTES,
     Compute,
+    Constants,
     LevelEstimate,
     constants,
     estimate_levels,
     exponent_profiles,
     product_law_at,
 )
-from analysis.laws.power.shared import JointFit, estimate_jointly, joint_fit_of_levels
-from analysis.stats.intervals import Interval, ends_or_none, t_factor
+from analysis.laws.power.shared import SharedPowerLaw, estimate_jointly
+from analysis.stats.intervals import Interval, t_reach
 
 
 @dataclass(frozen=True)
-class PowerLawFit:
+class PowerLawFit(FittedLaw):
     """A fitted power law.
 
     Attributes:
-        group: columns held fixed, horizon included.
+        group: settings held fixed, horizon included.
         compute: what C is: `"NE"` or counted `"flops"`.
-        law: the constants; with counted compute beta, N_c and E_c follow the numerical frontier.
-        frontier: least compute of each level between the lowest and highest of the data.
-        numbers: of the law, by the names of `fits.json`.
-        intervals: 95% intervals of the numbers, by leaving out seeds.
-        profiles: 95% intervals of alpha_n and alpha_e, by their profile likelihoods.
         estimate: level sets and data behind it.
+        constants: with counted compute beta, N_c and E_c follow the numerical frontier.
+        profiles: 95% intervals of alpha_n and alpha_e, by their profile likelihoods.
     """
 
     group: dict[str, Any]
     compute: Compute
-    law: PowerLaw
-    frontier: Frontier
-    numbers: dict[str, float]
-    intervals: dict[str, Interval]
-    profiles: dict[str, Interval]
     estimate: LevelEstimate
+    constants: Constants
+    profiles: dict[str, Interval]
+
+    @classmethod
+    def of(
+        cls, estimate: LevelEstimate, compute: Compute, profiles: dict[str, Interval] | None = None
+    ) -> Self:
+        """The law of one horizon's level sets, for a kind of compute."""
+        group = estimate.curves[0].group
+        return cls(group, compute, estimate, constants(estimate, compute), profiles or {})
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """One line for everything that was left out of the data."""
-        return self.estimate.curves[0].notes
+    def law(self) -> PowerLaw:
+        """The constants."""
+        return self.constants.law
+
+    @property
+    def frontier(self) -> Frontier:
+        """Least compute of each level between the lowest and highest of the data."""
+        return self.constants.frontier
+
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """The constants with their 95% intervals, by leaving out seeds."""
+        return self.constants.quantities
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of its runs."""
+        return self.estimate.seeds
 
     def optimal_size(self, compute: np.ndarray) -> np.ndarray:
         """N* at a compute: in closed form for `"NE"`, else on the frontier (NaN beyond it)."""
@@ -68,17 +88,26 @@ class PowerLawFit:
         law = product_law_at(self.estimate.fit.arguments, self.estimate.problem)
         return self.frontier.intrinsic_performance(law.level(parameters, interactions))
 
-    def to_json(self) -> dict[str, Any]:
-        """The entry of `fits.json`."""
-        entry: dict[str, Any] = {"group": self.group, "compute": self.compute}
-        for name, number in self.numbers.items():
-            ends = self.intervals[name]
-            bounded = name == "optimal_size_exponent"  # linear, of either sign
-            entry |= {name: number, f"{name}_ci": list(ends) if bounded else ends_or_none(ends)}
-        entry |= {f"{name}_profile_ci": ends_or_none(ends) for name, ends in self.profiles.items()}
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        """Returns of rows with `parameters` and `interactions`, through the fitted link."""
+        columns = (rows[name].to_numpy(float) for name in ("parameters", "interactions"))
+        return self.estimate.returns(*columns)
+
+    def without_seed(self, seed: int) -> Self:
+        """The law of the level sets without the runs of one seed."""
+        return type(self).of(self.estimate.at_seeds_but(seed), self.compute)
+
+    def details(self) -> dict[str, Any]:
+        """What else the entry of `fits.json` holds."""
         fit = self.estimate.fit
-        entry |= {"starts": fit.starts, "starts_agreeing": fit.agreeing}
-        return entry | {"runs": self.estimate.runs}
+        profiles = {name: Quantity(0.0, ends, least=0.0) for name, ends in self.profiles.items()}
+        return {
+            "compute": self.compute,
+            **{f"{name}_profile_ci": one.ends for name, one in profiles.items()},
+            "starts": fit.starts,
+            "starts_agreeing": fit.agreeing,
+            "runs": self.estimate.runs,
+        }
 
 
 def fit_power_law(
@@ -87,7 +116,7 @@ def fit_power_law(
     """Fit the power law to the runs of one group and horizon.
 
     Args:
-        frame: tidy results.
+        frame: tidy results, one run per size and seed.
         compute: what C is.
         generator: of the scrambled starts.
 
@@ -95,24 +124,7 @@ def fit_power_law(
         FitError: what is missing for a fit, in one line.
     """
     estimate = estimate_levels([learning_curves(frame)], generator)
-    return fit_of_levels(estimate, compute, exponent_profiles(estimate))
-
-
-def fit_of_levels(
-    estimate: LevelEstimate, compute: Compute, profiles: dict[str, Interval]
-) -> PowerLawFit:
-    """The law of one horizon's level sets, for a kind of compute; profiles are its exponents'."""
-    found = constants(estimate, compute)
-    return PowerLawFit(
-        group=estimate.curves[0].group,
-        compute=compute,
-        law=found.law,
-        frontier=found.frontier,
-        numbers=found.numbers,
-        intervals=found.intervals,
-        profiles=profiles,
-        estimate=estimate,
-    )
+    return PowerLawFit.of(estimate, compute, exponent_profiles(estimate))
 
 
 def intrinsic_performance_table(fit: PowerLawFit) -> pd.DataFrame:
@@ -146,8 +158,8 @@ def intrinsic_performance_table(fit: PowerLawFit) -> pd.DataFrame:
         per_interaction = np.array([flops[size] for size in curves.parameters])
     mean = curves.mean
     seeds = curves.seeds_at
-    factors = np.array([np.nan, np.nan, *(t_factor(n) for n in range(2, seeds.max() + 1))])
-    error = factors[seeds] * np.nanstd(curves.returns, axis=0) / np.sqrt(np.maximum(seeds - 1, 1))
+    deviation = np.nanstd(curves.returns, axis=0) * np.sqrt(seeds / np.maximum(seeds - 1, 1))
+    error = t_reach(deviation, seeds)
     return pd.DataFrame(
         {
             "parameters": curves.parameters,
@@ -162,57 +174,44 @@ def intrinsic_performance_table(fit: PowerLawFit) -> pd.DataFrame:
     )
 
 
-@dataclass(frozen=True)
-class PowerLaws:
-    """All power laws of a table of results.
-
-    Attributes:
-        single: one for each group, horizon and kind of compute that can be fitted.
-        joint: one for each group of two or more horizons and kind of compute.
-        notes: one line for each that cannot be fitted, and for what was left out.
-    """
-
-    single: tuple[PowerLawFit, ...]
-    joint: tuple[JointFit, ...]
-    notes: tuple[str, ...]
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """The list `power_law` of `fits.json`."""
-        alone = [fit.to_json() for fit in self.single]
-        return alone + [fit.to_json() for fit in self.joint]
-
-
-def fit_all(frame: pd.DataFrame, generator: np.random.Generator) -> PowerLaws:
-    """Fit every group and horizon alone, and the horizons of each group jointly.
+def fit_power_laws(frame: pd.DataFrame, generator: np.random.Generator | None = None) -> Fits:
+    """Fit every group and horizon alone, and the horizons of each group together.
 
     Args:
-        frame: tidy results of any number of tasks, schedules and horizons.
+        frame: tidy results, one run per size, horizon and seed of each group.
         generator: of the scrambled starts.
     """
+    generator = generator or np.random.default_rng(0)
     single: list[PowerLawFit] = []
-    joint: list[JointFit] = []
+    shared: list[SharedPowerLaw] = []
     notes: list[str] = []
-    for label, rows in power_law_groups(frame):
-        alone, found = estimate_alone(label, rows, generator)
+    for group in power_law_groups(frame):
+        alone, found = estimate_alone(group, generator)
         notes += found
         for one in alone:
             profiles = exponent_profiles(one)
-            single += [fit_of_levels(one, compute, profiles) for compute in COMPUTES]
+            single += [PowerLawFit.of(one, compute, profiles) for compute in COMPUTES]
         try:
-            shared = estimate_jointly(alone, None, generator)
-            joint += [joint_fit_of_levels(shared, alone, compute) for compute in COMPUTES]
+            together = estimate_jointly(alone, None, generator)
+            shared += [SharedPowerLaw.of(together, alone, compute) for compute in COMPUTES]
         except FitError as error:
-            notes.append(f"joint power law, {label}: {error}")
-    return PowerLaws(tuple(single), tuple(joint), tuple(notes))
+            notes.append(f"power law over horizons, {group.label}: {error}")
+    return Fits((*single, *shared), tuple(notes))
+
+
+def power_law_groups(frame: pd.DataFrame) -> Iterator[Group]:
+    """Groups of rows that share all settings but size, seed, learning rate and horizon."""
+    yield from split(frame, "width", "horizon")
 
 
 def estimate_alone(
-    label: str, rows: pd.DataFrame, generator: np.random.Generator
+    group: Group, generator: np.random.Generator
 ) -> tuple[list[LevelEstimate], list[str]]:
     """Level sets of each horizon of a group that has them, and notes on what was left out."""
-    alone, notes = [], []
-    for horizon, runs in rows.groupby("horizon"):
-        name = f"power law, {label}, horizon {horizon:g}"
+    alone: list[LevelEstimate] = []
+    notes: list[str] = []
+    for horizon, runs in group.rows.groupby("horizon"):
+        name = f"power law, {group.label}, horizon {horizon:g}"
         try:
             curves = learning_curves(runs)
             notes += [f"{name}: {note}" for note in curves.notes]
@@ -220,17 +219,3 @@ def estimate_alone(
         except FitError as error:
             notes.append(f"{name}: {error}")
     return alone, notes
-
-
-def power_law_groups(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Rows that share all settings but size, seed, learning rate and horizon, with a short name.
-
-    The name holds the schedule and whatever else differs between groups.
-    """
-    columns = [name for name in GROUP_COLUMNS if name in frame]
-    varying = [name for name in columns if frame[name].nunique() > 1 and "schedule" not in name]
-    for _, rows in frame.groupby(columns, dropna=False):
-        first = rows.iloc[0]
-        level = "" if first["schedule"] == "dense" else f":{first['schedule_level']:g}"
-        named = [f"{name} {first[name]}" for name in varying]
-        yield ", ".join([f"{first['schedule']}{level}", *named]), rows

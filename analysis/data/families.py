@@ -1,0 +1,341 @@
+"""Which runs belong together: the settings of a run, families of runs, their names and rates.
+
+A run's identity is its axes (width, horizon, schedule, learning rate, seed) and its settings, as
+the user gave them. Whatever follows from these by a rule is none: parameters and FLOPs from the
+width, the discount from the horizon, an entropy coefficient that is scaled by the schedule. All
+grouping of results asks `split`, so that a law, a figure and a table speak of the same runs.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.data.crossings import run_scores
+from mnist_horizon.results import RUN_COLUMNS, learning_settings
+from mnist_horizon.schedules import Schedule, make
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "width": ("width", "parameters", "flops_per_interaction"),
+    "horizon": ("horizon", "discount"),
+    "schedule": ("schedule", "schedule_level"),
+    "learning_rate": ("learning_rate",),
+    "seed": ("run_id", "seed"),
+    "task": ("task", "task_settings", "parameters", "flops_per_interaction"),
+    "batch": ("batch", "environments", "rollout_length"),
+    "optimizer": ("optimizer",),
+}
+"""What may vary within a group, with the columns of a table that vary along."""
+
+SETTINGS: dict[str, str] = {"task": "task", "batch": "batch", "optimizer": "optimizer.name"}
+"""Where in `settings` stands what may vary and is no axis."""
+
+COEFFICIENTS = ("entropy_coef", "kl_coef")
+"""Columns that hold the user's value times the schedule's mean discount (`sweeps.plan`)."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows that agree in everything but what was allowed to vary.
+
+    Attributes:
+        settings: every column held fixed, with its value.
+        rows: the rows.
+    """
+
+    settings: dict[str, Any]
+    rows: pd.DataFrame
+
+    @property
+    def threshold(self) -> float:
+        """The return to reach, of a group of crossings."""
+        return float(self.rows["threshold"].iloc[0])
+
+    @property
+    def label(self) -> str:
+        """The group in a few words, for notes."""
+        return label_of_law(self.settings, self.threshold if "threshold" in self.rows else None)
+
+
+def split(table: pd.DataFrame, *varying: str, by_threshold: bool = True) -> Iterator[Group]:
+    """Groups of rows that agree in every setting but those named, in a fixed order.
+
+    Seeds and learning rates always vary.
+
+    Args:
+        table: one row per run, per run and threshold, or per run and evaluation.
+        varying: keys of `COLUMNS`.
+        by_threshold: whether rows with other thresholds are another group.
+    """
+    varying = (*varying, "seed", "learning_rate")
+    columns = {name for one in varying for name in COLUMNS[one]} | {"settings", *COEFFICIENTS}
+    fixed = [name for name in RUN_COLUMNS if name in table and name not in columns]
+    keys = table[fixed].assign(**_settings_as_given(table, varying))
+    if by_threshold and "threshold" in table:
+        keys["threshold"] = table["threshold"]
+    number = keys.groupby([*keys], dropna=False, sort=True).ngroup().to_numpy()
+    for one in range(number.max(initial=-1) + 1):
+        rows, given = table[number == one], keys[number == one].iloc[0]
+        settings = {name: _native(given[name]) for name in keys if name != "threshold"}
+        settings = {name: value for name, value in settings.items() if not _is_absent(name, value)}
+        if "learning_rate" in rows:
+            rates = [float(rate) for rate in np.unique(rows["learning_rate"])]
+            settings["learning_rate"] = rates[0] if len(rates) == 1 else rates
+        yield Group(settings, rows)
+
+
+def _settings_as_given(table: pd.DataFrame, varying: Collection[str]) -> dict[str, Any]:
+    """The settings that are no columns of their own, without those that vary.
+
+    Rows with `settings` are told apart by them. Rows without (older tables and those written by
+    other tools) are told apart by the coefficients that the user set.
+    """
+    found: dict[str, Any] = {}
+    texts = table["settings"] if "settings" in table else pd.Series("", index=table.index)
+    if (texts != "").any():
+        paths = [SETTINGS[name] for name in varying if name in SETTINGS]
+        known = {text: _without(text, paths) for text in texts.unique()}
+        found["settings"] = texts.map(known)
+    for name in COEFFICIENTS:
+        if name in table and (texts == "").any():
+            found[name] = coefficient_as_given(table, name).where(texts == "")
+    return found
+
+
+def _without(text: str, paths: Iterable[str]) -> str:
+    """`settings` without what only says how a run was looked at, and without some paths."""
+    if not text:
+        return ""
+    settings = json.loads(learning_settings(text))
+    for path in paths:
+        group, _, name = path.partition(".")
+        if not name:
+            settings.pop(group, None)
+        elif isinstance(settings.get(group), dict):
+            settings[group].pop(name, None)
+    return json.dumps(settings, sort_keys=True)
+
+
+def coefficient_as_given(table: pd.DataFrame, name: str) -> pd.Series:
+    """A coefficient before it was scaled by the schedule's mean discount, of each row.
+
+    Where dividing by the mean discount gives one value for all horizons of a set of rows that
+    agree in all else, it is that value; where it does not, the column holds what was set.
+    """
+    if not {"schedule", "schedule_level", "discount"} <= set(table):
+        return table[name]
+    factor = pd.Series(1.0, index=table.index)
+    for (kind, level), rows in table.groupby(["schedule", "schedule_level"]):
+        schedule = make(str(kind), float(level))
+        if schedule.period > 1:
+            factor[rows.index] = schedule.mean_discount(rows["discount"].to_numpy(float))
+    unscaled = (table[name] / factor).map(lambda value: float(f"{value:.6g}"))
+    aside = {name, *(column for one in ("width", "horizon", "seed") for column in COLUMNS[one])}
+    others = [column for column in RUN_COLUMNS if column in table and column not in aside]
+    others = [column for column in others if column not in (*COEFFICIENTS, "learning_rate")]
+    constant = unscaled.groupby([table[column] for column in others], dropna=False)
+    return unscaled.where(constant.transform("nunique") == 1, table[name])
+
+
+def schedule_of(settings: Mapping[str, Any]) -> Schedule:
+    """The schedule of a group's settings (or of a row)."""
+    return make(str(settings["schedule"]), float(settings["schedule_level"]))
+
+
+def schedule_names(table: pd.DataFrame) -> pd.Series:
+    """The schedule of each row as a config writes it."""
+    pairs = table[["schedule", "schedule_level"]].drop_duplicates().itertuples(index=False)
+    names = {(kind, level): str(make(kind, float(level))) for kind, level in pairs}
+    rows = zip(table["schedule"], table["schedule_level"], strict=True)
+    return pd.Series([names[row] for row in rows], index=table.index, dtype=object)
+
+
+def schedules_in_order(table: pd.DataFrame) -> list[Schedule]:
+    """The distinct schedules: the rarest reward first, then longer delays, then the others."""
+    pairs = table[["schedule", "schedule_level"]].drop_duplicates().itertuples(index=False)
+    return in_order(make(kind, float(level)) for kind, level in pairs)
+
+
+def in_order(schedules: Iterable[Schedule]) -> list[Schedule]:
+    """Schedules by whether their rewards add up, by delay and by level."""
+    return sorted(schedules, key=lambda s: (not s.adds_up, s.period, s.level, s.kind))
+
+
+def task_label(settings: Mapping[str, Any]) -> str:
+    """The task of a group, with its number of classes where that is a setting of it."""
+    try:
+        known = json.loads(settings.get("task_settings") or "{}")
+    except ValueError:
+        known = {}
+    task = str(settings["task"])
+    return f"{task} ({known['classes']} classes)" if "classes" in known else task
+
+
+def label(settings: Mapping[str, Any], columns: Sequence[str] = ()) -> str:
+    """A group in a few words: task, schedule and width if held fixed, then the columns named."""
+    parts = [task_label(settings)]
+    if "schedule" in settings:
+        parts.append(str(schedule_of(settings)))
+    parts += [f"width {settings['width']}"] if "width" in settings else []
+    return ", ".join([*parts, *(f"{name} {settings[name]}" for name in columns)])
+
+
+def label_of_law(settings: Mapping[str, Any], threshold: float | None = None) -> str:
+    """A fit's group in a few words, with the return to reach."""
+    pooled = "" if "width" in settings else ", all widths"
+    reach = "" if threshold is None else f", return {threshold:g}"
+    return f"{label(settings)}{pooled}{reach}"
+
+
+def slug(text: str) -> str:
+    """A label as part of a file name."""
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+
+
+@dataclass(frozen=True)
+class Family:
+    """Runs that differ in size, horizon, learning rate and seed only.
+
+    Attributes:
+        label: what sets the family apart from the others, for readers.
+        slug: the same for file names; empty where there is only one family.
+        settings: the value of every column that is held fixed.
+        frame: its rows.
+    """
+
+    label: str
+    slug: str
+    settings: dict[str, Any]
+    frame: pd.DataFrame
+
+    @property
+    def several_learning_rates(self) -> bool:
+        """Whether some size and horizon has runs with several learning rates."""
+        return has_several_rates(self.frame)
+
+    def select(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Rows of another table that belong to the family's runs."""
+        return table[table["run_id"].isin(self.frame["run_id"])] if len(table) else table
+
+    def matches(self, group: Mapping[str, Any]) -> bool:
+        """Whether a fit's group lies in this family."""
+        return all(
+            group[name] == value
+            for name, value in self.settings.items()
+            if name in group and name != "learning_rate"
+        )
+
+
+def families(frame: pd.DataFrame) -> list[Family]:
+    """The families of runs in tidy results, those with most runs first."""
+    groups = list(split(frame, "width", "horizon"))
+    names = dict.fromkeys(name for group in groups for name in group.settings)
+    told = {*COLUMNS["schedule"], *COLUMNS["task"], "settings", "learning_rate"}
+    told |= {"environments", "rollout_length"}
+    varying = [name for name in names if name not in told and _varies(groups, name)]
+    found = []
+    for group in groups:
+        text = label(group.settings, [name for name in varying if name in group.settings])
+        found.append(Family(text, slug(text), group.settings, group.rows))
+    found = [
+        Family(f"{one.label} ({number})", f"{one.slug}-{number}", one.settings, one.frame)
+        if (number := [other.label for other in found[:place]].count(one.label))
+        else one
+        for place, one in enumerate(found)
+    ]
+    if len(found) == 1:
+        found = [Family(found[0].label, "", found[0].settings, found[0].frame)]
+    return sorted(found, key=lambda family: -family.frame["run_id"].nunique())
+
+
+def _varies(groups: Sequence[Group], name: str) -> bool:
+    return len({json.dumps(group.settings.get(name)) for group in groups}) > 1
+
+
+def has_several_rates(frame: pd.DataFrame) -> bool:
+    """Whether some width and horizon has runs at several learning rates."""
+    if "learning_rate" not in frame:
+        return False
+    return bool(frame.groupby(["width", "horizon"])["learning_rate"].nunique().max() > 1)
+
+
+def with_chosen_rates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Keep one learning rate per seed where several were tried: the best on the other seeds.
+
+    For each width, horizon and the other settings, the rate of a seed is the one whose runs have
+    the highest score (`crossings.run_scores`, the return averaged over log E) on the *other* seeds:
+    the best of noisy runs is too good by the noise, a choice that has not seen the seed is not.
+    The score averages the log interactions to every return, so that one rate serves all
+    thresholds, curves and figures.
+
+    Args:
+        table: tidy results, or crossings (whose column `score` is taken).
+
+    Returns:
+        The rows kept, and a note that states the rule where it was needed.
+    """
+    if "learning_rate" not in table or table["learning_rate"].nunique() < 2:
+        return table, []
+    kept: set[str] = set()
+    tried: set[float] = set()
+    for runs in _cells(table):
+        rates = runs["learning_rate"].unique()
+        tried |= set(map(float, rates)) if len(rates) > 1 else set()
+        kept |= set(runs["run_id"] if len(rates) == 1 else _chosen_runs(runs, "learning_rate"))
+    if not tried:
+        return table, []
+    note = (
+        f"learning rates {', '.join(f'{rate:g}' for rate in sorted(tried))}: for each width and "
+        "horizon a seed's run is the one at the rate with the highest return, averaged over log "
+        "interactions, on the other seeds"
+    )
+    return table[table["run_id"].isin(kept)].reset_index(drop=True), [note]
+
+
+def with_rates_of_shortest_horizon(table: pd.DataFrame) -> pd.DataFrame:
+    """One learning rate for all horizons of a seed: the one chosen at the shortest horizon.
+
+    Rates of a cell are numbered from the lowest: a rule may scale them with the horizon.
+    """
+    cells = [
+        runs.assign(number=runs["learning_rate"].rank(method="dense")) for runs in _cells(table)
+    ]
+    runs = pd.concat(cells, ignore_index=True)
+    shortest = runs[runs["horizon"] == runs["horizon"].min()]
+    chosen = shortest[shortest["run_id"].isin(set(_chosen_runs(shortest, "number")))]
+    number = chosen.set_index("seed")["number"]
+    kept = runs[runs["number"] == runs["seed"].map(number)]
+    return table[table["run_id"].isin(kept["run_id"])].reset_index(drop=True)
+
+
+def _cells(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Runs, one row each with its `score`, that differ in seed and learning rate alone."""
+    runs = table.drop_duplicates("run_id").drop(columns="threshold", errors="ignore")
+    if "score" not in runs:
+        runs = runs.assign(score=runs["run_id"].map(run_scores(table)))
+    for group in split(runs):
+        yield group.rows
+
+
+def _chosen_runs(runs: pd.DataFrame, rate: str) -> Iterator[str]:
+    """Ids of the runs at each seed's chosen rate."""
+    score = runs.pivot_table(index="seed", columns=rate, values="score", dropna=False)
+    others = score.sum() - score.fillna(0.0)
+    count = score.notna().sum() - score.notna()
+    judged = (others / count.where(count > 0)).where(score.notna())
+    judged = judged.where(judged.notna().any(axis=1), score, axis=0)
+    for seed, chosen in judged.idxmax(axis=1).items():
+        yield from runs.loc[(runs["seed"] == seed) & (runs[rate] == chosen), "run_id"]
+
+
+def _native(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _is_absent(name: str, value: Any) -> bool:
+    """Whether a row says nothing of a setting that is a column for some rows alone."""
+    return (name == "settings" and not value) or (name in COEFFICIENTS and np.isnan(value))

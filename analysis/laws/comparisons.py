@@ -1,0 +1,85 @@
+"""Horizon laws side by side: of several optimisers, of several tasks.
+
+Only runs that share all other settings are compared.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pandas as pd
+
+from analysis.data.families import (
+    split,
+    task_label,
+    with_chosen_rates,
+    with_rates_of_shortest_horizon,
+)
+from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
+from analysis.laws.law import Fits
+
+
+def fit_optimizer_laws(table: pd.DataFrame) -> Fits:
+    """Horizon laws in h - 1 by optimiser and by how its learning rate was chosen.
+
+    The rate is chosen at each horizon, and where there are several once at h = 1.
+
+    Args:
+        table: interactions to threshold with every learning rate tried.
+    """
+    if "optimizer" not in table or table["optimizer"].nunique() < 2:
+        return Fits()
+    groups = split(table, "horizon", "optimizer", by_threshold=False)
+    several = (group.rows for group in groups if group.rows["optimizer"].nunique() > 1)
+    found = [law for rows in several for law in _by_optimizer(rows)]
+    if found:
+        return Fits(tuple(found))
+    return Fits((), ("no comparison of optimisers: no two of them share all other settings",))
+
+
+def _by_optimizer(rows: pd.DataFrame) -> Iterator[HorizonLaw]:
+    for optimizer, runs in rows.groupby("optimizer"):
+        tables = {"each horizon": with_chosen_rates(runs)[0]}
+        if runs.groupby("horizon")["learning_rate"].nunique().max() > 1:
+            tables["h = 1"] = with_rates_of_shortest_horizon(runs)
+        for rates, table in tables.items():
+            for law in fit_horizon_laws(table, regressors=("h-1",), profiles=False).entries:
+                yield replace(law, labels={"optimizer": str(optimizer), "rates": rates})
+
+
+def fit_task_laws(table: pd.DataFrame) -> Fits:
+    """Horizon laws in h - 1 under `dense` by task, at the width that most tasks have.
+
+    Args:
+        table: interactions to threshold, one run per seed (`data.crossings`).
+    """
+    if "schedule" not in table:
+        return Fits()
+    dense = table[table["schedule"] == "dense"]
+    groups = [
+        (group, tasks)
+        for group in split(dense, "horizon", "task", by_threshold=False)
+        if (tasks := _tasks(group.rows)).nunique() > 1
+    ]
+    if not groups:
+        return Fits()
+    width = max((tasks.nunique(), group.settings["width"]) for group, tasks in groups)[1]
+    found = []
+    for group, tasks in groups:
+        for task in sorted(tasks.unique()) if group.settings["width"] == width else ():
+            laws = fit_horizon_laws(group.rows[tasks == task], regressors=("h-1",)).entries
+            found += [replace(law, labels={"task": task}) for law in laws]
+    return Fits(tuple(found))
+
+
+def _tasks(rows: pd.DataFrame) -> pd.Series:
+    """The task of each row, for readers."""
+    settings = [name for name in ("task", "task_settings") if name in rows]
+    return rows[settings].apply(lambda row: task_label(row.to_dict()), axis=1)
+
+
+def by_label(laws: tuple[HorizonLaw, ...], *names: str) -> dict[tuple[str, ...], list[HorizonLaw]]:
+    """Laws by the values of some of their labels, in the order in which they come."""
+    found: dict[tuple[str, ...], list[HorizonLaw]] = {}
+    for law in laws:
+        found.setdefault(tuple(law.labels[name] for name in names), []).append(law)
+    return found
