@@ -29,7 +29,8 @@ from absl import flags
 from scipy.stats import norm
 
 from analysis import command
-from analysis.page.facts import main_laws
+from analysis.data.families import label_of_law, schedule_of
+from analysis.laws.horizon import main_entries
 from analysis.page.wording import interval, number
 from mnist_horizon import schedules, theory
 from mnist_horizon.horizon import variance_horizon
@@ -60,7 +61,7 @@ _RATIO = flags.DEFINE_float(
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the samples.", lower_bound=0)
 _SAMPLES = flags.DEFINE_integer("samples", 20_000, "Samples behind each interval.", lower_bound=100)
 
-DENSE = Schedule("dense")
+DENSE = schedules.parse("dense")
 _SMALL_SIGNAL = 1e-9
 _NORMAL_95 = float(norm.ppf(0.975))
 
@@ -172,19 +173,19 @@ def training_compute(
     return flop_per_second * multiplier * seconds_per_step * points
 
 
-def measured_laws(
-    path: Path, threshold: float, schedule: Schedule = DENSE
-) -> tuple[list[MeasuredLaw], str, float]:
+def measured_laws(path: Path, threshold: float) -> tuple[list[MeasuredLaw], str, float]:
     """The affine law and the free power of a report at a threshold, their name, the largest h.
+
+    They are of dense rewards, and of the family with most runs where there are several.
 
     Raises:
         InputError: the file cannot be read, or has no law that grows with the horizon there.
     """
     try:
         entries = json.loads(path.read_text())["horizon_law"]
-        if schedule != DENSE:  # the theory takes it from dense rewards to the schedule
-            entries = [entry for entry in entries if entry["group"]["schedule"] == "dense"]
-        entries = main_laws(entries)
+        # The theory takes a law from dense rewards to the schedule that the flags name.
+        dense = [entry for entry in entries if schedule_of(entry["group"]) == DENSE]
+        entries = next(iter(main_entries(dense)), [])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise command.InputError(f"--fits={path}: cannot be read as a fits.json: {error}") from None
     found = [entry for entry in entries if abs(entry["threshold"] - threshold) < 1e-9]
@@ -198,7 +199,7 @@ def measured_laws(
         raise command.InputError(f"{path}: interactions do not grow with h, there is no multiplier")
     laws = [MeasuredLaw("affine", entry["knee"], entry.get("knee_ci"))]
     free = entry.get("free_power") or {}
-    name = _law_name(entry)
+    name = label_of_law(entry["group"], entry["threshold"])
     if None in free.get("g_ci", ()):
         name += f"; no free power, its exponent {interval(free['g_ci'])} is not determined"
     elif free.get("knee") is not None:
@@ -207,20 +208,13 @@ def measured_laws(
     return laws, name, float(entry["measured"][1])
 
 
-def _law_name(entry: dict[str, Any]) -> str:
-    group = entry["group"]
-    schedule = Schedule(group["schedule"], float(group["schedule_level"]))
-    width = f"width {group['width']}" if "width" in group else "all widths"
-    return f"{group['task']}, {schedule}, {width}, return {entry['threshold']:g}"
-
-
-def _given_laws(schedule: Schedule) -> tuple[list[MeasuredLaw], str, float | None]:
+def _given_laws() -> tuple[list[MeasuredLaw], str, float | None]:
     """The law that the flags name."""
     given = _KNEE.value
     if (_FITS.value is None) == (given is None):
         raise command.InputError("give one of --fits=REPORT/fits.json and --knee=NUMBER")
     if _FITS.value is not None:
-        return measured_laws(Path(_FITS.value), _THRESHOLD.value, schedule)
+        return measured_laws(Path(_FITS.value), _THRESHOLD.value)
     assert given is not None
     if not 1 < given < math.inf:
         raise command.InputError(f"--knee={given:g}: a knee is a horizon above 1")
@@ -355,7 +349,7 @@ def main(argv: Sequence[str]) -> None:
         raise command.InputError(f"{argv[1]!r}: all inputs are flags, see --helpshort")
     generator = np.random.default_rng(_SEED.value)
     factor = _given_schedule()
-    laws, name, largest = _given_laws(factor[0])
+    laws, name, largest = _given_laws()
     horizons = [_float("horizons", text) for text in _HORIZONS.value]
     if not horizons or min(horizons) < 1:
         raise command.InputError("--horizons: give some, each at least 1")

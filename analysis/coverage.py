@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -21,24 +22,23 @@ from absl import flags
 from scipy.stats import binomtest
 
 from analysis import command
-from analysis.data.crossings import interactions_to_threshold
+from analysis.data import Measurements, read
+from analysis.data.families import label_of_law
 from analysis.laws.horizon import (
-    FittedLaw,
-    HorizonData,
+    HorizonLaw,
     affine_numbers,
-    describe,
     fit_horizon_laws,
     free_numbers,
     knee_interval,
     knee_of,
-    refit,
 )
+from analysis.laws.horizon_forms import FormFit, HorizonData
+from analysis.laws.law import Quantity
 from analysis.laws.power.curves import FitError
 from analysis.laws.power.draws import redraw
 from analysis.laws.power.level_estimate import LevelEstimate, constants
 from analysis.laws.power.single import estimate_alone, power_law_groups
 from analysis.stats.intervals import Interval
-from mnist_horizon.results import Results, read_results
 
 FLAGS = flags.FLAGS
 
@@ -78,37 +78,32 @@ class HorizonTarget:
 
     Attributes:
         label: which group and threshold.
-        affine: the fitted affine law, drawn from for a, b and the knee.
-        free: the fitted free power, drawn from for g; None where there is none.
-        regressor: of the affine law.
+        law: the fitted law; a, b and the knee are drawn from its affine form, g from the free one.
     """
 
     label: str
-    affine: FittedLaw
-    free: FittedLaw | None
-    regressor: str
+    law: HorizonLaw
 
     def draw(self, rng: np.random.Generator) -> list[Outcome]:
-        """Draw from the affine law and from the free power, and refit each."""
-        truth = affine_numbers(self.affine)
-        again = refit(self.affine, draw_values(self.affine, rng))
-        found = affine_numbers(again)
-        knee = knee_of(self.affine.fit.theta[-1], self.affine.law.x_max, self.regressor)
-        knee_ci = knee_interval(again, self.regressor, profiles=True)
-        outcomes = [
-            Outcome("a", truth["a"], found["a_ci"]),
-            Outcome("b", truth["b"], found["b_ci"]),
+        """Draw from the affine form and from the free power, and refit each."""
+        affine = self.law.affine
+        again = affine.refit(draw_values(affine, rng))
+        truth, found = affine_numbers(affine), affine_numbers(again)
+        knee = knee_of(affine.fit.theta[-1], affine.mean.x_max, affine.regressor)
+        truth["knee"] = Quantity(knee)
+        found["knee"] = Quantity(knee, knee_interval(again, profiles=True))
+        if "free" in self.law.forms:
+            free = self.law.forms["free"]
+            truth["g"] = Quantity(float(np.exp(free.fit.theta[-1])))
+            found["g"] = free_numbers(free.refit(draw_values(free, rng)), profiles=True)["g"]
+        return [
+            Outcome(name, truth[name].value, one.interval)
+            for name, one in found.items()
+            if one.interval is not None and np.isfinite(truth[name].value)
         ]
-        if knee_ci is not None and np.isfinite(knee):
-            outcomes.append(Outcome("knee", knee, knee_ci))
-        if self.free is not None:
-            g = float(np.exp(self.free.fit.theta[-1]))
-            numbers = free_numbers(refit(self.free, draw_values(self.free, rng)), profiles=True)
-            outcomes.append(Outcome("g", g, numbers["g_ci"]))
-        return outcomes
 
 
-def draw_values(law: FittedLaw, rng: np.random.Generator) -> HorizonData:
+def draw_values(law: FormFit, rng: np.random.Generator) -> HorizonData:
     """Draw the data of a fitted law anew: the same runs, each seen as far as it was or would be.
 
     Seeds have their effect, runs their own noise, of the sizes fitted. A run that was censored is
@@ -129,18 +124,15 @@ def draw_values(law: FittedLaw, rng: np.random.Generator) -> HorizonData:
     return replace(data, values=values)
 
 
-def horizon_targets(results: Results) -> tuple[list[Target], list[str]]:
+def horizon_targets(measured: Measurements) -> tuple[list[Target], list[str]]:
     """The horizon laws of the widest groups (widths pooled, where there are several), in h - 1."""
-    table = interactions_to_threshold(results.frame)
-    laws = fit_horizon_laws(table, regressors=("h-1",), profiles=False)
-    targets: list[Target] = []
-    pooled = any("width" not in entry.group for entry in laws.entries)
-    for entry in laws.entries:
-        if ("width" in entry.group) == pooled or entry.a_ci is None:
-            continue
-        free = entry.laws.get("free")
-        label = f"horizon law, {describe(entry.group, entry.threshold)}"
-        targets.append(HorizonTarget(label, entry.laws["affine"], free, entry.regressor))
+    laws = fit_horizon_laws(measured.crossings, regressors=("h-1",), profiles=False)
+    pooled = any("width" not in law.group for law in laws.entries)
+    targets: list[Target] = [
+        HorizonTarget(f"horizon law, {label_of_law(law.group, law.threshold)}", law)
+        for law in laws.entries
+        if ("width" in law.group) != pooled and len(law.seeds) > 1
+    ]
     return targets, list(laws.notes)
 
 
@@ -161,33 +153,37 @@ class PowerLawTarget:
 
     def draw(self, rng: np.random.Generator) -> list[Outcome]:
         """Draw curves from the law and refit it from there; nothing where they allow no fit."""
-        truth = constants(self.estimate, "NE").numbers
+        truth = constants(self.estimate, "NE").quantities
         try:
             found = redraw(self.estimate, "NE", rng)
         except FitError:
             return []
-        return [Outcome(name, truth[name], found.intervals[name]) for name in POWER_LAW_NUMBERS]
+        return [
+            Outcome(name, truth[name].value, ends)
+            for name in POWER_LAW_NUMBERS
+            if (ends := found.quantities[name].interval) is not None
+        ]
 
 
-def power_law_targets(results: Results) -> tuple[list[Target], list[str]]:
+def power_law_targets(measured: Measurements) -> tuple[list[Target], list[str]]:
     """The power laws of each group and horizon."""
     generator = np.random.default_rng(0)  # of the starts, as in the report
     targets: list[Target] = []
     notes: list[str] = []
-    for label, rows in power_law_groups(results.frame):
-        alone, found = estimate_alone(label, rows, generator)
+    for group in power_law_groups(measured.curves):
+        alone, found = estimate_alone(group, generator)
         notes += found
         for one in alone:
-            name = f"power law, {label}, horizon {one.curves[0].horizon:g}"
+            name = f"power law, {group.label}, horizon {one.curves[0].horizon:g}"
             targets.append(PowerLawTarget(name, one))
     return targets, notes
 
 
-TARGETS: tuple[Callable[[Results], tuple[list[Target], list[str]]], ...] = (
+TARGETS: tuple[Callable[[Measurements], tuple[list[Target], list[str]]], ...] = (
     horizon_targets,
     power_law_targets,
 )
-"""What is fitted and simulated, each from the results to its targets and notes."""
+"""What is fitted and simulated, each from the measurements to its targets and notes."""
 
 
 def coverage_table(
@@ -249,11 +245,11 @@ def main(argv: Sequence[str]) -> None:
     """Print the coverage of every law fitted to the working directories given."""
     if len(argv) < 2:
         raise command.InputError("name a working directory: python -m analysis.coverage WORKDIR")
-    results = read_results(argv[1:])
+    measured = read([Path(name) for name in argv[1:]])
     targets: list[Target] = []
-    notes = list(results.notes)
+    notes = list(measured.notes)
     for find in TARGETS:
-        found, left_out = find(results)
+        found, left_out = find(measured)
         targets += found
         notes += left_out
     for note in notes:

@@ -20,7 +20,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from analysis import command
-from analysis.data.crossings import interactions_to_threshold
+from analysis.data import interactions_to_threshold, with_chosen_rates
 from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
 from analysis.laws.power.curves import FitError
 from analysis.laws.power.single import fit_power_law
@@ -102,18 +102,20 @@ def measured_truth(workdir: str, threshold: float) -> tuple[HorizonTruth, Noise]
     """
     frame = read_results(workdir).frame
     dense = frame[frame["schedule"] == "dense"]
-    table = interactions_to_threshold(dense if len(dense) else frame, (threshold,))
-    entries = fit_horizon_laws(table, ("h-1",), profiles=False).entries
-    if not entries:
+    chosen, _ = with_chosen_rates(dense if len(dense) else frame)
+    table = interactions_to_threshold(chosen, (threshold,))
+    laws = fit_horizon_laws(table, ("h-1",), profiles=False).entries
+    if not laws:
         raise command.InputError(
             f"--from={workdir}: no horizon law for a return of {threshold:g} there; "
             "name another --threshold or another folder"
         )
-    entry = entries[-1]
-    level, slope, log_tau = entry.laws["affine"].fit.spread
+    law = laws[-1]
+    level, slope, log_tau = law.affine.fit.spread
     # Ones that never grow are given a knee a hundred times beyond what was measured.
-    knee = entry.knee if np.isfinite(entry.knee) else 100 * entry.measured[1]
-    truth = HorizonTruth(a=entry.a, knee=knee, threshold=threshold)
+    knee = law.quantities["knee"].value
+    knee = knee if np.isfinite(knee) else 100 * law.measured[1]
+    truth = HorizonTruth(a=law.quantities["a"].value, knee=knee, threshold=threshold)
     noise = Noise(float(np.exp(log_tau)), float(np.exp(level)), float(np.exp(level + slope)))
     return truth, noise
 
@@ -140,9 +142,9 @@ def horizon_plan(
         "g": (truth.exponent, []),
     }
     for entry in known:
-        intervals["a"][1].append(entry.a_ci)
-        intervals["knee"][1].append(entry.knee_ci)
-        intervals["g"][1].append((entry.free_power or {}).get("g_ci"))
+        numbers = {**entry.free_power, **entry.quantities}
+        for name, (_, ends) in intervals.items():
+            ends.append(numbers[name].interval if name in numbers else None)
     verdicts = dict(Counter(entry.verdict for entry in known).most_common())
     censored = float(np.mean([e.censored / e.runs for e in known])) if known else 1.0
     return _summary(intervals, draws), verdicts, censored
@@ -164,7 +166,7 @@ def power_law_plan(
         except FitError:
             continue
         for name, (_, found) in intervals.items():
-            found.append(fit.intervals[name])
+            found.append(fit.quantities[name].interval)
     return _summary(intervals, draws)
 
 

@@ -8,24 +8,19 @@ nothing to read does it end with exit code 2.
 """
 
 import json
-import math
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from absl import flags
 
 from analysis import command
-from analysis.data.crossings import choose_learning_rates, interactions_to_threshold
-from analysis.data.curves import Family, families
+from analysis.data import Family, Measurements, families, read
 from analysis.data.noise import agreement, horizon_coefficients, noise_scale
-from analysis.laws.batch import BatchLaw, fit_batch_laws
-from analysis.laws.horizon import HorizonLaws, fit_horizon_laws
-from analysis.laws.power.single import PowerLaws, fit_all
+from analysis.laws import fit_laws
+from analysis.laws.horizon import main_entries
 from analysis.page.claims import (
     Claim,
     batch_claims,
@@ -34,11 +29,10 @@ from analysis.page.claims import (
     noise_claims,
     power_law_claims,
 )
-from analysis.page.factors import add_factors, coefficients_before_rule
-from analysis.page.facts import comparison, main_laws, provenance, read_sweeps
+from analysis.page.factors import factor_sections
+from analysis.page.facts import comparison, provenance, read_sweeps
 from analysis.page.figures import FamilyFits, save_figures
 from analysis.page.page import FamilySection, Page
-from mnist_horizon.results import Results, ResultsError, read_noise, read_results
 
 _OUT = flags.DEFINE_string(
     "out", None, "Folder of the report; default: report/ in the first working directory."
@@ -47,85 +41,7 @@ _OUT = flags.DEFINE_string(
 FAMILIES_WITH_FIGURES = 4
 """Families (task, schedule, batch, ...) whose figures are drawn, those with most runs."""
 
-
-@dataclass(frozen=True)
-class Fits:
-    """All fits to the results of some working directories.
-
-    Attributes:
-        crossings: interactions to threshold, one learning rate a run.
-        horizon: horizon laws.
-        power: power laws.
-        batch: laws over several batches.
-        noise: gradient-noise rows; empty where none were measured.
-        notes: what could not be given.
-    """
-
-    crossings: pd.DataFrame
-    horizon: HorizonLaws
-    power: PowerLaws
-    batch: list[BatchLaw]
-    noise: pd.DataFrame
-    notes: list[str]
-
-    def to_json(self) -> dict[str, Any]:
-        """`fits.json`: valid JSON, what is no finite number is null."""
-        return {
-            "horizon_law": [_finite(law.to_json()) for law in self.horizon.entries],
-            "power_law": [_finite(entry) for entry in self.power.to_json()],
-            "batch_law": [_finite(law.to_json()) for law in self.batch],
-            "notes": self.notes,
-        }
-
-    def of(self, family: Family) -> FamilyFits:
-        """The part that belongs to a family, horizon laws in h - 1 only."""
-        power = PowerLaws(
-            tuple(fit for fit in self.power.single if family.matches(fit.group)),
-            tuple(fit for fit in self.power.joint if family.matches(fit.group)),
-            (),
-        )
-        laws = [law for law in self.horizon.entries if family.matches(law.group)]
-        return FamilyFits(
-            crossings=family.select(self.crossings),
-            horizon=[law for law in laws if law.regressor == "h-1"],
-            power=power,
-            noise=self.noise[self.noise["run_id"].isin(family.frame["run_id"])]
-            if len(self.noise)
-            else self.noise,
-        )
-
-
-def fit_results(results: Results, workdirs: Sequence[Path], generator: np.random.Generator) -> Fits:
-    """Fit everything that the results allow.
-
-    Args:
-        results: what was read.
-        workdirs: where gradient-noise tables may be.
-        generator: of the power law's starts.
-    """
-    crossings = interactions_to_threshold(results.frame)
-    horizon = fit_horizon_laws(crossings)
-    power = fit_all(results.frame, generator)
-    batch, batch_notes = fit_batch_laws(crossings)
-    try:
-        measured = read_noise(workdirs)
-        noise = measured.frame
-        noise_notes = [*measured.notes, *noise_scale(noise)[1], *agreement(noise)[1]]
-    except ResultsError:
-        noise = pd.DataFrame()
-        noise_notes = [
-            "no gradient variance: none was measured; a sweep with --config.noise.samples above 0"
-            " measures it"
-        ]
-    notes = [*results.notes, *horizon.notes, *power.notes, *batch_notes, *noise_notes]
-    return Fits(
-        crossings=choose_learning_rates(crossings)[0],
-        horizon=horizon,
-        power=power,
-        batch=batch,
-        noise=noise,
-        notes=list(dict.fromkeys(notes)),
-    )
+Entries = dict[str, Any]
 
 
 def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
@@ -134,51 +50,62 @@ def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
     Raises:
         ResultsError: there is nothing to read.
     """
-    results = read_results(workdirs)
-    results = replace(results, frame=coefficients_before_rule(results.frame))
-    fits = fit_results(results, workdirs, np.random.default_rng(0))
+    measured = read(workdirs)
+    fits = fit_laws(measured)
     entries = fits.to_json()
-    found = families(results.frame)
+    notes = [*measured.notes, *fits.notes, *_noise_notes(measured.noise)]
+    found = families(measured.frame)
     sections = []
     for number, family in enumerate(found):
-        own = fits.of(family)
-        section = FamilySection(family.label, family_claims(family, entries, own.noise))
+        fitted = FamilyFits.of(family, measured, fits)
+        section = FamilySection(family.label, family_claims(family, entries, fitted.noise))
         if number < FAMILIES_WITH_FIGURES:
-            section.figures += save_figures(family, own, results.unfinished, out / "figures")
-        if not family.several_learning_rates:
-            entries["notes"].append(
-                f"{family.label}: no figure of the learning-rate rule, each size and horizon has "
-                "one rate; it needs several optimizer.learning_rates"
-            )
+            section.figures += save_figures(fitted, out / "figures")
         sections.append(section)
+    notes += _notes_on_figures(found)
+    sections = [*factor_sections(fits, measured, out / "figures"), *sections]
+    page, notes = _page(workdirs, measured, sections, entries, notes)
+    text = json.dumps({**entries, "notes": notes}, indent=1, allow_nan=False)
+    _write(out / "fits.json", text + "\n")
+    _write(out / "report.html", page.html())
+    return _summary(sections, len(notes))
+
+
+def _noise_notes(noise: pd.DataFrame) -> list[str]:
+    """What cannot be given of the gradient's noise."""
+    if len(noise):
+        return [*noise_scale(noise)[1], *agreement(noise)[1]]
+    return [
+        "no gradient variance: none was measured; a sweep with --config.noise.samples above 0"
+        " measures it"
+    ]
+
+
+def _notes_on_figures(found: Sequence[Family]) -> list[str]:
+    """Which figures are not drawn, and why."""
+    notes = [
+        f"{family.label}: no figure of the learning-rate rule, each size and horizon has one rate; "
+        "it needs several optimizer.learning_rates"
+        for family in found
+        if not family.several_learning_rates
+    ]
     if len(found) > FAMILIES_WITH_FIGURES:
-        entries["notes"].append(
+        notes.append(
             f"figures are drawn for {FAMILIES_WITH_FIGURES} of {len(found)} families of runs, "
             "those with most runs; give fewer working directories for the others"
         )
-    tried = interactions_to_threshold(results.frame)
-    both = add_factors(
-        tried, fits.crossings, fits.horizon.entries, fits.batch, fits.noise, out / "figures"
-    )
-    sections = both.sections + sections
-    entries |= {name: _finite(found) for name, found in both.entries.items()}
-    entries["notes"] += both.notes
-    page = _page(workdirs, results, sections, entries)
-    _write(out / "fits.json", json.dumps(entries, indent=1, allow_nan=False) + "\n")
-    _write(out / "report.html", page.html())
-    return _summary(sections, len(page.notes))
+    return notes
 
 
-def family_claims(
-    family: Family, entries: dict[str, Any], noise: pd.DataFrame
-) -> dict[str, list[Claim]]:
+def family_claims(family: Family, entries: Entries, noise: pd.DataFrame) -> dict[str, list[Claim]]:
     """The claims of a family by heading; empty where nothing could be fitted."""
-    laws = main_laws([law for law in entries["horizon_law"] if family.matches(law["group"])])
+    matching = [law for law in entries["horizon_law"] if family.matches(law["group"])]
+    laws = next(iter(main_entries(matching)), [])
     claims = {"": in_short(laws)} if laws else {}
     for law in laws:
         width = law["group"].get("width")
         runs = f"width {width}" if width else "all widths together"
-        censored = f", {law['censored']} of them not there yet" if law["censored"] else ""
+        censored = f", {law['censored']} of them right-censored" if law["censored"] else ""
         heading = f"To a return of {law['threshold']:g} ({runs}, {law['runs']} runs{censored}):"
         claims[heading] = horizon_claims(law)
     power = [
@@ -203,28 +130,32 @@ def family_claims(
 
 def _page(
     workdirs: Sequence[Path],
-    results: Results,
+    measured: Measurements,
     sections: Sequence[FamilySection],
-    entries: dict[str, Any],
-) -> Page:
-    frame = results.frame
+    entries: Entries,
+    notes: Sequence[str],
+) -> tuple[Page, list[str]]:
+    """The page, and all notes with those on settings and provenance."""
+    frame, unfinished = measured.frame, len(measured.unfinished)
     sweeps, sweep_notes = read_sweeps(workdirs)
-    rows, program_notes = provenance(workdirs, frame, len(results.unfinished))
-    entries["notes"] = list(dict.fromkeys([*entries["notes"], *sweep_notes, *program_notes]))
+    rows, program_notes = provenance(workdirs, frame, unfinished)
+    every = list(dict.fromkeys([*notes, *sweep_notes, *program_notes]))
     tasks = ", ".join(sorted(frame["task"].unique()))
-    return Page(
+    horizon_law, power_law = entries["horizon_law"], entries["power_law"]
+    page = Page(
         title=f"Interactions against horizon: {tasks}",
         subtitle=f"{_count(frame, 'run_id', 'run')}: {_count(frame, 'width')}, "
         f"{_count(frame, 'horizon')}, {_count(frame, 'seed')}"
-        + (f"; {len(results.unfinished)} runs are not done" if results.unfinished else ""),
+        + (f"; {unfinished} runs are not done" if unfinished else ""),
         families=sections,
-        horizon_law=entries["horizon_law"],
-        power_law=entries["power_law"],
-        comparison=comparison(frame, sweeps.values(), entries["horizon_law"], entries["power_law"]),
+        horizon_law=horizon_law,
+        power_law=power_law,
+        comparison=comparison(frame, sweeps.values(), horizon_law, power_law),
         provenance=rows,
         sweeps=sweeps,
-        notes=entries["notes"],
+        notes=every,
     )
+    return page, every
 
 
 def _count(frame: pd.DataFrame, column: str, name: str = "") -> str:
@@ -244,17 +175,6 @@ def _summary(sections: Sequence[FamilySection], notes: int) -> list[str]:
     if notes:
         lines.append(f"{notes} notes on what could not be given are at the end of the page.")
     return lines
-
-
-def _finite(value: Any) -> Any:
-    """A value as JSON can hold it: numbers that are not finite become None."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _write(path: Path, text: str) -> None:

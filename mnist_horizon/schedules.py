@@ -151,3 +151,8 @@ def expected_reward(
 def make(kind: str, level: float) -> Schedule:
     """shim"""
     return Schedule(kind, level)
+
+
+def kinds() -> tuple[str, ...]:
+    """shim"""
+    return KINDS

@@ -5,10 +5,13 @@ A run that does not cross is right-censored, one that is above from its first ro
 both stay in the table.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from sklearn.isotonic import isotonic_regression
 
+from analysis.stats.intervals import mean_interval
 from mnist_horizon.results import RUN_COLUMNS
 
 THRESHOLDS = (0.5, 0.7, 0.85)
@@ -113,3 +116,23 @@ def interactions_to_threshold(
         found = found.astype({"interactions": float, "censored": bool, "left_censored": bool})
         tables.append(pd.concat([runs.assign(threshold=float(threshold)), found], axis=1))
     return pd.concat(tables, ignore_index=True)
+
+
+def means_over_seeds(
+    crossings: pd.DataFrame, keys: Sequence[str], column: str = "interactions"
+) -> pd.DataFrame:
+    """Geometric means over seeds of crossings, with their 95% intervals.
+
+    Returns:
+        One row per combination of `keys`: these, `column`, `low` and `high` (NaN with one seed, and
+        where a run is right-censored, as the mean is a lower bound then), `censored` (whether one
+        is) and `seeds`.
+    """
+    rows = []
+    for key, cell in crossings.groupby(list(keys), sort=True):
+        mean, low, high = np.exp(mean_interval(np.log(cell[column].to_numpy(float))))
+        censored = bool(cell["censored"].any())
+        row = dict(zip(keys, key, strict=True)) | {column: mean, "censored": censored}
+        ends = (np.nan, np.nan) if censored else (low, high)
+        rows.append(row | {"low": ends[0], "high": ends[1], "seeds": len(cell)})
+    return pd.DataFrame(rows, columns=[*keys, column, "low", "high", "censored", "seeds"])

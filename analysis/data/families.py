@@ -88,6 +88,22 @@ def split(table: pd.DataFrame, *varying: str, by_threshold: bool = True) -> Iter
         yield Group(settings, rows)
 
 
+def same_settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two groups hold the same settings fixed; rates that follow by a rule are none."""
+    first, second = (
+        {name: group[name] for name in group if name != "learning_rate"} for group in (one, other)
+    )
+    return first == second
+
+
+def rows_of(table: pd.DataFrame, settings: Mapping[str, Any], *varying: str) -> pd.DataFrame:
+    """The rows of a group of `split` by its settings, of all thresholds."""
+    for group in split(table, *varying, by_threshold=False):
+        if same_settings(group.settings, settings):
+            return group.rows
+    return table[:0]
+
+
 def _settings_as_given(table: pd.DataFrame, varying: Collection[str]) -> dict[str, Any]:
     """The settings that are no columns of their own, without those that vary.
 

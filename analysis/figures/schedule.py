@@ -1,4 +1,4 @@
-"""Figures of horizon and sparsity together, one function each, from the joint laws of one width.
+"""Figures of horizon and sparsity together, one function each, from the laws of one width.
 
 As in `figures`, each returns the figure and the table of the numbers that are drawn in it.
 """
@@ -15,60 +15,49 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
+from analysis.data.crossings import means_over_seeds
+from analysis.data.families import in_order, schedule_names
 from analysis.figures import theme
-from analysis.figures.runs import Drawn
 from analysis.laws.best_horizon import BestHorizon
-from analysis.laws.factors import mean_with_interval
-from analysis.laws.schedule import JointData, JointLaw, in_order
-from mnist_horizon.schedules import Schedule
-
-KIND_STYLES = {
-    "dense": (theme.BLACK, "o"),
-    "revealed": (theme.BLUE, "s"),
-    "periodic": (theme.VERMILION, "D"),
-    "streak": (theme.PURPLE, "^"),
-}
+from analysis.laws.schedule import ScheduleLaw
+from mnist_horizon import schedules
+from mnist_horizon.schedules import parse
 
 
-def cells(data: JointData) -> pd.DataFrame:
-    """Geometric means over seeds by schedule and horizon, with t intervals.
-
-    Where a seed is censored the mean is a lower bound (`censored`) and has no interval.
-    """
-    rows = []
-    for number, schedule in enumerate(data.mean.schedules):
-        own = data.mean.schedule == number
-        for horizon in np.unique(data.mean.horizon[own]):
-            here = own & (data.mean.horizon == horizon)
-            log_e = data.values.log_e[here]
-            censored = bool(data.values.right[here].any())
-            ends = mean_with_interval(log_e)
-            low, high = (np.nan, np.nan) if censored else np.exp(ends[1:])
-            row = {"schedule": str(schedule), "kind": schedule.kind, "level": schedule.level}
-            row |= {"horizon": float(horizon), "interactions": float(np.exp(ends[0]))}
-            rows.append(
-                {**row, "low": low, "high": high, "censored": censored, "seeds": len(log_e)}
-            )
-    return pd.DataFrame(rows)
+def kind_looks() -> dict[str, theme.Look]:
+    """A colour and a marker for each kind of schedule; dense rewards are black."""
+    kinds = [kind for kind in schedules.kinds() if kind != "dense"]
+    return {"dense": theme.Look(theme.BLACK, "o"), **theme.kind_looks(kinds)}
 
 
-def _with_law(law: JointLaw) -> pd.DataFrame:
-    """Cells with what the law predicts, and measured over predicted."""
-    table = cells(law.data)
-    predicted = np.empty(len(table))
-    for (kind, level), rows in table.groupby(["kind", "level"]):
-        schedule = Schedule(str(kind), float(level))
-        predicted[rows.index] = law.predict(schedule, rows["horizon"].to_numpy(float))
+def cells(law: ScheduleLaw) -> pd.DataFrame:
+    """Means over seeds by schedule and horizon, with what the law predicts and their ratio."""
+    data = law.data
+    named = [data.mean.schedules[number] for number in data.mean.schedule]
+    runs = pd.DataFrame(
+        {
+            "order": data.mean.schedule,
+            "schedule": [schedule.kind for schedule in named],
+            "schedule_level": [schedule.level for schedule in named],
+            "horizon": data.mean.horizon,
+            "interactions": np.exp(data.values.log_e),
+            "censored": data.values.right,
+        }
+    )
+    table = means_over_seeds(runs, ["order", "schedule", "schedule_level", "horizon"])
+    predicted = law.predict(table)
     table = table.assign(predicted=predicted, ratio=table["interactions"] / predicted)
-    return table.assign(threshold=law.threshold)
+    names = schedule_names(table)
+    table = table.rename(columns={"schedule": "kind", "schedule_level": "level"})
+    return table.assign(schedule=names, threshold=law.threshold).drop(columns="order")
 
 
-def interactions_heat_map(laws: Sequence[JointLaw]) -> Drawn:
+def interactions_heat_map(laws: Sequence[ScheduleLaw]) -> theme.Drawn:
     """Interactions needed over horizon and schedule, with contours of the law, by threshold."""
-    table = pd.concat([_with_law(law) for law in laws], ignore_index=True)
+    table = pd.concat([cells(law) for law in laws], ignore_index=True)
     horizons = sorted(table["horizon"].unique())
-    schedules = list(dict.fromkeys(s for law in laws for s in law.data.mean.schedules))
-    names = [str(schedule) for schedule in in_order(schedules)]
+    distinct = dict.fromkeys(s for law in laws for s in law.data.mean.schedules)
+    names = [str(schedule) for schedule in in_order(distinct)]
     norm = LogNorm(table["interactions"].min(), table["interactions"].max())
     with theme.style():
         height = 1.3 + 0.24 * len(names)
@@ -113,12 +102,12 @@ def _heat(
 def _contours(
     axis: Axes, table: pd.DataFrame, horizons: list[float], names: list[str], norm: LogNorm
 ) -> None:
-    """Contours of the predicted interactions, for streaks apart: their level is another thing."""
+    """Contours of the predicted interactions, apart for schedules whose rewards do not add up."""
     grid = table.pivot_table(index="schedule", columns="horizon", values="predicted")
     grid = grid.reindex(index=names, columns=horizons)
     levels = np.geomspace(float(norm.vmin or 1), float(norm.vmax or 1), 7)[1:-1]
-    streak = np.array([name.startswith("streak") for name in names])
-    for part in (streak, ~streak):
+    adds_up = np.array([parse(name).adds_up for name in names])
+    for part in (~adds_up, adds_up):
         rows = np.flatnonzero(part)
         if len(rows) > 1 and len(horizons) > 1:
             values = np.log(grid.to_numpy(float)[rows])
@@ -138,14 +127,19 @@ def _heat_keys(censored: bool) -> list[Line2D]:
     keys = [Line2D([], [], label="same cost by the fitted law", **look)]
     if censored:
         bound: dict[str, Any] = {"linestyle": "none", "color": theme.GREY, "marker": "$//$"}
-        keys.append(Line2D([], [], label="hatched, >: some seeds not there yet", **bound))
+        keys.append(Line2D([], [], label="hatched, >: some seeds right-censored", **bound))
     return keys
 
 
-def interactions_by_delay(laws: Sequence[JointLaw], best: Sequence[BestHorizon]) -> Drawn:
+def interactions_by_delay(laws: Sequence[ScheduleLaw], best: Sequence[BestHorizon]) -> theme.Drawn:
     """The U in h of each delay: measured (marks) and by the law (lines), best horizons as stars."""
-    table = pd.concat([_with_law(law) for law in laws], ignore_index=True)
-    table = table[table["kind"].isin(("dense", "periodic"))].reset_index(drop=True)
+    table = pd.concat([cells(law) for law in laws], ignore_index=True)
+    delayed = [(parse(name).adds_up, parse(name).period) for name in table["schedule"]]
+    shown = [
+        name == "dense" or (adds_up and period > 1)
+        for name, (adds_up, period) in zip(table["schedule"], delayed, strict=True)
+    ]
+    table = table[shown].reset_index(drop=True)
     looks = theme.looks(table["level"], "plasma")
     parts = [table.assign(what="measured")]
     with theme.style():
@@ -156,10 +150,10 @@ def interactions_by_delay(laws: Sequence[JointLaw], best: Sequence[BestHorizon])
             grid = np.geomspace(here["horizon"].min(), here["horizon"].max(), 60)
             for level, rows in here.groupby("level"):
                 look = looks[float(level)]
-                schedule = Schedule(str(rows["kind"].iloc[0]), float(level))
-                curve = law.predict(schedule, grid)
+                schedule = parse(str(rows["schedule"].iloc[0]))
+                curve = law.curve(schedule, grid)
                 axis.plot(grid, curve, color=look.color, linewidth=1, gid="law")
-                _marks(axis, rows, "horizon", look.color, look.marker)
+                theme.draw_means(axis, rows, look)
                 drawn = {"what": "law", "threshold": law.threshold, "schedule": str(schedule)}
                 parts.append(pd.DataFrame({**drawn, "horizon": grid, "interactions": curve}))
             theme.log_axis(axis, "y")
@@ -167,25 +161,23 @@ def interactions_by_delay(laws: Sequence[JointLaw], best: Sequence[BestHorizon])
         for one in best:
             _mark_best(axes, laws, one, looks[float(one.schedule.level)].color)
         axes[0].set_ylabel("interactions (environment steps)")
-        keys = [
-            Line2D([], [], color=look.color, marker=look.marker, label=f"k = {level:g}")
-            for level, look in looks.items()
-        ]
+        keys = [theme.key(look, f"k = {level:g}") for level, look in looks.items()]
         star: dict[str, Any] = {"marker": "*", "linestyle": "none", "markersize": 8}
         keys.append(Line2D([], [], color=theme.GREY, label="best horizon, measured", **star))
-        theme.legend(figure, keys, "marks: measured, lines: the joint law", columns=len(keys))
+        theme.legend(figure, keys, "marks: measured, lines: the law", columns=len(keys))
     return figure, pd.concat(parts, ignore_index=True)
 
 
 def _mark_best(
-    axes: Sequence[Axes], laws: Sequence[JointLaw], best: BestHorizon, color: str
+    axes: Sequence[Axes], laws: Sequence[ScheduleLaw], best: BestHorizon, color: str
 ) -> None:
     """A star on the law's curve at a measured best horizon inside the measured range."""
     for axis, law in zip(axes, laws, strict=True):
         if law.threshold == best.threshold and not best.edge:
-            height = float(law.predict(best.schedule, np.array([best.measured]))[0])
+            measured = best.measured.value
+            height = float(law.curve(best.schedule, np.array([measured]))[0])
             axis.plot(
-                best.measured,
+                measured,
                 height,
                 "*",
                 color=color,
@@ -197,22 +189,12 @@ def _mark_best(
             )
 
 
-def _marks(axis: Axes, rows: pd.DataFrame, x: str, color: str, marker: str) -> None:
-    """Means with bars; censored ones as open triangles."""
-    whole, bound = rows[~rows["censored"]], rows[rows["censored"]]
-    y = whole["interactions"]
-    bars = np.nan_to_num([y - whole["low"], whole["high"] - y])
-    look: dict[str, Any] = {"color": color, "marker": marker, "linestyle": "none"}
-    axis.errorbar(whole[x], y, bars, capsize=1.5, linewidth=0.8, markersize=3.5, **look)
-    axis.plot(
-        bound[x], bound["interactions"], "^", color=color, markerfacecolor="none", gid="censored"
-    )
-
-
-def best_horizon_against_delay(laws: Sequence[JointLaw], best: Sequence[BestHorizon]) -> Drawn:
+def best_horizon_against_delay(
+    laws: Sequence[ScheduleLaw], best: Sequence[BestHorizon]
+) -> theme.Drawn:
     """Best horizon of each delay by threshold: measured with intervals, and by the law (lines)."""
     table = pd.DataFrame([_best_row(one) for one in best])
-    colors = dict(zip((law.threshold for law in laws), _THRESHOLD_COLORS, strict=False))
+    colors = dict(zip((law.threshold for law in laws), theme.COLORS, strict=False))
     delays = np.geomspace(table["delay"].min() / 1.3, table["delay"].max() * 1.3, 40)
     with theme.style():
         figure, axis = theme.single()
@@ -225,8 +207,7 @@ def best_horizon_against_delay(laws: Sequence[JointLaw], best: Sequence[BestHori
             line = rows.iloc[order]
             axis.plot(line["delay"], line["predicted"], color=color, linewidth=1.2, gid="law")
             inside = (rows["edge"] == "").to_numpy()
-            y = rows["measured"]
-            bars = np.nan_to_num([y - rows["low"], rows["high"] - y])
+            y, bars = rows["measured"], theme.bars(rows, "measured")
             marks: dict[str, Any] = {"color": color, "fmt": "o", "capsize": 2}
             axis.errorbar(x[inside], y[inside], bars[:, inside], **marks)
             edges = {"shortest": "v", "longest": "^"}
@@ -246,75 +227,69 @@ def best_horizon_against_delay(laws: Sequence[JointLaw], best: Sequence[BestHori
         if (table["edge"] != "").any():
             mark: dict[str, Any] = {"marker": "^", "markerfacecolor": "none", "linestyle": "none"}
             keys.append(Line2D([], [], color=theme.GREY, label="at the grid's edge", **mark))
-        theme.legend(figure, keys, "marks: measured, lines: the joint law", columns=3)
+        theme.legend(figure, keys, "marks: measured, lines: the law", columns=3)
     return figure, table
 
 
-_THRESHOLD_COLORS = (theme.BLUE, theme.VERMILION, theme.GREEN, theme.PURPLE, theme.ORANGE)
-
-
 def _best_row(best: BestHorizon) -> dict[str, Any]:
-    low, high = best.measured_ci or (np.nan, np.nan)
-    predicted_low, predicted_high = best.predicted_ci or (np.nan, np.nan)
+    low, high = best.measured.interval or (np.nan, np.nan)
+    predicted_low, predicted_high = best.predicted.interval or (np.nan, np.nan)
     return {
         "threshold": best.threshold,
-        "delay": best.schedule.level,
-        "measured": best.measured,
+        "delay": float(best.schedule.period),
+        "measured": best.measured.value,
         "low": low,
         "high": high,
         "edge": best.edge,
-        "predicted": best.predicted,
+        "predicted": best.predicted.value,
         "predicted_low": predicted_low,
         "predicted_high": predicted_high,
     }
 
 
-def collapse(laws: Sequence[JointLaw]) -> Drawn:
+def collapse(laws: Sequence[ScheduleLaw]) -> theme.Drawn:
     """Interactions of all schedules and horizons against the law's B + B_noise.
 
-    They lie on one line if the law holds. Streaks, which take no part in the fit, are drawn too.
+    They lie on one line if the law holds. Schedules whose rewards do not add up, which take no part
+    in the fit, are drawn too.
     """
     table = pd.concat(
-        [_with_law(law).assign(s_min=law.numbers["s_min"]) for law in laws], ignore_index=True
+        [cells(law).assign(s_min=law.quantities["s_min"].value) for law in laws], ignore_index=True
     )
     table = table.assign(batch_and_noise=table["predicted"] / table["s_min"])
+    looks = kind_looks()
     with theme.style():
         figure, axes = theme.row(len(laws))
         for axis, law in zip(axes, laws, strict=True):
             here = table[table["threshold"] == law.threshold]
             axis.set_title(f"to a return of {law.threshold:g}")
             ends = np.array([here["batch_and_noise"].min(), here["batch_and_noise"].max()])
-            line = law.numbers["s_min"] * ends
+            line = law.quantities["s_min"].value * ends
             axis.plot(ends, line, "--", color=theme.GREY, linewidth=1, gid="law")
             for kind, rows in here.groupby("kind"):
-                _marks(axis, rows, "batch_and_noise", *KIND_STYLES[str(kind)])
+                theme.draw_means(axis, rows, looks[str(kind)], x="batch_and_noise")
             theme.log_axis(axis, "x")
             theme.log_axis(axis, "y")
             axis.set_xlabel("B + B$_{noise}$ by the law (steps)")
         axes[0].set_ylabel("interactions (environment steps)")
-        kinds = [kind for kind in KIND_STYLES if kind in set(table["kind"])]
-        keys = [_kind_key(kind) for kind in kinds]
+        kinds = [kind for kind in looks if kind in set(table["kind"])]
+        keys = [theme.key(looks[kind], kind, linestyle="none") for kind in kinds]
         look: dict[str, Any] = {"color": theme.GREY, "linestyle": "--"}
         keys.append(Line2D([], [], label="S$_{min}$ (B + B$_{noise}$)", **look))
         theme.legend(figure, keys, columns=len(keys))
     return figure, table
 
 
-def _kind_key(kind: str) -> Line2D:
-    color, marker = KIND_STYLES[kind]
-    return Line2D([], [], color=color, marker=marker, linestyle="none", label=kind)
-
-
-def departures(laws: Sequence[JointLaw]) -> Drawn:
+def departures(laws: Sequence[ScheduleLaw]) -> theme.Drawn:
     """What each schedule needs over what the law of the others predicts, with intervals."""
     table = pd.DataFrame(
         [
             {
                 "threshold": law.threshold,
                 "schedule": str(one.schedule),
-                "ratio": one.ratio,
-                "low": one.ratio_ci[0] if one.ratio_ci else np.nan,
-                "high": one.ratio_ci[1] if one.ratio_ci else np.nan,
+                "ratio": one.ratio.value,
+                "low": (one.ratio.interval or (np.nan,))[0],
+                "high": (one.ratio.interval or (np.nan,))[-1],
                 "runs": one.runs,
                 "censored": one.censored,
             }
@@ -324,13 +299,13 @@ def departures(laws: Sequence[JointLaw]) -> Drawn:
         ]
     )
     names = list(dict.fromkeys(table["schedule"]))
-    colors = dict(zip((law.threshold for law in laws), _THRESHOLD_COLORS, strict=False))
+    colors = dict(zip((law.threshold for law in laws), theme.COLORS, strict=False))
     with theme.style():
         figure, axis = theme.single(height=1.2 + 0.3 * len(names))
         for place, (threshold, rows) in enumerate(table.groupby("threshold")):
             shift = 0.18 * (place - (len(laws) - 1) / 2)
             y = [names.index(name) + shift for name in rows["schedule"]]
-            bars = np.nan_to_num([rows["ratio"] - rows["low"], rows["high"] - rows["ratio"]])
+            bars = theme.bars(rows, "ratio")
             look: dict[str, Any] = {"fmt": "o", "capsize": 2, "color": colors[float(threshold)]}
             axis.errorbar(rows["ratio"], y, xerr=bars, **look)
         axis.axvline(1, color=theme.GREY, linestyle="--", linewidth=1, gid="law")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -63,6 +64,13 @@ _STYLE = {
     "svg.fonttype": "path",
     "mathtext.default": "regular",
 }
+
+
+Drawn = tuple[Figure, pd.DataFrame]
+"""A figure and the table of the numbers that are drawn in it."""
+
+COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, BLACK)
+"""Colours of a few things of different kinds, in the order in which they are given out."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,43 @@ def legend(figure: Figure, handles: Sequence[Line2D], title: str = "", columns: 
         handlelength=2.2,
         columnspacing=1.4,
     )
+
+
+def key(look: Look, label: str, **settings: Any) -> Line2D:
+    """A legend entry with a colour and marker."""
+    return Line2D([], [], color=look.color, marker=look.marker, label=label, **settings)
+
+
+def censored_key(label: str) -> Line2D:
+    """A legend entry for right-censored runs."""
+    settings: dict[str, Any] = {"color": GREY, "linestyle": "none", "label": label}
+    return Line2D([], [], marker="^", markerfacecolor="none", **settings)
+
+
+def kind_looks(names: Iterable[str]) -> dict[str, Look]:
+    """A colour and a marker for each of a few things that have no order."""
+    return {
+        name: Look(COLORS[i % len(COLORS)], _MARKERS[i % len(_MARKERS)])
+        for i, name in enumerate(names)
+    }
+
+
+def bars(rows: pd.DataFrame, value: str) -> np.ndarray:
+    """Lengths of error bars from `value` to `low` and `high`, shape [2, row]; 0 without an end."""
+    lengths = [rows[value] - rows["low"], rows["high"] - rows[value]]
+    return np.nan_to_num(np.array(lengths, dtype=float))
+
+
+def draw_means(
+    axis: Axes, rows: pd.DataFrame, look: Look, x: str = "horizon", y: str = "interactions"
+) -> None:
+    """Means over seeds with bars to `low` and `high`; `censored` rows as open triangles."""
+    whole, bound = rows[~rows["censored"]], rows[rows["censored"]]
+    style: dict[str, Any] = {"color": look.color, "marker": look.marker, "linestyle": "none"}
+    size: dict[str, Any] = {"capsize": 1.5, "linewidth": 0.8, "markersize": 3.5}
+    axis.errorbar(whole[x], whole[y], bars(whole, y), **style, **size)
+    hollow: dict[str, Any] = {"markerfacecolor": "none", "gid": "censored"}
+    axis.plot(bound[x], bound[y], "^", color=look.color, **hollow)
 
 
 def power_of_ten(value: float, _position: int | None = None) -> str:

@@ -3,7 +3,7 @@
 Only runs that share all other settings are compared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pandas as pd
@@ -77,7 +77,7 @@ def _tasks(rows: pd.DataFrame) -> pd.Series:
     return rows[settings].apply(lambda row: task_label(row.to_dict()), axis=1)
 
 
-def by_label(laws: tuple[HorizonLaw, ...], *names: str) -> dict[tuple[str, ...], list[HorizonLaw]]:
+def by_label(laws: Iterable[HorizonLaw], *names: str) -> dict[tuple[str, ...], list[HorizonLaw]]:
     """Laws by the values of some of their labels, in the order in which they come."""
     found: dict[tuple[str, ...], list[HorizonLaw]] = {}
     for law in laws:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.laws.horizon import regressor_values
+from analysis.laws.regressors import regressor_values
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.results import write_results
 

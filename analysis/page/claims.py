@@ -4,7 +4,7 @@ All of them read the entries of `fits.json`, so that a sentence holds nothing th
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.page.wording import interval, number, percent, with_interval
 
-Entry = dict[str, Any]
+Entry = Mapping[str, Any]
 
 TOO_CLOSE = 1.25
 """Ratio of held-out errors below which neither law is said to predict better."""

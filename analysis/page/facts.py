@@ -1,16 +1,17 @@
 """What a report says of the paper beside our settings, and how the runs were made."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from analysis.data.families import label, schedules_in_order
+from analysis.laws.horizon import main_entries
 from analysis.laws.power.curves import EARLY_SHARE, RISEN_SHARE
 from analysis.page.claims import Entry
 from analysis.page.wording import interval, number, with_interval
 from mnist_horizon.results import ResultsError, read_programs, read_sweep
-from mnist_horizon.schedules import Schedule
 
 Comparison = list[tuple[str, str | None, str]]
 
@@ -35,12 +36,12 @@ def comparison(
             "gamma = 1 - 2/(h + 1)",
         ),
         ("Horizons", "a list with h = 32 in it; the others unknown", _values(frame, "horizon")),
-        ("Reward schedule", "dense", ", ".join(sorted(_schedules(frame)))),
+        ("Reward schedule", "dense", ", ".join(map(str, schedules_in_order(frame)))),
         ("Networks", "separate policy and value nets; the CNN's widths unknown", _networks(frame)),
         ("Algorithm", None, _algorithms(frame)),
         ("Optimiser", None, _values(frame, "optimizer")),
         ("Learning rates", None, _learning_rates(frame, sweeps)),
-        ("Batch (interactions an update)", None, _values(frame, "batch")),
+        ("Batch (interactions per update)", None, _values(frame, "batch")),
         ("Seeds", None, str(frame["seed"].nunique())),
         (
             "Left out of fits",
@@ -53,57 +54,58 @@ def comparison(
 
 
 def _results(horizon_law: Sequence[Entry], power_law: Sequence[Entry]) -> Comparison:
-    laws = main_laws(horizon_law)
-    found = "; ".join(
-        f"return {law['threshold']:g}: a = {with_interval(law, 'a')}, b = {with_interval(law, 'b')}"
-        for law in laws
-    )
-    forms = "; ".join(f"return {law['threshold']:g}: {law['verdict']}" for law in laws)
-    joint = [law for law in power_law if law.get("joint") and law["compute"] == "NE"]
-    exponents = "; ".join(
-        f"alpha_N = {with_interval(law, 'alpha_n')}, alpha_E = {with_interval(law, 'alpha_e')}, "
-        f"against free ones: {law['verdict']}"
-        for law in joint
-    )
+    """What was found, by family where there are several."""
+    groups = main_entries(horizon_law)
+    shared = [law for law in power_law if law.get("joint") and law["compute"] == "NE"]
+
+    def of_laws(text: Callable[[Entry], str]) -> str:
+        return _by_family([(laws[0]["group"], [*map(text, laws)]) for laws in groups])
+
+    exponents = _by_family([(law["group"], [_exponents(law)]) for law in shared])
     return [
-        ("Interactions against horizon", "affine: a part of the task plus b h", forms or "no fit"),
-        ("Constants of that law", None, found or "no fit"),
+        (
+            "Interactions against horizon",
+            "affine: a part of the task plus b h",
+            of_laws(lambda law: f"return {law['threshold']:g}: {law['verdict']}") or "no fit",
+        ),
+        ("Constants of that law", None, of_laws(_constants) or "no fit"),
         (
             "Power law over horizons",
             "the horizon mostly moves the coefficient, not the exponent; table of constants "
             "unknown",
-            exponents or "no joint fit",
+            exponents or "no shared fit",
         ),
     ]
 
 
-def main_laws(horizon_law: Sequence[Entry]) -> list[Entry]:
-    """Entries in h - 1 of the first family: pooled over widths where there are such, else single.
-
-    One a threshold; without a pooled law, that of the width with most uncensored runs.
-    """
-    entries = [entry for entry in horizon_law if entry["regressor"] == "h-1"]
-    chosen: dict[float, Entry] = {}
-    for entry in entries:
-        before = chosen.get(entry["threshold"])
-        if before is None or _rank(entry) > _rank(before):
-            chosen[entry["threshold"]] = entry
-    return [chosen[threshold] for threshold in sorted(chosen)]
+def _by_family(found: Sequence[tuple[Mapping[str, Any], Sequence[str]]]) -> str:
+    """Texts of each family, named where there are several."""
+    names = [f"{label(_without_width(group))}: " * (len(found) > 1) for group, _ in found]
+    texts = ("; ".join(texts) for _, texts in found)
+    return ". ".join(f"{name}{text}" for name, text in zip(names, texts, strict=True))
 
 
-def _rank(entry: Entry) -> tuple[bool, int]:
-    return "width" not in entry["group"], entry["runs"] - entry["censored"]
+def _without_width(group: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in group.items() if name != "width"}
+
+
+def _constants(law: Entry) -> str:
+    return f"return {law['threshold']:g}: a = {with_interval(law, 'a')}, b = " + with_interval(
+        law, "b"
+    )
+
+
+def _exponents(law: Entry) -> str:
+    return (
+        f"alpha_N = {with_interval(law, 'alpha_n')}, alpha_E = {with_interval(law, 'alpha_e')}, "
+        f"against free ones: {law['verdict']}"
+    )
 
 
 def _values(frame: pd.DataFrame, column: str) -> str:
     values = sorted(frame[column].unique())
     shown = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
     return ", ".join(text for text in shown if text not in ("", "0")) or "not given"
-
-
-def _schedules(frame: pd.DataFrame) -> set[str]:
-    pairs = frame[["schedule", "schedule_level"]].drop_duplicates().itertuples(index=False)
-    return {str(Schedule(kind, float(level))) for kind, level in pairs}
 
 
 def _networks(frame: pd.DataFrame) -> str:

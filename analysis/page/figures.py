@@ -6,31 +6,50 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.data.curves import Family, with_best_learning_rates
+from analysis.data.families import Family
+from analysis.data.measurements import Measurements
 from analysis.data.noise import noise_scale
-from analysis.figures import runs as figures
-from analysis.figures import theme
-from analysis.figures.runs import Drawn
-from analysis.laws.horizon import HorizonLaw
-from analysis.laws.power.single import PowerLaws
+from analysis.figures import curves, horizon, power, rates, theme
+from analysis.figures import noise as noise_figures
+from analysis.laws import AllFits, FittedLaw, PowerLawFit
 from analysis.page.page import PageFigure
 
 
 @dataclass(frozen=True)
 class FamilyFits:
-    """What was fitted to one family.
+    """What was measured of one family and fitted to it.
 
     Attributes:
-        crossings: interactions to threshold, one learning rate a run.
-        horizon: horizon laws in h - 1.
-        power: power laws.
+        family: the family, with every run.
+        curves: rows of the runs at the chosen learning rates.
+        crossings: interactions to threshold of these runs.
         noise: gradient-noise rows; empty where none were measured.
+        fits: its laws.
+        unfinished: ids of runs that are not done.
     """
 
+    family: Family
+    curves: pd.DataFrame
     crossings: pd.DataFrame
-    horizon: Sequence[HorizonLaw]
-    power: PowerLaws
     noise: pd.DataFrame
+    fits: AllFits
+    unfinished: Collection[str]
+
+    @classmethod
+    def of(cls, family: Family, measured: Measurements, fits: AllFits) -> "FamilyFits":
+        """The part that belongs to a family."""
+        return cls(
+            family=family,
+            curves=family.select(measured.curves),
+            crossings=family.select(measured.crossings),
+            noise=family.select(measured.noise),
+            fits=AllFits({key: _of_family(family, laws) for key, laws in fits.by_key.items()}),
+            unfinished=measured.unfinished,
+        )
+
+
+def _of_family(family: Family, laws: Sequence[FittedLaw]) -> tuple[FittedLaw, ...]:
+    return tuple(law for law in laws if family.matches(law.group))
 
 
 @dataclass(frozen=True)
@@ -39,37 +58,33 @@ class Planned:
 
     name: str
     caption: str
-    draw: Callable[[], Drawn]
+    draw: Callable[[], theme.Drawn]
 
 
-def save_figures(
-    family: Family, fits: FamilyFits, unfinished: Collection[str], directory: Path
-) -> list[PageFigure]:
-    """Draw and keep every figure that the family's data allow."""
+def save_figures(found: FamilyFits, directory: Path) -> list[PageFigure]:
+    """Draw and keep every figure that a family's data allow."""
     pages = []
-    for plan in planned_figures(family, fits, unfinished):
-        name = f"{plan.name}-{family.slug}" if family.slug else plan.name
+    for plan in planned_figures(found):
+        name = f"{plan.name}-{found.family.slug}" if found.family.slug else plan.name
         figure, table = plan.draw()
         theme.save(figure, table, directory, name)
         pages.append(PageFigure(directory / f"{name}.svg", plan.caption))
     return pages
 
 
-def planned_figures(
-    family: Family, fits: FamilyFits, unfinished: Collection[str]
-) -> Iterator[Planned]:
-    """The figures that the family's data allow, in the order of the page."""
-    yield from _horizon_figures(fits, unfinished)
-    yield from _curve_figures(family, unfinished)
-    yield from _power_law_figures(fits)
-    yield from _noise_figures(fits)
-    if family.several_learning_rates:
+def planned_figures(found: FamilyFits) -> Iterator[Planned]:
+    """The figures that a family's data allow, in the order of the page."""
+    yield from _horizon_figures(found)
+    yield from _curve_figures(found)
+    yield from _power_law_figures(found)
+    yield from _noise_figures(found)
+    if found.family.several_learning_rates:
         yield Planned(
             "learning_rate_rule",
             "Learning rates over widths, at the shortest and the longest horizon: the return "
             "averaged over log interactions, bars are 95% intervals over seeds, rings mark the "
             "best of each width.",
-            lambda: figures.learning_rate_rule(family.frame, unfinished),
+            lambda: rates.learning_rate_rule(found.family.frame, found.unfinished),
         )
 
 
@@ -79,18 +94,19 @@ def main_width(crossings: pd.DataFrame) -> int:
     return int(reached[reached == reached.max()].index.max())
 
 
-def _horizon_figures(fits: FamilyFits, unfinished: Collection[str]) -> Iterator[Planned]:
-    width = main_width(fits.crossings)
-    laws = [law for law in fits.horizon if law.group.get("width") == width]
-    pooled = [law for law in fits.horizon if "width" not in law.group]
+def _horizon_figures(found: FamilyFits) -> Iterator[Planned]:
+    width = main_width(found.crossings)
+    in_h = [law for law in found.fits["horizon_law"] if law.regressor == "h-1"]
+    laws = [law for law in in_h if law.group.get("width") == width]
+    pooled = [law for law in in_h if "width" not in law.group]
     yield Planned(
         "interactions_against_horizon",
         f"Interactions needed against horizon at width {width}. Black: geometric mean over seeds "
-        "with its 95% interval; grey dots: runs; open triangles: runs that were not there yet "
-        "(right-censored, they stay in the fit). Blue line and band: the knee, where the affine "
+        "with its 95% interval; grey dots: runs; open triangles: right-censored runs "
+        "(they stay in the fit). Blue line and band: the knee, where the affine "
         "law is twice its value at h = 1, and its 95% interval.",
-        lambda: figures.interactions_against_horizon(
-            fits.crossings[fits.crossings["width"] == width], laws, unfinished
+        lambda: horizon.interactions_against_horizon(
+            found.crossings[found.crossings["width"] == width], laws, found.unfinished
         ),
     )
     if pooled:
@@ -98,28 +114,28 @@ def _horizon_figures(fits: FamilyFits, unfinished: Collection[str]) -> Iterator[
             "multiplier_against_horizon",
             "The scaling multiplier: interactions over the fitted ones at h = 1 of the same width, "
             "all widths on the pooled laws. Points are geometric means over seeds.",
-            lambda: figures.multiplier_against_horizon(fits.crossings, pooled),
+            lambda: horizon.multiplier_against_horizon(found.crossings, pooled),
         )
 
 
-def _curve_figures(family: Family, unfinished: Collection[str]) -> Iterator[Planned]:
-    frame = with_best_learning_rates(family.frame)
+def _curve_figures(found: FamilyFits) -> Iterator[Planned]:
+    frame, unfinished = found.curves, found.unfinished
     band = "Lines: mean over seeds; bands: from the lowest seed to the highest"
     band += "; faded: runs that are not done." if set(unfinished) & set(frame["run_id"]) else "."
     yield Planned(
         "return_against_interactions",
         f"Return against interactions by size, one panel a horizon. {band}",
-        lambda: figures.return_against_interactions(frame, unfinished),
+        lambda: curves.return_against_interactions(frame, unfinished),
     )
     yield Planned(
         "return_by_horizon",
         f"Return against interactions by horizon, one panel a size. {band}",
-        lambda: figures.return_by_horizon(frame, unfinished),
+        lambda: curves.return_by_horizon(frame, unfinished),
     )
     yield Planned(
         "return_against_compute",
         f"Return against training compute in counted FLOPs, one panel a horizon. {band}",
-        lambda: figures.return_against_compute(frame, unfinished),
+        lambda: curves.return_against_compute(frame, unfinished),
     )
     policy = frame.dropna(subset=["entropy", "kl_initial"])
     if not policy.empty:
@@ -127,54 +143,55 @@ def _curve_figures(family: Family, unfinished: Collection[str]) -> Iterator[Plan
         yield Planned(
             "entropy_and_divergence",
             f"Entropy and KL from the initial policy along training at width {largest}. {band}",
-            lambda: figures.entropy_and_divergence(policy[policy["width"] == largest], unfinished),
+            lambda: curves.entropy_and_divergence(policy[policy["width"] == largest], unfinished),
         )
 
 
-def _power_law_figures(fits: FamilyFits) -> Iterator[Planned]:
-    single = [fit for fit in fits.power.single if fit.compute == "NE"]
+def _power_law_figures(found: FamilyFits) -> Iterator[Planned]:
+    laws = [law for law in found.fits["power_law"] if law.compute == "NE"]
+    single = [law for law in laws if isinstance(law, PowerLawFit)]
     if not single:
         return
-    entries = [entry for entry in fits.power.to_json() if entry["compute"] == "NE"]
+    entries = [law.to_json() for law in laws]
     yield Planned(
         "intrinsic_performance_against_compute",
         "Intrinsic performance, the least compute of any size for the same return, against the "
         "compute that was used: all sizes lie under the frontier I = C. Each point is a return "
         "averaged over seeds through the fitted link, bars are the same of its 95% interval; the "
         "early part of training is left out.",
-        lambda: figures.intrinsic_performance_against_compute(single),
+        lambda: power.intrinsic_performance_against_compute(single),
     )
     yield Planned(
         "intrinsic_performance_against_interactions",
         "Intrinsic performance against interactions by size (points, with 95% intervals over "
         "seeds) with the fitted power law (lines).",
-        lambda: figures.intrinsic_performance_against_interactions(single),
+        lambda: power.intrinsic_performance_against_interactions(single),
     )
     yield Planned(
         "optimal_size_against_compute",
         "The size that needs least compute for its return, a line for each horizon, with slopes "
         "and their 95% intervals. Dotted where that size is not among those trained.",
-        lambda: figures.optimal_size_against_compute(single),
+        lambda: power.optimal_size_against_compute(single),
     )
     yield Planned(
         "exponents_against_horizon",
         "Exponents and E_c against horizon, bars and bands are 95% intervals over seeds. Blue: "
         "each horizon fitted alone; orange: exponents shared over the horizons, E_c free.",
-        lambda: figures.exponents_against_horizon(entries),
+        lambda: power.exponents_against_horizon(entries),
     )
 
 
-def _noise_figures(fits: FamilyFits) -> Iterator[Planned]:
-    if fits.noise.empty:
+def _noise_figures(found: FamilyFits) -> Iterator[Planned]:
+    if found.noise.empty:
         return
-    width = fits.noise["width"].max()
-    noise = fits.noise[fits.noise["width"] == width]
+    width = found.noise["width"].max()
+    noise = found.noise[found.noise["width"] == width]
     yield Planned(
         "gradient_variance",
         f"Variance of a step's policy gradient by horizon at width {width}, total and parts: "
         "measured (marks, 95% intervals over seeds) against the closed forms (lines). Bars that "
         "reach 0 end at 2% of the mark.",
-        lambda: figures.gradient_variance(noise),
+        lambda: noise_figures.gradient_variance(noise),
     )
     if noise_scale(noise)[0].empty:
         return
@@ -182,5 +199,5 @@ def _noise_figures(fits: FamilyFits) -> Iterator[Planned]:
         "gradient_noise_scale",
         f"Gradient noise scale along training at width {width}, by horizon: the batch at which the "
         "noise of a gradient is as large as the gradient. Bars are 95% intervals over seeds.",
-        lambda: figures.gradient_noise_scale(noise),
+        lambda: noise_figures.gradient_noise_scale(noise),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from analysis.data.families import label
 from analysis.page.claims import Claim
 from analysis.page.wording import interval, number, percent, with_interval
 
@@ -171,13 +172,13 @@ def _horizon_table(entries: Sequence[Entry]) -> str:
         width = entry["group"].get("width", "all")
         rows.append(
             (
-                f"{entry['group']['task']}, {schedule_name(entry['group'])}",
+                label(_runs_of(entry)),
                 str(width),
                 f"{entry['threshold']:g}",
                 entry["regressor"].replace("_", " "),
-                with_interval(dict(entry), "a"),
-                with_interval(dict(entry), "b"),
-                with_interval(dict(entry), "knee") if entry.get("knee") else "none",
+                with_interval(entry, "a"),
+                with_interval(entry, "b"),
+                with_interval(entry, "knee") if entry.get("knee") else "none",
                 with_interval(free, "g") if free else "-",
                 entry["verdict"],
                 *(percent(errors[form]) if form in errors else "-" for form in _FORMS),
@@ -191,10 +192,9 @@ def _horizon_table(entries: Sequence[Entry]) -> str:
 _FORMS = ("affine", "proportional", "free")
 
 
-def schedule_name(group: Entry) -> str:
-    """The schedule of a fit's group as a config writes it."""
-    kind = str(group["schedule"])
-    return kind if kind == "dense" else f"{kind}:{group['schedule_level']:g}"
+def _runs_of(entry: Entry) -> dict[str, Any]:
+    """The settings that a table's first column names; the width has a column of its own."""
+    return {name: value for name, value in entry["group"].items() if name != "width"}
 
 
 def _power_table(entries: Sequence[Entry]) -> str:
@@ -208,16 +208,16 @@ def _power_table(entries: Sequence[Entry]) -> str:
         joint = entry.get("joint", False)
         rows.append(
             (
-                f"{entry['group']['task']}, {schedule_name(entry['group'])}",
+                label(_runs_of(entry)),
                 "all, shared" if joint else f"{entry['group']['horizon']:g}",
                 entry["compute"],
-                *(with_interval(dict(entry), name) for name in names),
+                *(with_interval(entry, name) for name in names),
                 f"{entry['starts_agreeing']} of {entry['starts']}",
                 str(entry["runs"]),
             )
         )
     shared = [
-        f"h = {one['horizon']:g}: E_c = {number(one['e_c'])} {interval(one['e_c_ci'])}"
+        f"h = {one['horizon']:g}: E_c = {number(one['e_c'])} {interval(one.get('e_c_ci'))}"
         for entry in entries
         if entry.get("joint") and entry["compute"] == "NE"
         for one in entry["e_c_by_horizon"]

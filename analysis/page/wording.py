@@ -1,7 +1,7 @@
 """How numbers and their intervals are written for readers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -23,7 +23,7 @@ def interval(ends: Sequence[float | None] | None) -> str:
     return f"[{number(ends[0])}, {number(ends[1])}]"
 
 
-def with_interval(entry: dict[str, Any], name: str) -> str:
+def with_interval(entry: Mapping[str, Any], name: str) -> str:
     """A number of a fit and its interval, as `fits.json` names them."""
     return f"{number(entry.get(name))} {interval(entry.get(f'{name}_ci'))}"
 

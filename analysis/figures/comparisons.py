@@ -1,0 +1,108 @@
+"""Horizon laws side by side: by task and by optimiser.
+Each function returns the figure and the table of the numbers that are drawn in it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from analysis.data.crossings import means_over_seeds
+from analysis.figures import theme
+from analysis.laws.comparisons import by_label
+from analysis.laws.horizon import HorizonLaw
+
+
+def _multipliers(law: HorizonLaw) -> pd.DataFrame:
+    """Multipliers over the fitted E(1) by horizon: means over seeds with intervals."""
+    data = law.data
+    multiplier = np.exp(data.values.log_e) / law.quantities["a"].value
+    columns = {"horizon": data.horizon, "multiplier": multiplier, "censored": data.values.right}
+    return means_over_seeds(pd.DataFrame(columns), ["horizon"], "multiplier")
+
+
+def _draw_law(axis: Axes, law: HorizonLaw, look: theme.Look) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Points of a law's runs and its free power's curve (affine without one); their numbers."""
+    points = _multipliers(law)
+    theme.draw_means(axis, points, look, y="multiplier")
+    form = law.forms.get("free", law.affine)
+    horizons = np.geomspace(*law.measured, 60)
+    values = form.multiplier(horizons)
+    axis.plot(horizons, values, color=look.color, linewidth=1.1, gid="law")
+    return points, pd.DataFrame({"horizon": horizons, "multiplier": values})
+
+
+def _several_laws(laws: Mapping[str, Sequence[HorizonLaw]]) -> theme.Drawn:
+    """Multipliers by threshold, a colour a name, and below the knees with their intervals."""
+    looks = theme.kind_looks(laws)
+    thresholds = sorted({law.threshold for found in laws.values() for law in found})
+    parts = []
+    with theme.style():
+        figure, axes = theme.row(len(thresholds) + 1)
+        for axis, threshold in zip(axes, thresholds, strict=False):
+            axis.set_title(f"to a return of {threshold:g}")
+            horizons: set[float] = set()
+            for name, found in laws.items():
+                for law in found:
+                    if law.threshold == threshold:
+                        points, curve = _draw_law(axis, law, looks[name])
+                        label = {"name": name, "threshold": threshold}
+                        parts += [points.assign(what="measured", **label)]
+                        parts += [curve.assign(what="law", **label)]
+                        horizons |= set(points["horizon"])
+            theme.log_axis(axis, "y")
+            theme.horizon_axis(axis, horizons)
+        axes[0].set_ylabel("scaling multiplier E(h) / E(1)")
+        parts.append(_draw_knees(axes[-1], laws, looks, thresholds))
+        keys = [theme.key(look, name) for name, look in looks.items()]
+        theme.legend(
+            figure,
+            keys,
+            "marks: measured, lines: free power",
+            columns=4 if max(map(len, laws)) < 20 else 2,
+        )
+    return figure, pd.concat(parts, ignore_index=True)
+
+
+def _draw_knees(
+    axis: Axes,
+    laws: Mapping[str, Sequence[HorizonLaw]],
+    looks: Mapping[str, theme.Look],
+    thresholds: Sequence[float],
+) -> pd.DataFrame:
+    """Knees of the affine laws by threshold with 95% intervals."""
+    rows = []
+    for place, (name, found) in enumerate(laws.items()):
+        for law in found:
+            knee = law.quantities["knee"]
+            low, high = knee.interval or (np.nan, np.nan)
+            row = {"what": "knee", "name": name, "threshold": law.threshold, "knee": knee.value}
+            rows.append({**row, "low": low, "high": high})
+            if not np.isfinite(knee.value):
+                continue
+            x = thresholds.index(law.threshold) + 0.12 * (place - (len(laws) - 1) / 2)
+            ends = {"low": [low], "high": [high if np.isfinite(high) else knee.value]}
+            bars = theme.bars(pd.DataFrame({"knee": [knee.value], **ends}), "knee")
+            look: dict[str, Any] = {"color": looks[name].color, "fmt": looks[name].marker}
+            axis.errorbar([x], [knee.value], bars, capsize=2, **look)
+    axis.set_title("knee")
+    theme.log_axis(axis, "y")
+    axis.set_xticks(range(len(thresholds)), [f"{threshold:g}" for threshold in thresholds])
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.set_xlabel("return")
+    axis.set_ylabel("horizon with E(h) = 2 E(1)")
+    return pd.DataFrame(rows)
+
+
+def multiplier_by_task(laws: Sequence[HorizonLaw]) -> theme.Drawn:
+    """The scaling multiplier of each task, with the fitted free powers, and the knees."""
+    return _several_laws({task: found for (task,), found in by_label(laws, "task").items()})
+
+
+def multiplier_by_optimizer(laws: Sequence[HorizonLaw]) -> theme.Drawn:
+    """The scaling multiplier of each optimiser, its rate chosen at each horizon and at h = 1."""
+    groups = by_label(laws, "optimizer", "rates").items()
+    return _several_laws({f"{name}, rate of {rates}": found for (name, rates), found in groups})

@@ -1,0 +1,118 @@
+"""Figures of learning curves: return, entropy and KL along training.
+
+Bands reach from the lowest to the highest seed; faded lines are runs that are not done.
+Each function returns the figure and the table of the numbers that are drawn in it.
+"""
+
+from collections.abc import Callable, Collection
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.data.curves import seed_averages
+from analysis.figures import theme
+
+
+def return_against_interactions(
+    frame: pd.DataFrame, unfinished: Collection[str] = ()
+) -> theme.Drawn:
+    """Learning curves by size, one panel a horizon."""
+    table = seed_averages(frame, ["return_mean"], unfinished)
+    figure = _curve_panels(table, "interactions", "interactions (environment steps)", "horizon")
+    return figure, table
+
+
+def return_by_horizon(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> theme.Drawn:
+    """Learning curves by horizon, one panel a size."""
+    table = seed_averages(frame, ["return_mean"], unfinished)
+    figure = _curve_panels(table, "interactions", "interactions (environment steps)", "width")
+    return figure, table
+
+
+def return_against_compute(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> theme.Drawn:
+    """Return against counted training FLOPs, by size, one panel a horizon."""
+    table = seed_averages(frame, ["return_mean"], unfinished)
+    flops = frame.groupby("width")["flops_per_interaction"].first()
+    table.insert(4, "flops", table["interactions"] * table["width"].map(flops))
+    return _curve_panels(table, "flops", "training compute (FLOP)", "horizon"), table
+
+
+def _curve_panels(table: pd.DataFrame, x: str, x_label: str, panel: str) -> Figure:
+    """Averages with the band of seeds; panels by horizon or width, colours by the other."""
+    color = "width" if panel == "horizon" else "horizon"
+    make = theme.size_looks if color == "width" else theme.horizon_looks
+    looks = make(table[color])
+    title = _size_title(table) if panel == "width" else (lambda value: f"h = {value:g}")
+    levels = sorted(table[panel].unique())
+    with theme.style():
+        figure, axes = theme.panels(len(levels))
+        for axis, level in zip(axes, levels, strict=True):
+            axis.set_title(title(level))
+            here = table[table[panel] == level]
+            for (value, run), rows in here.groupby([color, "run_id"]):
+                _draw_curve(axis, rows, x, looks[value], bool(run))
+        for axis in axes:
+            theme.log_axis(axis, "x")
+        figure.supxlabel(x_label, fontsize=8.5)
+        figure.supylabel("return (share of right answers)", fontsize=8.5)
+        label = _size_title(table) if color == "width" else (lambda value: f"h = {value:g}")
+        theme.legend(figure, [theme.key(looks[value], label(value)) for value in looks])
+    return figure
+
+
+def _draw_curve(axis: Axes, rows: pd.DataFrame, x: str, look: theme.Look, faded: bool) -> None:
+    alpha = theme.FADED if faded else 1.0
+    axis.plot(
+        rows[x],
+        rows["return_mean"],
+        color=look.color,
+        alpha=alpha,
+        linestyle="--" if faded else "-",
+        marker="" if faded else look.marker,
+        markevery=max(len(rows) // 5, 1),
+        markersize=3,
+        gid="unfinished" if faded else None,
+    )
+    if not faded:
+        lowest, highest = rows["return_mean_lowest"], rows["return_mean_highest"]
+        axis.fill_between(rows[x], lowest, highest, color=look.color, alpha=0.22, linewidth=0)
+
+
+def _size_title(table: pd.DataFrame) -> Callable[[float], str]:
+    """Names of widths, with their parameters."""
+    parameters = table.groupby("width")["parameters"].first()
+    return lambda width: f"width {width:g} (N = {theme.compact(parameters[width])})"
+
+
+def entropy_and_divergence(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> theme.Drawn:
+    """Entropy of the policy and KL from the initial policy along training, by horizon.
+
+    Args:
+        frame: tidy results of one width.
+        unfinished: ids of runs that are not done.
+    """
+    table = seed_averages(frame, ["entropy", "kl_initial"], unfinished)
+    looks = theme.horizon_looks(table["horizon"])
+    labels = {"entropy": "entropy (nats a step)", "kl_initial": "KL from start (nats a step)"}
+    with theme.style():
+        figure, axes = theme.row(2, width=3.3)
+        for axis, (name, label) in zip(axes, labels.items(), strict=True):
+            for (horizon, run), rows in table.groupby(["horizon", "run_id"]):
+                look, x = looks[horizon], rows["interactions"]
+                if run:
+                    style = {"linestyle": "--", "alpha": theme.FADED, "gid": "unfinished"}
+                    axis.plot(x, rows[name], color=look.color, **style)
+                    continue
+                every = max(len(rows) // 5, 1)
+                axis.plot(
+                    x, rows[name], color=look.color, marker=look.marker, markevery=every, ms=3.5
+                )
+                ends = rows[f"{name}_lowest"], rows[f"{name}_highest"]
+                axis.fill_between(x, *ends, color=look.color, alpha=0.2, linewidth=0)
+            theme.log_axis(axis, "x")
+            axis.set_ylim(0, None)
+            axis.set_xlabel("interactions (environment steps)")
+            axis.set_ylabel(label)
+        theme.legend(figure, [theme.key(looks[h], f"h = {h:g}") for h in looks], columns=7)
+    return figure, table

@@ -1,0 +1,216 @@
+"""Figures of the horizon law: interactions and multipliers against the horizon.
+
+Bars are 95% intervals; open triangles are right-censored runs.
+Each function returns the figure and the table of the numbers that are drawn in it.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.data.crossings import means_over_seeds
+from analysis.figures import theme
+from analysis.laws.horizon import HorizonLaw
+
+LAW_STYLES = {
+    "affine": (theme.BLUE, "-", "affine"),
+    "free": (theme.VERMILION, "--", "free power"),
+    "proportional": (theme.GREEN, ":", "proportional"),
+}
+
+
+LAW_FORMULAS = {
+    "affine": "a + b (h - 1)",
+    "free": "a + b (h - 1)$^g$",
+    "proportional": "b h",
+}
+
+
+def interactions_against_horizon(
+    crossings: pd.DataFrame, laws: Sequence[HorizonLaw], unfinished: Collection[str] = ()
+) -> theme.Drawn:
+    """Interactions needed against horizon at one width, with the three laws and the knee.
+
+    Args:
+        crossings: interactions to threshold of the runs of one width.
+        laws: their horizon laws in h - 1, one a threshold; a threshold may be without.
+        unfinished: ids of runs that are not done.
+    """
+    points = _points(crossings, unfinished)
+    curves = [_law_curves(law) for law in laws]
+    table = pd.concat([points, *curves], ignore_index=True)
+    by_threshold = {law.threshold: law for law in laws}
+    thresholds = sorted(crossings["threshold"].unique())
+    with theme.style():
+        figure, axes = theme.row(len(thresholds))
+        for axis, threshold in zip(axes, thresholds, strict=True):
+            axis.set_title(f"to a return of {threshold:g}")
+            here = table[table["threshold"] == threshold]
+            _draw_points(axis, here[here["what"].isin(("run", "average"))])
+            for form, rows in here[here["what"].isin(tuple(LAW_STYLES))].groupby("what"):
+                color, line, _ = LAW_STYLES[str(form)]
+                axis.plot(rows["horizon"], rows["interactions"], line, color=color, gid=str(form))
+            if threshold in by_threshold:
+                _mark_knee(axis, by_threshold[threshold])
+            axis.set_yscale("log")
+            theme.log_axis(axis, "y")
+            theme.horizon_axis(axis, points["horizon"])
+        axes[0].set_ylabel("interactions (environment steps)")
+        theme.legend(figure, _law_keys(table), columns=3)
+    return figure, table
+
+
+def _points(crossings: pd.DataFrame, unfinished: Collection[str]) -> pd.DataFrame:
+    """Each run, and the mean over seeds with its interval where no run is censored or not done."""
+    runs = crossings[["threshold", "horizon", "seed", "interactions", "censored", "run_id"]]
+    runs = runs.assign(what="run", unfinished=runs["run_id"].isin(list(unfinished)))
+    cells = [runs["threshold"], runs["horizon"]]
+    whole = ~(runs["censored"] | runs["unfinished"]).groupby(cells).transform("any")
+    means = means_over_seeds(runs[whole], ["threshold", "horizon"])
+    averages = means.assign(what="average", unfinished=False)
+    columns = ["what", "threshold", "horizon", "seed", "interactions", "low", "high"]
+    table = pd.concat([part for part in (runs, averages) if len(part)], ignore_index=True)
+    return table.reindex(columns=[*columns, "censored", "unfinished", "run_id"])
+
+
+def _law_curves(law: HorizonLaw) -> pd.DataFrame:
+    """The fitted forms from the shortest to the longest horizon measured."""
+    horizons = np.geomspace(*law.measured, 60)
+    width = law.group.get("width")
+    forms = {form: fit.predict(horizons, width) for form, fit in law.forms.items()}
+    return pd.concat(
+        pd.DataFrame(
+            {"what": form, "threshold": law.threshold, "horizon": horizons, "interactions": values}
+        )
+        for form, values in forms.items()
+    )
+
+
+def _draw_points(axis: Axes, points: pd.DataFrame) -> None:
+    """Runs as dots, faded where not done; censored ones as open triangles; averages with bars."""
+    runs, averages = (points[points["what"] == what] for what in ("run", "average"))
+    for (censored, unfinished), rows in runs.groupby(["censored", "unfinished"]):
+        axis.plot(
+            rows["horizon"].astype(float),
+            rows["interactions"],
+            linestyle="none",
+            marker="^" if censored else "o",
+            markersize=5 if censored else 2.6,
+            markerfacecolor="none" if censored else theme.GREY,
+            markeredgecolor=theme.GREY,
+            alpha=theme.FADED if unfinished else 0.8,
+            gid="censored" if censored else "run",
+        )
+    axis.errorbar(
+        averages["horizon"].astype(float),
+        averages["interactions"],
+        yerr=theme.bars(averages, "interactions"),
+        fmt="o",
+        color=theme.BLACK,
+        capsize=2.5,
+        linewidth=1,
+        markersize=4,
+    )
+
+
+def _mark_knee(axis: Axes, law: HorizonLaw) -> None:
+    """The knee as a vertical line, its interval as a band; only as far as it lies in the panel."""
+    low, high = law.measured
+    knee = law.quantities["knee"]
+    if knee.interval is not None:
+        ends = np.clip(knee.interval, low, high)
+        axis.axvspan(ends[0], ends[1], color=theme.SKY, alpha=0.25, linewidth=0, gid="knee_ci")
+    if low < knee.value < high:
+        axis.axvline(knee.value, color=theme.SKY, linewidth=1.2, gid="knee")
+        right = np.log(knee.value / low) > 0.7 * np.log(high / low)
+        axis.text(
+            knee.value,
+            0.02,
+            f" knee {knee.value:.3g} ",
+            transform=axis.get_xaxis_transform(),
+            va="bottom",
+            ha="right" if right else "left",
+            fontsize=7,
+            color=theme.BLUE,
+        )
+
+
+def _law_keys(table: pd.DataFrame) -> list[Line2D]:
+    forms = set(table["what"])
+    settings: dict[str, Any] = {"color": theme.GREY, "linestyle": "none"}
+    keys = [
+        Line2D([], [], color=color, linestyle=line, label=f"{label}: {LAW_FORMULAS[form]}")
+        for form, (color, line, label) in LAW_STYLES.items()
+        if form in forms
+    ]
+    keys.append(Line2D([], [], marker="o", markersize=2.6, label="a run", **settings))
+    if "average" in forms:
+        keys.append(
+            Line2D([], [], marker="o", color=theme.BLACK, label="mean over seeds, 95% interval")
+        )
+    if table["censored"].eq(True).any():
+        keys.append(theme.censored_key("right-censored"))
+    return keys
+
+
+def multiplier_against_horizon(crossings: pd.DataFrame, laws: Sequence[HorizonLaw]) -> theme.Drawn:
+    """Interactions over those at h = 1, all widths on the pooled law, one panel a threshold.
+
+    Args:
+        crossings: interactions to threshold of all widths of a family.
+        laws: pooled horizon laws in h - 1, one per threshold.
+    """
+    parts = []
+    for law in laws:
+        rows = crossings[crossings["threshold"] == law.threshold]
+        at_one = rows["width"].map(law.a_by_width)
+        rows = rows.assign(multiplier=rows["interactions"] / at_one).dropna(subset=["multiplier"])
+        means = means_over_seeds(rows, ["width", "horizon"], "multiplier")
+        means = means.drop(columns=["low", "high", "seeds"]).assign(what="average")
+        parts.append(means.assign(threshold=law.threshold))
+        horizons = np.geomspace(*law.measured, 60)
+        for form, fit in law.forms.items():
+            curve = {"what": form, "threshold": law.threshold, "horizon": horizons}
+            parts.append(pd.DataFrame({**curve, "multiplier": fit.multiplier(horizons)}))
+    table = pd.concat(parts, ignore_index=True)
+    return _multiplier_panels(table), table
+
+
+def _multiplier_panels(table: pd.DataFrame) -> Figure:
+    looks = theme.size_looks(table["width"].dropna())
+    with theme.style():
+        thresholds = sorted(table["threshold"].unique())
+        figure, axes = theme.row(len(thresholds))
+        for axis, threshold in zip(axes, thresholds, strict=True):
+            axis.set_title(f"to a return of {threshold:g}")
+            here = table[table["threshold"] == threshold]
+            for form, rows in here[here["what"] != "average"].groupby("what"):
+                color, line, _ = LAW_STYLES[str(form)]
+                axis.plot(rows["horizon"], rows["multiplier"], line, color=color, gid=str(form))
+            points = here[here["what"] == "average"]
+            for (width, censored), rows in points.groupby(["width", "censored"]):
+                axis.plot(
+                    rows["horizon"],
+                    rows["multiplier"],
+                    color=looks[width].color,
+                    marker="^" if censored else looks[width].marker,
+                    markerfacecolor="none" if censored else looks[width].color,
+                    linestyle="none",
+                    gid="censored" if censored else "average",
+                )
+            theme.log_axis(axis, "y")
+            theme.horizon_axis(axis, points["horizon"])
+        axes[0].set_ylabel("scaling multiplier E(h) / E(1)")
+        keys = [theme.key(looks[width], f"width {width:g}", linestyle="none") for width in looks]
+        for form, (color, line, label) in LAW_STYLES.items():
+            if form in set(table["what"]):
+                keys.append(Line2D([], [], color=color, linestyle=line, label=label))
+        if table["censored"].eq(True).any():
+            keys.append(theme.censored_key("some seeds right-censored"))
+        theme.legend(figure, keys, columns=4)
+    return figure

@@ -1,0 +1,213 @@
+"""Figures of the power law: intrinsic performance, best sizes, exponents.
+Each function returns the figure and the table of the numbers that are drawn in it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.figures import theme
+from analysis.laws.power.single import PowerLawFit, intrinsic_performance_table
+
+
+def intrinsic_performance_against_compute(fits: Sequence[PowerLawFit]) -> theme.Drawn:
+    """Measured intrinsic performance of all sizes under the frontier I = C, one panel a horizon."""
+    table = _performance_table(fits)
+    with theme.style():
+        figure, axes = _performance_panels(table, "compute")
+        for axis, (_, rows) in zip(axes, table.groupby("horizon"), strict=True):
+            ends = [rows["compute"].min(), rows["compute"].max()]
+            axis.plot(ends, ends, color=theme.BLACK, linestyle="--", linewidth=1, gid="frontier")
+        line = Line2D([], [], color=theme.BLACK, linestyle="--", label="frontier I = C")
+        _finish_performance(figure, axes, table, f"compute C = N$\\times$E ({_PRODUCT})", line)
+    return figure, table
+
+
+def intrinsic_performance_against_interactions(fits: Sequence[PowerLawFit]) -> theme.Drawn:
+    """Measured intrinsic performance by size with the fitted law, one panel a horizon."""
+    table = _performance_table(fits)
+    looks = theme.size_looks(table["parameters"])
+    with theme.style():
+        figure, axes = _performance_panels(table, "interactions")
+        for axis, (_, rows) in zip(axes, table.groupby("horizon"), strict=True):
+            for size, part in rows.groupby("parameters"):
+                color = looks[size].color
+                axis.plot(part["interactions"], part["law"], color=color, linewidth=1, gid="law")
+        line = Line2D([], [], color=theme.GREY, linestyle="-", label="fitted law")
+        _finish_performance(figure, axes, table, "interactions (environment steps)", line)
+    return figure, table
+
+
+_PRODUCT = "parameters $\\times$ interactions"
+
+
+def _performance_table(fits: Sequence[PowerLawFit]) -> pd.DataFrame:
+    """Points of all fits, by horizon; those beyond the fitted link are left out."""
+    tables = [
+        intrinsic_performance_table(fit).assign(horizon=float(fit.group["horizon"])) for fit in fits
+    ]
+    table = pd.concat(tables).dropna(subset=["intrinsic_performance"])
+    return table.sort_values(["horizon", "parameters", "interactions"], ignore_index=True)
+
+
+def _performance_panels(table: pd.DataFrame, x: str) -> tuple[Figure, list[Axes]]:
+    """Measured intrinsic performance against a column, one panel a horizon."""
+    looks = theme.size_looks(table["parameters"])
+    figure, axes = theme.panels(table["horizon"].nunique())
+    for axis, (horizon, rows) in zip(axes, table.groupby("horizon"), strict=True):
+        axis.set_title(f"h = {horizon:g}")
+        for size, part in rows.groupby("parameters"):
+            axis.vlines(
+                part[x],
+                part["intrinsic_low"],
+                part["intrinsic_high"],
+                color=looks[size].color,
+                alpha=0.45,
+                linewidth=0.9,
+            )
+            axis.plot(
+                part[x],
+                part["intrinsic_performance"],
+                color=looks[size].color,
+                marker=looks[size].marker,
+                markersize=2.8,
+                linestyle="none",
+                gid="measured",
+            )
+    return figure, axes
+
+
+def _finish_performance(
+    figure: Figure, axes: Sequence[Axes], table: pd.DataFrame, x_label: str, line: Line2D
+) -> None:
+    for axis in axes:
+        theme.log_axis(axis, "x")
+        theme.log_axis(axis, "y")
+    figure.supxlabel(x_label, fontsize=8.5)
+    figure.supylabel("intrinsic performance I (N$\\times$E)", fontsize=8.5)
+    looks = theme.size_looks(table["parameters"])
+    keys = [theme.key(looks[n], f"N = {theme.compact(n)}", linestyle="none") for n in looks]
+    theme.legend(figure, [*keys, line])
+
+
+def optimal_size_against_compute(fits: Sequence[PowerLawFit]) -> theme.Drawn:
+    """The size that needs least compute, a line for each horizon, with the slopes.
+
+    A line covers the compute of its runs; it is dashed where the best size was not among those
+    that were trained.
+    """
+    tables = [_optimal_sizes(fit) for fit in fits]
+    table = pd.concat(tables, ignore_index=True).sort_values(["horizon", "compute"])
+    looks = theme.horizon_looks(table["horizon"])
+    with theme.style():
+        figure, axis = theme.single()
+        for horizon, rows in table.groupby("horizon"):
+            inside = rows["optimal_parameters"].where(rows["trained"])
+            settings: dict[str, Any] = {"color": looks[horizon].color}
+            axis.plot(rows["compute"], rows["optimal_parameters"], linestyle=":", **settings)
+            axis.plot(
+                rows["compute"], inside, marker=looks[horizon].marker, markevery=6, **settings
+            )
+        theme.log_axis(axis, "x")
+        theme.log_axis(axis, "y")
+        axis.set_xlabel(f"compute C ({_PRODUCT})")
+        axis.set_ylabel("best size N* (parameters)")
+        keys = []
+        for horizon, rows in table.groupby("horizon"):
+            slope, low, high = rows[["slope", "slope_low", "slope_high"]].iloc[0]
+            label = f"h = {horizon:g}: slope {slope:.2f} [{low:.2f}, {high:.2f}]"
+            keys.append(theme.key(looks[horizon], label))
+        theme.legend(figure, keys, columns=2)
+    return figure, table
+
+
+def _optimal_sizes(fit: PowerLawFit) -> pd.DataFrame:
+    """The best size over the compute of a fit's runs."""
+    points = _performance_table([fit])
+    compute = np.geomspace(points["compute"].min(), points["compute"].max(), 41)
+    sizes = fit.optimal_size(compute)
+    smallest, largest = points["parameters"].min(), points["parameters"].max()
+    slope = fit.quantities["optimal_size_exponent"]
+    low, high = slope.interval or (np.nan, np.nan)
+    return pd.DataFrame(
+        {
+            "horizon": points["horizon"].iloc[0],
+            "compute": compute,
+            "optimal_parameters": sizes,
+            "trained": (sizes >= smallest) & (sizes <= largest),
+            "slope": slope.value,
+            "slope_low": low,
+            "slope_high": high,
+        }
+    )
+
+
+def exponents_against_horizon(entries: Sequence[Mapping[str, Any]]) -> theme.Drawn:
+    """alpha_N, alpha_E and E_c with their 95% intervals against horizon, each from its own fit.
+
+    Panels end at a few times the largest estimate; an interval that goes on runs out of them.
+
+    Args:
+        entries: of `fits.json`'s `power_law`, of one family and kind of compute; the joint one
+            (shared exponents) is drawn as a band.
+    """
+    rows = [row for entry in entries for row in _exponent_rows(entry)]
+    table = pd.DataFrame(rows).astype({"value": float, "low": float, "high": float})
+    with theme.style():
+        figure, axes = theme.row(len(_EXPONENTS), height=2.7)
+        for axis, (name, label) in zip(axes, _EXPONENTS.items(), strict=True):
+            here = table[table["number"] == name]
+            for joint, rows in here.dropna(subset=["horizon"]).groupby("joint"):
+                bars = theme.bars(rows, "value")
+                look = {"color": theme.ORANGE, "fmt": "s"} if joint else {"color": theme.BLUE}
+                place = rows["horizon"] * (1.08 if joint else 1.0)
+                axis.errorbar(place, rows["value"], bars, **{"fmt": "o", "capsize": 3, **look})
+            for shared in here[here["horizon"].isna()].itertuples():
+                axis.axhspan(shared.low, shared.high, color=theme.ORANGE, alpha=0.25, linewidth=0)
+                axis.axhline(shared.value, color=theme.ORANGE, linestyle="--", linewidth=1)
+            # An interval that says nothing would hide all others: it runs out of the panel.
+            value, ends = here["value"], (here["low"].min(), here["high"].max())
+            if name == "e_c":
+                bottom = np.nanmax([ends[0] / 2, value.min() / _FARTHEST**2])
+                axis.set_ylim(bottom, np.nanmin([ends[1] * 2, value.max() * _FARTHEST**2]))
+                theme.log_axis(axis, "y")
+            else:
+                axis.set_ylim(0, np.nanmin([1.05 * ends[1], value.max() * _FARTHEST]))
+            theme.horizon_axis(axis, table["horizon"].dropna())
+            axis.set_ylabel(label)
+        keys = [Line2D([], [], marker="o", color=theme.BLUE, label="each horizon alone")]
+        if table["joint"].any():
+            line = {"color": theme.ORANGE, "linestyle": "--", "marker": "s"}
+            keys.append(Line2D([], [], label="all horizons, shared exponents", **line))
+        theme.legend(figure, keys)
+    return figure, table
+
+
+def _exponent_rows(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Numbers of an entry with intervals; shared ones have no horizon."""
+    joint = bool(entry.get("joint", False))
+    horizon = np.nan if joint else entry["group"]["horizon"]
+    found = [(name, horizon, entry[name], entry[f"{name}_ci"]) for name in _EXPONENTS]
+    if joint:
+        by_horizon = [("e_c", e["horizon"], e["e_c"], e["e_c_ci"]) for e in entry["e_c_by_horizon"]]
+        found = [*found[:2], *by_horizon]
+    return [
+        {"number": name, "joint": joint, "horizon": h, "value": value, "low": ci[0], "high": ci[1]}
+        for name, h, value, ci in found
+    ]
+
+
+_FARTHEST = 4.0
+"""Of an exponent's axis, from the largest estimate; E_c's goes as far as its square each way."""
+
+
+_EXPONENTS = {
+    "alpha_n": "exponent of size, $\\alpha_N$",
+    "alpha_e": "exponent of interactions, $\\alpha_E$",
+    "e_c": "E$_c$ (environment steps)",
+}

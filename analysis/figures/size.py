@@ -1,0 +1,40 @@
+"""The figure of the exponent in size under each schedule.
+Each function returns the figure and the table of the numbers that are drawn in it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.figures import theme
+from analysis.laws.size import SizeExponent
+
+
+def size_exponent_by_schedule(exponents: Sequence[SizeExponent]) -> theme.Drawn:
+    """How E falls with size under each schedule, against `dense`, with 95% intervals.
+
+    Args:
+        exponents: of one group.
+    """
+    table = pd.DataFrame([{**one.details(), **_ends(one)} for one in exponents])
+    names = list(dict.fromkeys(table["schedule"]))
+    looks = theme.kind_looks(f"return {one:g}" for one in sorted(table["threshold"].unique()))
+    with theme.style():
+        figure, axis = theme.single(height=1.2 + 0.3 * len(names))
+        groups = zip(looks.values(), table.groupby("threshold"), strict=True)
+        for place, (look, (_, rows)) in enumerate(groups):
+            shift = 0.18 * (place - (len(looks) - 1) / 2)
+            y = [names.index(name) + shift for name in rows["schedule"]]
+            bars = theme.bars(rows, "exponent")
+            axis.errorbar(rows["exponent"], y, xerr=bars, fmt="o", capsize=2, color=look.color)
+        axis.set_yticks(range(len(names)), names)
+        axis.set_xlabel("exponent in size: E goes as N to the minus this")
+        theme.legend(figure, [theme.key(look, name) for name, look in looks.items()])
+    return figure, table
+
+
+def _ends(one: SizeExponent) -> dict[str, float]:
+    exponent = one.quantities["exponent"]
+    low, high = exponent.interval or (np.nan, np.nan)
+    return {"exponent": exponent.value, "low": low, "high": high}

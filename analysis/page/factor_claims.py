@@ -1,0 +1,135 @@
+"""What the laws of schedules, sizes, batches, optimisers and tasks say, a sentence for each claim.
+
+As in `claims`, all of them read the entries of `fits.json`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.page.claims import Claim, Entry
+from analysis.page.wording import interval, number, percent, with_interval
+
+
+def schedule_claims(entry: Entry) -> list[Claim]:
+    """Claims of one entry of `joint_law`: constants, slope, each schedule, each best horizon."""
+    known = "s_min_ci" in entry
+    claims = [
+        Claim(
+            f"E = S_min (B + B_noise) describes the pairs of horizon and schedule within "
+            f"{percent(entry['error'])} (root mean square), with S_min = "
+            f"{with_interval(entry, 's_min')} updates, noise scale tr(F v)/|m|^2 = "
+            f"{with_interval(entry, 'noise_scale')} interactions, A/(F v) = "
+            f"{with_interval(entry, 'ratio')} and an effective accuracy of "
+            f"{with_interval(entry, 'accuracy')}.",
+            known,
+        ),
+        _slope(entry),
+    ]
+    claims += [_departure(one) for one in entry["departures"]]
+    return claims + [_best(one) for one in entry["best_horizons"]]
+
+
+def _slope(entry: Entry) -> Claim:
+    text = f"Interactions grow as (B + B_noise) to the {with_interval(entry, 'slope')}"
+    ends = entry.get("slope_ci")
+    if ends is None:
+        return Claim(f"{text}; undecided whether it is 1 (the law): one seed.", False)
+    if ends[0] <= 1 <= ends[1]:
+        return Claim(f"{text}; 1 (the law) lies inside.", True)
+    way = "less" if entry["slope"] < 1 else "more"
+    return Claim(f"{text}: {way} than in proportion, which the law does not say.", True)
+
+
+def _departure(one: Entry) -> Claim:
+    name = one["schedule"]
+    behind = f"{one['censored']} of {one['runs']} runs censored"
+    if "ratio" not in one:
+        bound = number(one["at_least"])
+        text = f"{name} needs, at some horizon, at least {bound} times what the law predicts"
+        return Claim(f"{text} ({behind}; too few runs reach the return to say more).", False)
+    text = (
+        f"{name} needs {with_interval(one, 'ratio')} times what the other schedules predict "
+        f"({behind})"
+    )
+    ends = one.get("ratio_ci")
+    if ends is None:
+        return Claim(f"{text}: undecided, no interval.", False)
+    if ends[0] <= 1 <= ends[1]:
+        return Claim(f"{text}: as predicted, within its interval.", True)
+    return Claim(f"{text}: the prediction fails.", True)
+
+
+def _best(one: Entry) -> Claim:
+    predicted = f"{number(one['predicted'])} {interval(one.get('predicted_ci'))} by the law"
+    name = one["schedule"]
+    if one["edge"]:
+        text = f"{name} needs least at the {one['edge']} horizon measured ({one['measured']:g})"
+        return Claim(f"{text}, so that its best horizon may lie beyond; {predicted}.", False)
+    text = f"{name} has its best horizon at h = {with_interval(one, 'measured')}, {predicted}"
+    ends = one.get("measured_ci")
+    if ends is None:
+        return Claim(f"{text}; undecided, no interval.", False)
+    inside = ends[0] <= one["predicted"] <= ends[1]
+    return Claim(f"{text}: {'as predicted' if inside else 'not as predicted'}.", True)
+
+
+def size_claims(rows: Sequence[Entry]) -> list[Claim]:
+    """Claims of one threshold's `size_exponents`: that of dense, and each change from it."""
+    claims = []
+    for row in rows:
+        ends = (row["exponent_low"], row["exponent_high"])
+        exponent = f"{number(row['exponent'])} {interval(ends)}"
+        text = f"{row['schedule']}: E falls as N to the minus {exponent}"
+        if row["schedule"] == "dense":
+            claims.append(Claim(f"{text}.", ends[0] is not None))
+            continue
+        change = (row["change_low"], row["change_high"])
+        more = f"{number(row['change'])} {interval(change)} more than under dense"
+        if change[0] is None or change[1] is None:
+            verdict = "undecided, no interval"
+        elif change[0] <= 0 <= change[1]:
+            verdict = "no change of the exponent is shown"
+        else:
+            verdict = "the exponent changes"
+        claims.append(Claim(f"{text}, {more}: {verdict}.", verdict == "the exponent changes"))
+    return claims
+
+
+def batch_law_claim(entry: Entry) -> Claim:
+    """The constants of one entry of `batch_law`, and the knee at each batch."""
+    knees = ", ".join(f"{number(knee)} at B = {batch}" for batch, knee in entry["knees"].items())
+    text = (
+        f"E = S_min (B + n_0 + n_1 x) with S_min = {with_interval(entry, 's_min')} updates, "
+        f"n_0 = {with_interval(entry, 'noise_constant')} and n_1 = "
+        f"{with_interval(entry, 'noise_growth')} interactions; knee at h = {knees}."
+    )
+    return Claim(text, "s_min_ci" in entry)
+
+
+def measured_noise_claims(coefficients: Sequence[dict[str, Any]]) -> list[Claim]:
+    """What was measured of the constants that the batch law fits.
+
+    Args:
+        coefficients: rows of `data.noise.horizon_coefficients`, before the threshold.
+    """
+    parts = []
+    for row in coefficients:
+        constants = []
+        for symbol, name in (("n_0", "noise_constant"), ("n_1", "noise_growth")):
+            ends = (row[f"{name}_low"], row[f"{name}_high"]) if row["seeds"] > 1 else None
+            constants.append(f"{symbol} = {number(row[name])} {interval(ends)}")
+        parts.append(f"{' and '.join(constants)} at B = {row['batch']}")
+    text = "Measured, from a quarter of the interactions to this return up to it (geometric means)"
+    return [Claim(f"{text}: {'; '.join(parts)}.", True)] if parts else []
+
+
+def compared_claim(name: str, entry: Entry) -> Claim:
+    """Knee and exponent of one of several horizon laws that are compared."""
+    return Claim(f"{name}: {_law_text(entry)}", "b_ci" in entry)
+
+
+def _law_text(entry: Entry) -> str:
+    knee = f"knee at h = {with_interval(entry, 'knee')}" if entry.get("knee") else "no knee"
+    free = entry.get("free_power") or {}
+    power = f", free exponent {with_interval(free, 'g')}" if free else ""
+    return f"{knee}{power} ({entry['censored']} of {entry['runs']} runs censored)."
