@@ -57,7 +57,7 @@ def forecast(
     Raises:
         SweepError: a run does not fit into the memory.
     """
-    needs = memory.needs(spec, task.task)
+    needs = plan.memory_by_width(spec, task.task)
     placed, rest = workdir.remaining_runs(folder, spec)
     data = memory.data_bytes(task.task)
     shape, classes = task.task.train.images.shape[1:], task.task.classes
@@ -65,8 +65,8 @@ def forecast(
     for program in [*placed, *plan.plan(spec, rest, needs)]:
         interactions = len(program.runs) * spec.updates * spec.batch_size
         layout = devices.layout_here(len(program.seeds), len(program.variants))
-        need = memory.need(spec, program.width, task.task)
-        held = need.of(layout.groups, layout.runs_per_group) + layout.devices * data
+        need = plan.memory_of_width(spec, program.width, task.task)
+        held = need.total(layout.groups, layout.runs_per_group) + layout.devices * data
         work = interactions * plan.work_per_interaction(spec, program.width, classes, shape)
         result.append(
             ProgramForecast(

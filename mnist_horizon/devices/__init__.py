@@ -3,8 +3,8 @@
 from mnist_horizon.devices.layout import (
     GROUP,
     REPLICATED,
-    Laid,
     Layout,
+    ProgramFunctions,
     choose_layout,
     layout_here,
     use_cpu_cores,
@@ -13,8 +13,8 @@ from mnist_horizon.devices.layout import (
 __all__ = [
     "GROUP",
     "REPLICATED",
-    "Laid",
     "Layout",
+    "ProgramFunctions",
     "choose_layout",
     "layout_here",
     "use_cpu_cores",

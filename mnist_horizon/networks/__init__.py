@@ -19,6 +19,7 @@ import pkgutil
 from mnist_horizon.networks.counting import (
     DenseLayer,
     backward_flops,
+    check_noise_is_measurable,
     count_parameters,
     dense_layers,
     forward_flops,
@@ -66,6 +67,7 @@ __all__ = [
     "apply",
     "backward_flops",
     "build",
+    "check_noise_is_measurable",
     "check_observations",
     "count_parameters",
     "dense",

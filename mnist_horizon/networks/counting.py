@@ -45,12 +45,29 @@ class DenseLayer:
 
 def count_parameters(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> int:
     """Parameters N of the network for observations of `shape`."""
-    return _sizes(build(spec, outputs), shape)[0]
+    params, _ = _shapes(build(spec, outputs), shape)
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def dense_layers(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> tuple[DenseLayer, ...]:
     """The calls of `nn.Dense` in one interaction's forward pass, in their order."""
-    return _sizes(build(spec, outputs), shape)[1]
+    _, layers = _shapes(build(spec, outputs), shape)
+    return layers
+
+
+def check_noise_is_measurable(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> None:
+    """Refuse a network that `noise.logit_grams` cannot measure.
+
+    Raises:
+        NetworkError: not every parameter belongs to an `nn.Dense` of the network itself, not of a
+            module within it, that is called once.
+    """
+    params, layers = _shapes(build(spec, outputs), shape)
+    if sorted(layer.name for layer in layers) != sorted(params):
+        raise NetworkError(
+            f"network {spec.name!r}: gradient noise is measured only where every parameter belongs "
+            f"to an nn.Dense of the network itself, called once; it has {', '.join(params)}"
+        )
 
 
 def forward_flops(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> int:
@@ -75,8 +92,8 @@ def backward_flops(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> i
 
 
 @functools.lru_cache(maxsize=1024)
-def _sizes(network: Network, shape: tuple[int, ...]) -> tuple[int, tuple[DenseLayer, ...]]:
-    """Parameters and dense layers."""
+def _shapes(network: Network, shape: tuple[int, ...]) -> tuple[Any, tuple[DenseLayer, ...]]:
+    """Shapes of the parameters, and the dense layers."""
     layers: list[DenseLayer] = []
 
     def record(call: Callable, args: tuple, kwargs: dict, context: Any) -> Any:
@@ -89,7 +106,7 @@ def _sizes(network: Network, shape: tuple[int, ...]) -> tuple[int, tuple[DenseLa
 
     with nn.intercept_methods(record):
         params, *_ = _abstract(network, shape)
-    return sum(leaf.size for leaf in jax.tree.leaves(params)), tuple(layers)
+    return params, tuple(layers)
 
 
 @functools.lru_cache(maxsize=1024)
