@@ -7,6 +7,7 @@ from mnist_horizon.devices.layout import (
     ProgramFunctions,
     choose_layout,
     layout_here,
+    usable_cores,
     use_cpu_cores,
 )
 
@@ -17,5 +18,6 @@ __all__ = [
     "ProgramFunctions",
     "choose_layout",
     "layout_here",
+    "usable_cores",
     "use_cpu_cores",
 ]

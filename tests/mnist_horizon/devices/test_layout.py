@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -61,6 +62,35 @@ def test_packing_and_unpacking_are_inverse() -> None:
     np.testing.assert_array_equal(kernel[0], kernel[2])  # horizons of a seed start alike
     again = functions.unpack(functions.pack(program_order))
     jax.tree.map(np.testing.assert_array_equal, program_order, again)
+
+
+def fake_cores(monkeypatch: pytest.MonkeyPatch, **functions: Callable[..., object]) -> None:
+    """`os` with these of the functions that count cores, and no others."""
+    for name in ("process_cpu_count", "sched_getaffinity", "cpu_count"):
+        monkeypatch.delattr(os, name, raising=False)
+    for name, function in functions.items():
+        monkeypatch.setattr(os, name, function, raising=False)
+
+
+def test_cores_are_counted_wherever_the_system_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux before Python 3.13; macOS; Python 3.13; a system that tells nothing."""
+    fake_cores(monkeypatch, sched_getaffinity=lambda pid: {0, 5, 7}, cpu_count=lambda: 8)
+    assert devices.usable_cores() == 3
+    fake_cores(monkeypatch, cpu_count=lambda: 8)
+    assert devices.usable_cores() == 8
+    fake_cores(monkeypatch, process_cpu_count=lambda: 2, cpu_count=lambda: 8)
+    assert devices.usable_cores() == 2
+    fake_cores(monkeypatch, cpu_count=lambda: None)
+    assert devices.usable_cores() == 1
+
+
+def test_every_usable_core_is_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, object] = {}
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.setattr(jax.config, "update", told.__setitem__)
+    fake_cores(monkeypatch, cpu_count=lambda: 6)
+    devices.use_cpu_cores()
+    assert told == {"jax_num_cpu_devices": 6}
 
 
 CHILD = """

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from mnist_horizon import noise, training
-from mnist_horizon.devices import memory
-from mnist_horizon.errors import SweepError
 from mnist_horizon.schedules import Schedule
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Variant
@@ -111,17 +109,5 @@ def test_the_forecast_is_within_a_fifth_of_the_compilers_account(name: str) -> N
     data = 70_000 * (28 * 28 + 4)
     found = compiled_bytes(spec, width, groups, runs) + data
     assert found > SMALLEST
-    forecast = memory.need(spec, width, MNIST).of(groups, runs) + data
+    forecast = plan.memory_of_width(spec, width, MNIST).total(groups, runs) + data
     assert forecast == pytest.approx(found, rel=TOLERANCE)
-
-
-def test_a_run_that_cannot_fit_is_refused() -> None:
-    spec = small(widths=(4, 10**6), max_program_bytes=10**9)
-    with pytest.raises(SweepError, match=r"widths\[1\]: a run of width 1000000 needs"):
-        memory.needs(spec, MNIST)
-
-
-def test_a_network_that_cannot_look_at_the_observations_is_refused() -> None:
-    spec = small(network={"name": "cnn"})
-    with pytest.raises(SweepError, match="'cnn' needs square images"):
-        memory.needs(spec, Task(shapes(9, 64), shapes(9, 64), classes=10))
