@@ -79,7 +79,7 @@ class Network(nn.Module):
         return images.reshape(images.shape[0], -1)
 
 
-Class = TypeVar("Class", bound=type[Network])
+Class = TypeVar("Class", bound=type)
 
 _registry: Registry[type[Network]] = Registry(
     "network", "network.name", method="__call__", error=NetworkError

@@ -34,7 +34,7 @@ def learning_rate_factors(params: Tree, rule: str, width: int) -> Tree:
     common = RULES[rule](ratio)
 
     def factor(path: tuple[Any, ...], leaf: Array) -> Float[Array, ""]:
-        *_, layer, name = [getattr(entry, "key", None) for entry in path]
+        layer, name = [None, *(getattr(entry, "key", None) for entry in path)][-2:]
         grows = name == "kernel" and layer not in (FIRST, PHASE)
         return jnp.float32(common * (ratio if rule == "mup" and grows else 1.0))
 

@@ -83,7 +83,6 @@ def test_counts_by_hand():
         NetworkSpec("cnn", 2, 32),
         NetworkSpec("cnn", 3, 16),
         NetworkSpec("residual", 3, 128),
-        NetworkSpec("attention", 1, 64),
     ],
     ids=str,
 )

@@ -104,6 +104,7 @@ def test_a_users_network_is_swept_with_no_other_edit(tmp_path):
     spec = tiny(
         network={"name": "residual", "depth": 3},
         widths=(16,),
+        optimizer={"learning_rates": (5e-3,)},
         budget=200 * 64,
         noise={"samples": 64, "every": 4},
     )

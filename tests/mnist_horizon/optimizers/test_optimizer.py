@@ -58,9 +58,10 @@ def test_a_users_optimizer_steps_by_its_direction():
             ):
                 moved = np.take(np.asarray(params[name]["kernel"][0]), index, axis)
                 moved = np.abs(moved - np.asarray(initial[name]["kernel"]))
-                # Pixels that are always black move nothing.
-                assert np.allclose(moved[moved > 0], rate, rtol=1e-3)
-                assert (moved > 0).mean() > 0.5
+                # Pixels that are always black move nothing, but for another rounding.
+                is_moved = moved > 1e-6
+                assert np.allclose(moved[is_moved], rate, rtol=1e-3)
+                assert is_moved.mean() > 0.5
 
 
 def test_a_users_optimizer_is_swept_with_no_other_edit(tmp_path):
