@@ -162,7 +162,9 @@ def _floats(spec: TrainSpec, outputs: int, task: Task) -> NetworkFloats:
     layers = networks.dense_layers(network, outputs, shape)
     layers = tuple(layer for layer in layers if layer.name != networks.PHASE)
     if not layers:
-        raise NetworkError(f"network {network.name!r}: no nn.Dense, whose memory can be told")
+        raise NetworkError(
+            f"network {network.name!r}: its memory cannot be told: it has no nn.Dense"
+        )
     middle = layers[:-1] or layers
     before = [layers[0].inputs, *(layer.outputs for layer in middle)]
     return NetworkFloats(

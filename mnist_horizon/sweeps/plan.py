@@ -107,8 +107,15 @@ def memory_by_width(spec: SweepSpec, task: Task) -> dict[int, ProgramMemory]:
 
 
 def memory_of_width(spec: SweepSpec, width: int, task: Task) -> ProgramMemory:
-    """What a run and a group of this width need."""
-    return memory.program_memory(spec.train_spec(width), task, spec.noise.samples)
+    """What a run and a group of this width need.
+
+    Raises:
+        SweepError: the network has no layers whose memory can be told.
+    """
+    try:
+        return memory.program_memory(spec.train_spec(width), task, spec.noise.samples)
+    except networks.NetworkError as error:
+        raise SweepError(f"network.name: {error}") from None
 
 
 def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, ProgramMemory]) -> list[Program]:

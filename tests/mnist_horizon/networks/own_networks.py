@@ -56,6 +56,16 @@ class Repeated(Network):
         return dense(self.spec.precision, self.outputs, LAST, gain=0.01)(hidden)
 
 
+@register("table")
+class Table(Network):
+    """A product without a dense layer, whose memory is not told."""
+
+    @nn.compact
+    def __call__(self, inputs, phase=None):
+        kernel = self.param("kernel", nn.initializers.zeros, (inputs.shape[1], self.outputs))
+        return inputs @ kernel
+
+
 @register("convolution")
 class Convolution(Network):
     """A convolution that XLA does, whose FLOPs are not counted."""

@@ -10,7 +10,7 @@ from mnist_horizon import networks
 from mnist_horizon.networks import DenseLayer, NetworkError, NetworkSpec
 from tests.mnist_horizon.networks import own_networks
 
-assert own_networks
+assert own_networks.Residual  # they are registered
 
 SPECS = [
     NetworkSpec("mlp", 1, 16),

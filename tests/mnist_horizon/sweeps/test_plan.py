@@ -17,6 +17,7 @@ from mnist_horizon.schedules import Schedule, parse
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Run, Variant
 from mnist_horizon.tasks import Examples, Task
+from tests.mnist_horizon.networks import own_networks
 from tests.mnist_horizon.sweeps.test_spec import small
 
 SHAPE = (8, 8)
@@ -106,6 +107,22 @@ def test_a_network_that_cannot_take_the_observations_is_refused() -> None:
     message = r"network.name: 'cnn' needs square images, not .* \(64,\), as task 'digits' has them"
     with pytest.raises(SweepError, match=message):
         plan.memory_by_width(small(network={"name": "cnn"}), task_of((64,)))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("convolution", {}, "its FLOPs cannot be counted"),
+        ("table", {}, "its memory cannot be told"),
+        ("attention", {"noise": {"samples": 64}}, "gradient noise is measured only where"),
+    ],
+)
+def test_a_network_whose_cost_cannot_be_told_is_refused(
+    name: str, changes: dict[str, Any], message: str
+) -> None:
+    assert own_networks.Convolution  # they are registered
+    with pytest.raises(SweepError, match=f"^network.name: network '{name}': {message}"):
+        plan.memory_by_width(small(network={"name": name}, **changes), task_of(SHAPE))
 
 
 def test_the_traced_numbers_are_those_of_the_runs() -> None:
