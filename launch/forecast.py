@@ -1,7 +1,6 @@
 """What a sweep will cost before it is run: programs, interactions, FLOPs, memory, time."""
 
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,8 +100,8 @@ def describe(spec: SweepSpec, task: LoadedTask, costs: Sequence[ProgramForecast]
             f"each run: {spec.updates} updates of {spec.batch_size} = "
             f"{spec.updates * spec.batch_size} interactions (budget {spec.budget}){stop}",
             f"time: at {EFFICIENCY:.0%} of the speed of this machine's matrix product "
-            f"({jax.default_backend()}, {os.cpu_count()} cores), and {COMPILE_SECONDS:g} s to "
-            "compile a program",
+            f"({jax.default_backend()}, {devices.usable_cores()} cores), and "
+            f"{COMPILE_SECONDS:g} s to compile a program",
             f"memory: of {jax.device_count()} devices, with the data set "
             f"({size(memory.data_bytes(task.task))}) on each; the total is the largest program's",
         ]
