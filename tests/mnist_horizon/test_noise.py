@@ -14,7 +14,7 @@ from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import parse
 from mnist_horizon.tasks.teacher import Teacher
 from mnist_horizon.training import RunParams, TrainSpec
-from tests.mnist_horizon.networks import own_networks
+from tests.mnist_horizon.networks import user_networks
 
 TASK = Teacher(classes=4, dimensions=6, examples=300, test_examples=8).load().task
 AXES = [("dense", 1.0), ("dense", 15.0), ("revealed:0.25", 7.0), ("periodic:5", 7.0)]
@@ -88,7 +88,7 @@ def test_grams_are_those_of_the_jacobian(spec, shape):
 
 
 def test_a_network_with_parameters_beside_dense_layers_is_not_measured():
-    assert own_networks.Repeated  # it is registered
+    assert user_networks.Repeated  # it is registered
     spec = TrainSpec(NetworkSpec("repeated", 1, 4), environments=1, rollout_length=8)
     runs = runs_of(AXES[:1])
     state = training.make_train(spec).init(KEYS, TASK, runs)

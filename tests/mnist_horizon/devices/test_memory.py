@@ -16,12 +16,12 @@ from mnist_horizon.sweeps.plan import Program, Variant
 from mnist_horizon.sweeps.spec import SweepSpec
 from mnist_horizon.tasks import Examples, Task
 from mnist_horizon.training import TrainSpec
-from tests.mnist_horizon.networks import own_networks
-from tests.mnist_horizon.optimizers import own_optimizers
+from tests.mnist_horizon.networks import user_networks
+from tests.mnist_horizon.optimizers import user_optimizers
 from tests.mnist_horizon.sweeps.test_spec import small
 
-assert own_networks.Residual  # they are registered
-assert own_optimizers.lion
+assert user_networks.Residual  # they are registered
+assert user_optimizers.lion
 
 TOLERANCE, SMALLEST = 0.2, 500e6
 

@@ -8,9 +8,9 @@ import pytest
 
 from mnist_horizon import networks
 from mnist_horizon.networks import DenseLayer, NetworkError, NetworkSpec
-from tests.mnist_horizon.networks import own_networks
+from tests.mnist_horizon.networks import user_networks
 
-assert own_networks.Residual  # they are registered
+assert user_networks.Residual  # they are registered
 
 SPECS = [
     NetworkSpec("mlp", 1, 16),

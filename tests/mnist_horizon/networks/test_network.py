@@ -11,7 +11,7 @@ import pytest
 from mnist_horizon import networks
 from mnist_horizon.errors import InputError
 from mnist_horizon.networks import NetworkError, NetworkSpec, network
-from tests.mnist_horizon.networks import own_networks
+from tests.mnist_horizon.networks import user_networks
 from tests.mnist_horizon.small_sweeps import run, tiny
 
 NAMES = ["mlp", "cnn", "residual"]
@@ -51,9 +51,9 @@ def test_an_unknown_network_is_refused_with_the_names():
 
 
 def test_a_name_belongs_to_one_class_which_may_come_twice(registered):
-    networks.register("residual")(own_networks.Residual)
+    networks.register("residual")(user_networks.Residual)
     with pytest.raises(NetworkError, match="network 'mlp' is already registered by MLP"):
-        networks.register("mlp")(own_networks.Residual)
+        networks.register("mlp")(user_networks.Residual)
     assert networks.get("mlp").__name__ == "MLP"
 
 

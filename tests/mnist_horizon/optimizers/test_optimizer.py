@@ -14,7 +14,7 @@ from mnist_horizon.devices import memory
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.optimizers import OptimizerError, optimizer
 from mnist_horizon.training import TrainSpec
-from tests.mnist_horizon.optimizers import own_optimizers
+from tests.mnist_horizon.optimizers import user_optimizers
 from tests.mnist_horizon.small_sweeps import run, tiny
 from tests.mnist_horizon.test_training import group, run_params, train
 
@@ -38,9 +38,9 @@ def test_an_unknown_optimizer_is_refused_with_the_names():
 
 
 def test_a_name_belongs_to_one_function_which_may_come_twice(registered):
-    optimizers.register("lion")(own_optimizers.lion)
+    optimizers.register("lion")(user_optimizers.lion)
     with pytest.raises(OptimizerError, match="optimizer 'adam' is already registered by adam"):
-        optimizers.register("adam")(own_optimizers.lion)
+        optimizers.register("adam")(user_optimizers.lion)
 
 
 def test_a_users_optimizer_steps_by_its_direction():

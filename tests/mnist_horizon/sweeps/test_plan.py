@@ -17,7 +17,7 @@ from mnist_horizon.schedules import Schedule, parse
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Run, Variant
 from mnist_horizon.tasks import Examples, Task
-from tests.mnist_horizon.networks import own_networks
+from tests.mnist_horizon.networks import user_networks
 from tests.mnist_horizon.sweeps.test_spec import small
 
 SHAPE = (8, 8)
@@ -120,7 +120,7 @@ def test_a_network_that_cannot_take_the_observations_is_refused() -> None:
 def test_a_network_whose_cost_cannot_be_told_is_refused(
     name: str, changes: dict[str, Any], message: str
 ) -> None:
-    assert own_networks.Convolution  # they are registered
+    assert user_networks.Convolution  # they are registered
     with pytest.raises(SweepError, match=f"^network.name: network '{name}': {message}"):
         plan.memory_by_width(small(network={"name": name}, **changes), task_of(SHAPE))
 
