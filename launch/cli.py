@@ -3,6 +3,7 @@
 ml-collections reads the flags; the spec's own validation says what is wrong with them.
 """
 
+import resource
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,13 +11,12 @@ from typing import Any
 from absl import app, flags
 from ml_collections import config_flags
 
-from mnist_horizon import tasks
-from mnist_horizon.errors import SweepError
+from mnist_horizon.errors import InputError, SweepError
 from mnist_horizon.sweeps.spec import SweepSpec, spec_from
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, CANNOT_WRITE = range(5)
 
-USER_ERRORS = (SweepError, tasks.TaskError, flags.Error)
+USER_ERRORS = (InputError, flags.Error)
 
 
 def define() -> flags.FlagHolder:
@@ -44,6 +44,12 @@ def spec(config: Any) -> SweepSpec:
     except AttributeError:
         raise SweepError("--config: get_config() must return a ConfigDict") from None
     return spec_from(settings)
+
+
+def peak_bytes() -> int:
+    """Most memory that this process has held so far; the system tells bytes on macOS, KiB else."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def run(main: Callable[[Sequence[str]], int]) -> None:

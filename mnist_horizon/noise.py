@@ -88,7 +88,12 @@ def measure(
         with other baselines than `expected_reward` and `state`, or lambda below 1). The predictions
         take the policy for the same at every phase where it sees the phase, and hold for
         action_fraction 0.
+
+    Raises:
+        NetworkError: the network has parameters that are not those of its own `nn.Dense` layers.
     """
+    shape = task.train.images.shape[1:]
+    networks.check_noise_is_measurable(spec.network, task.classes, shape)
     rollouts = -(-samples // spec.batch)
 
     def one_group(state: RunState, runs: RunParams, key: Array) -> dict[str, Array]:

@@ -19,14 +19,14 @@ from jax import Array
 from jaxtyping import Float, Int, Key
 
 from mnist_horizon import advantages as adv
-from mnist_horizon import losses, networks
+from mnist_horizon import losses, networks, optimizers
 from mnist_horizon.environment import draw_index, payments, phase_features
+from mnist_horizon.errors import check_choice
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import RewardParams, marginal_reward
 from mnist_horizon.tasks import Task
 
 ALGORITHMS = ("vpg", "ppo")
-OPTIMIZERS = ("adam", "sgd")
 RUNNING_MEAN_RATE = 0.05
 EVALUATION_PART = 1024
 
@@ -35,7 +35,11 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """All that is static in a program: shapes, and which code runs."""
+    """All that is static in a program: shapes, and which code runs.
+
+    Raises:
+        InputError: a name is unknown; the message lists the choices.
+    """
 
     network: NetworkSpec
     environments: int
@@ -50,9 +54,15 @@ class TrainSpec:
     decay_interactions: float = 0.0
     kl_penalty: bool = False
 
+    def __post_init__(self) -> None:
+        check_choice("algorithm", self.algorithm, ALGORITHMS)
+        check_choice("baseline", self.baseline, adv.BASELINES)
+        check_choice("optimizer", self.optimizer, optimizers.names())
+        check_choice("rule", self.rule, networks.RULES)
+
     @property
     def batch(self) -> int:
-        """Interactions an update."""
+        """Interactions per update."""
         return self.environments * self.rollout_length
 
 
@@ -211,7 +221,7 @@ def init_run(spec: TrainSpec, key: Array, task: Task) -> RunState:
     return RunState(
         params=params,
         value_params=value_params,
-        optimizer=_optimizer(spec).init((params, value_params)),
+        optimizer=optimizers.build(spec.optimizer).init((params, value_params)),
         phase=jnp.int32(0),
         accumulated=jnp.zeros(spec.environments),
         running_mean=zero,
@@ -436,15 +446,11 @@ def evaluate_run(
     return {"test_accuracy": right.sum() / count, "kl_initial": kl.sum() / count}
 
 
-def _optimizer(spec: TrainSpec) -> optax.GradientTransformation:
-    return optax.scale_by_adam() if spec.optimizer == "adam" else optax.identity()
-
-
 def _apply_gradient(
     spec: TrainSpec, state: RunState, run: RunParams, gradient: tuple[Params, Params]
 ) -> RunState:
     both = (state.params, state.value_params)
-    direction, optimizer = _optimizer(spec).update(gradient, state.optimizer, both)
+    direction, optimizer = optimizers.build(spec.optimizer).update(gradient, state.optimizer, both)
     factors = networks.learning_rate_factors(both, spec.rule, spec.network.width)
     params, value_params = jax.tree.map(
         lambda leaf, step, factor: leaf - run.learning_rate * factor * step,

@@ -62,7 +62,7 @@ def compare(
         task: data of MNIST's shape.
         interactions: of each run.
         counts: numbers of runs trained together.
-        layouts: environments x steps of an update.
+        layouts: environments x steps per update.
 
     Raises:
         SweepError: the checkout is not there, or it cannot be loaded; a layout is impossible.

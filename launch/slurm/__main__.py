@@ -31,7 +31,6 @@ from launch import cli
 from launch.slurm.job import Work
 from launch.slurm.status import Queue, describe, states
 from mnist_horizon import results, tasks
-from mnist_horizon.devices import memory
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan, workdir
 from mnist_horizon.sweeps.plan import Program
@@ -81,12 +80,14 @@ def main(argv: Sequence[str]) -> int:
         live = Queue.ask(folder).programs() if folder.exists() else {}
         placed, rest = workdir.remaining_runs(folder, spec)
         missing = [program for program in placed if program.program_id not in live]
-        missing += plan.plan(spec, rest, memory.needs(spec, task.task))
+        missing += plan.plan(spec, rest, plan.memory_by_width(spec, task.task))
         print(describe_jobs(spec, pack(spec, task, missing, TASKS.value), settings))
         return cli.DONE
     with workdir.lock(folder, "slurm", wait=True):
         live = Queue.ask(folder).programs()
-        programs = workdir.prepare(folder, spec, memory.needs(spec, task.task), task.provenance)
+        programs = workdir.prepare(
+            folder, spec, plan.memory_by_width(spec, task.task), task.provenance
+        )
         left = [program for program in programs if not workdir.is_done(folder, program)]
         missing = [program for program in left if program.program_id not in live]
         print(

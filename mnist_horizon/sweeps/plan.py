@@ -17,10 +17,13 @@ from typing import Any
 import numpy as np
 
 from mnist_horizon import networks, schedules, theory, training
-from mnist_horizon.devices.memory import Need
+from mnist_horizon.devices import memory
+from mnist_horizon.devices.memory import ProgramMemory
+from mnist_horizon.errors import SweepError
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.schedules import Schedule
-from mnist_horizon.sweeps.spec import SweepSpec
+from mnist_horizon.sweeps.spec import SweepSpec, check_network
+from mnist_horizon.tasks import Task
 
 ELEMENTWISE_FLOPS = 45_000
 """FLOPs of a product that take as long as the rest of an interaction: sampling, rewards, metrics.
@@ -84,7 +87,38 @@ def all_runs(spec: SweepSpec) -> list[Run]:
     )
 
 
-def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, Need]) -> list[Program]:
+def memory_by_width(spec: SweepSpec, task: Task) -> dict[int, ProgramMemory]:
+    """What a run and a group need at each width of the sweep.
+
+    Raises:
+        SweepError: one run alone needs more than `max_program_bytes`, or the network does not
+            suit the task (`check_network`).
+    """
+    check_network(spec, task.classes, task.train.images.shape[1:])
+    result = {width: memory_of_width(spec, width, task) for width in spec.widths}
+    for number, width in enumerate(spec.widths):
+        alone = result[width].total(groups=1, runs=1)
+        if alone > spec.max_program_bytes:
+            raise SweepError(
+                f"widths[{number}]: a run of width {width} needs {alone / 1e6:,.0f} MB, more than "
+                f"max_program_bytes = {spec.max_program_bytes / 1e6:,.0f} MB"
+            )
+    return result
+
+
+def memory_of_width(spec: SweepSpec, width: int, task: Task) -> ProgramMemory:
+    """What a run and a group of this width need.
+
+    Raises:
+        SweepError: the network has no layers whose memory can be told.
+    """
+    try:
+        return memory.program_memory(spec.train_spec(width), task, spec.noise.samples)
+    except networks.NetworkError as error:
+        raise SweepError(f"network.name: {error}") from None
+
+
+def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, ProgramMemory]) -> list[Program]:
     """Programs that hold exactly these runs, each within `max_program_bytes` if one run is.
 
     Seeds that lack the same variants go together; a program that would be too large is cut along
@@ -93,7 +127,7 @@ def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, Need]) -> lis
     Args:
         spec: the sweep.
         runs: which of its runs.
-        needs: for each width, what a run and a group need (`memory.needs`).
+        needs: for each width, what a run and a group need (`memory_by_width`).
     """
     by_seed: dict[tuple[int, int], set[Variant]] = {}
     for run in runs:
@@ -105,7 +139,7 @@ def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, Need]) -> lis
     for (width, variants), seeds in sorted(blocks.items()):
         need, limit = needs[width], spec.max_program_bytes
         for some_variants in _cut(variants, max(1, (limit - need.group) // need.run)):
-            groups = max(1, limit // need.of(1, len(some_variants)))
+            groups = max(1, limit // need.total(1, len(some_variants)))
             for some_seeds in _cut(seeds, groups):
                 programs.append(_program(spec, width, tuple(some_seeds), tuple(some_variants)))
     return programs
@@ -161,7 +195,7 @@ def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
 
 
 def flops_per_interaction(spec: SweepSpec, width: int, classes: int, shape: tuple[int, ...]) -> int:
-    """Counted training FLOPs an interaction: policy, value net, passes of PPO, KL reference.
+    """Counted training FLOPs per interaction: policy, value net, passes of PPO, KL reference.
 
     VPG needs one forward and one backward pass; PPO one forward to act, and both again for each of
     its epochs; the reference policy of a KL penalty one forward.

@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow
 
 from mnist_horizon import devices, networks, noise, results, training
-from mnist_horizon.devices import Laid, Layout, hosts, memory
+from mnist_horizon.devices import Layout, ProgramFunctions, hosts
 from mnist_horizon.errors import SweepError
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.sweeps import plan, workdir
@@ -96,7 +96,7 @@ def run_sweep(
         OSError: the directory cannot be written; what it holds is whole, and the same call goes
             on from there.
     """
-    needs = memory.needs(spec, task.task)
+    needs = plan.memory_by_width(spec, task.task)
     programs = hosts.on_first(lambda: workdir.prepare(folder, spec, needs, task.provenance))
     programs = [p for p in programs if only is None or p.program_id in only]
     shape = task.task.train.images.shape[1:]
@@ -153,12 +153,12 @@ class ProgramRunner:
         self._noise_table = folder / "noise" / f"{program.program_id}.parquet"
         self.columns = [_run_columns(spec, run, task.task) for run in program.runs]
         layout = devices.layout_here(len(program.seeds), len(program.variants))
-        self.laid, self._measure = _functions(
+        self.functions, self._measure = _functions(
             spec.train_spec(program.width), layout, spec.noise.samples
         )
-        self.runs = self.laid.place_runs(plan.run_params(spec, program))
-        self.keys = self.laid.place_keys(program.seeds)
-        self.data = self.laid.place_task(task.task)
+        self.runs = self.functions.place_runs(plan.run_params(spec, program))
+        self.keys = self.functions.place_keys(program.seeds)
+        self.data = self.functions.place_task(task.task)
 
     def run(self, stop: Callable[[], bool], progress: Progress) -> None:
         """Run to the end, or raise `Interrupted` with everything checkpointed."""
@@ -183,7 +183,7 @@ class ProgramRunner:
                 chunk = _next_chunk(chunk, seconds, is_whole=count == chunk)
                 if is_stopping or unsaved >= self.checkpoint_seconds:
                     self._flush(journal)
-                    state_by_run = self.laid.unpack(state)
+                    state_by_run = self.functions.unpack(state)
                     checkpoints.save(journal.update, state_by_run, journal.to_json())
                     unsaved = unflushed = 0.0
                     if is_stopping:
@@ -198,18 +198,18 @@ class ProgramRunner:
     def _begin(self, checkpoints: Checkpoints) -> tuple[RunState, Journal]:
         """The state and journal of the last checkpoint, or of the very beginning."""
         arguments = (self.keys, self.data, self.runs)
-        found = checkpoints.restore(self.laid.program_shapes(*arguments))
+        found = checkpoints.restore(self.functions.program_shapes(*arguments))
         if found is None:
-            return self.laid.init(*arguments), Journal()
+            return self.functions.init(*arguments), Journal()
         LOG.info("%s goes on at update %d", self.program.program_id, found[1]["update"])
-        return self.laid.pack(found[0]), Journal(**found[1])
+        return self.functions.pack(found[0]), Journal(**found[1])
 
     def _compile(self, state: RunState) -> None:
         """Compile update and evaluation beforehand, so that the speed of updates is theirs."""
         number = jnp.int32(0)
         arguments = (state, self.runs, self.data, self.keys, number, number)
-        self._update = self.laid.update.lower(*arguments).compile()
-        self._evaluate = self.laid.evaluate.lower(state, self.data, self.keys).compile()
+        self._update = self.functions.update.lower(*arguments).compile()
+        self._evaluate = self.functions.evaluate.lower(state, self.data, self.keys).compile()
 
     def _is_over(self, journal: Journal) -> bool:
         """Whether the budget is spent, or at an evaluation all runs are past the threshold.
@@ -273,12 +273,12 @@ class ProgramRunner:
 
     def _by_run(self, arrays: dict[str, Any]) -> dict[str, np.ndarray]:
         """Arrays of the layout as float64 by the program's runs."""
-        found = self.laid.unpack(arrays)
+        found = self.functions.unpack(arrays)
         return {name: np.asarray(value, np.float64) for name, value in found.items()}
 
     def _note_divergence(self, state: RunState, journal: Journal) -> None:
         """Stop the runs whose policy or rewards were not finite at one of the updates."""
-        diverged = self.laid.unpack(state.diverged_at)
+        diverged = self.functions.unpack(state.diverged_at)
         for columns, update in zip(self.columns, diverged, strict=True):
             if update >= 0:
                 self._stop_run(columns["run_id"], int(update), journal)
@@ -323,7 +323,7 @@ class ProgramRunner:
     def _finish(self, state: RunState, journal: Journal) -> None:
         """Results, policies, and only then the record that says done."""
         self._flush(journal)
-        params = self.laid.unpack(state.params)
+        params = self.functions.unpack(state.params)
         hosts.on_first(lambda: self._write_end(params, journal))
 
     def _write_end(self, params: Any, journal: Journal) -> None:
@@ -339,24 +339,26 @@ class ProgramRunner:
             "seconds": round(journal.seconds, 3),
             "diverged": journal.diverged,
             "cut": {
-                "groups": self.laid.layout.groups,
-                "runs_per_group": self.laid.layout.runs_per_group,
-                "devices": self.laid.layout.devices,
+                "groups": self.functions.layout.groups,
+                "runs_per_group": self.functions.layout.runs_per_group,
+                "devices": self.functions.layout.devices,
             },
         }
         workdir.write_done(self.folder, self.spec, self.program, files, self.task.provenance, facts)
 
 
 @functools.lru_cache(maxsize=4)
-def _functions(spec: TrainSpec, layout: Layout, samples: int) -> tuple[Laid, Callable[..., Any]]:
+def _functions(
+    spec: TrainSpec, layout: Layout, samples: int
+) -> tuple[ProgramFunctions, Callable[..., Any]]:
     """A program's functions and the measurement of its noise.
 
     Programs of the same shapes are given the same functions, so that they are compiled once.
     """
-    laid = Laid(training.make_train(spec), layout)
+    functions = ProgramFunctions(training.make_train(spec), layout)
     group, same = devices.GROUP, devices.REPLICATED
     measure = functools.partial(noise.measure, spec, samples)
-    return laid, laid.sharded(measure, (group, group, same, group, same))
+    return functions, functions.sharded(measure, (group, group, same, group, same))
 
 
 def _tell(progress: Progress, count: int, seconds: float, rows: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from mnist_horizon import networks, schedules, tasks, training
+from mnist_horizon import networks, optimizers, schedules, tasks, training
 from mnist_horizon.advantages import BASELINES
 from mnist_horizon.errors import SweepError
 from mnist_horizon.horizon import discount_from_horizon
@@ -106,7 +106,7 @@ class SweepSpec:
 
     @property
     def batch_size(self) -> int:
-        """Interactions an update, B."""
+        """Interactions per update, B."""
         return self.batch.environments * self.batch.rollout_length
 
     @property
@@ -184,15 +184,24 @@ def spec_from(settings: Mapping[str, Any]) -> SweepSpec:
     return spec
 
 
-def check_observations(spec: SweepSpec, shape: tuple[int, ...]) -> None:
-    """Refuse a network that cannot look at observations of this shape.
+def check_network(spec: SweepSpec, classes: int, shape: tuple[int, ...]) -> None:
+    """Refuse a network that does not suit the task, or whose cost or noise cannot be told.
 
     Raises:
-        SweepError: a CNN was given what is no square image.
+        SweepError: in the network's own words (`networks.Network.check_observations`), or those of
+            what counts and measures it.
     """
-    is_square = len(shape) == 2 and shape[0] == shape[1]
-    message = f"'cnn' needs square images, and those of task {spec.task!r} have shape {shape}"
-    _require(spec.network.name != "cnn" or is_square, "network.name", message)
+    network = spec.network_spec(spec.widths[0])
+    try:
+        networks.check_observations(network, shape)
+    except networks.NetworkError as error:
+        raise SweepError(f"network.name: {error}, as task {spec.task!r} has them") from None
+    try:
+        networks.forward_flops(network, classes, shape)
+        if spec.noise.samples:
+            networks.check_noise_is_measurable(network, classes, shape)
+    except networks.NetworkError as error:
+        raise SweepError(f"network.name: {error}") from None
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -296,10 +305,10 @@ def _check(spec: SweepSpec) -> None:
 
 def _check_names(spec: SweepSpec) -> None:
     names: list[tuple[str, str, Collection[str]]] = [
-        ("network.name", spec.network.name, networks.NETWORKS),
+        ("network.name", spec.network.name, networks.names()),
         ("algorithm.name", spec.algorithm.name, training.ALGORITHMS),
         ("baseline", spec.baseline, BASELINES),
-        ("optimizer.name", spec.optimizer.name, training.OPTIMIZERS),
+        ("optimizer.name", spec.optimizer.name, optimizers.names()),
         ("optimizer.rule", spec.optimizer.rule, networks.RULES),
         ("precision", spec.precision, networks.PRECISIONS),
     ]

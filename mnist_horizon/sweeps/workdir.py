@@ -22,7 +22,7 @@ from typing import Any
 import jax
 
 from mnist_horizon import results, schedules, tasks
-from mnist_horizon.devices.memory import Need
+from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Run, Variant
@@ -65,7 +65,7 @@ def check(workdir: Path, spec: SweepSpec) -> None:
 
 
 def prepare(
-    workdir: Path, spec: SweepSpec, needs: Mapping[int, Need], task: Mapping[str, Any]
+    workdir: Path, spec: SweepSpec, needs: Mapping[int, ProgramMemory], task: Mapping[str, Any]
 ) -> list[Program]:
     """The programs of a sweep, in order: those already placed, then new ones for the rest.
 

@@ -1,5 +1,7 @@
 """Bad input: one line that names what is wrong, exit code 2, and nothing is written."""
 
+import resource
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -110,6 +112,34 @@ def test_a_broken_config_file_is_refused(text: str, message: str, tmp_path: Path
     file.write_text(text)
     command = commands.run(tmp_path, f"--config={file}", f"--workdir={workdir}")
     refused(command, workdir, message)
+
+
+def test_what_a_config_file_registers_is_refused_in_one_line(tmp_path: Path) -> None:
+    """A network whose cost cannot be told: nothing is written."""
+    code = """
+from flax import linen as nn
+from launch.configs.smoke import get_config
+from mnist_horizon.networks import Network, register
+
+@register("convolution")
+class Convolution(Network):
+    @nn.compact
+    def __call__(self, inputs, phase=None):
+        return nn.Dense(self.outputs)(nn.Conv(4, (3,))(inputs[..., None]).mean(axis=1))
+"""
+    file, workdir = tmp_path / "own.py", tmp_path / "workdir"
+    file.write_text(code)
+    flags = (f"--config={file}", "--config.network.name=convolution", f"--workdir={workdir}")
+    message = "network.name: network 'convolution': its FLOPs cannot be counted"
+    refused(commands.run(tmp_path, *flags), workdir, message)
+
+
+@pytest.mark.parametrize(("system", "factor"), [("linux", 1024), ("darwin", 1)])
+def test_peak_memory_is_in_bytes(system: str, factor: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    monkeypatch.setattr(resource, "getrusage", lambda _: usage)
+    monkeypatch.setattr(sys, "platform", system)
+    assert cli.peak_bytes() == factor * usage.ru_maxrss
 
 
 @pytest.mark.parametrize(

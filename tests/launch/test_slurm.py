@@ -12,7 +12,7 @@ import pytest
 from launch import cli
 from launch.slurm import status
 from mnist_horizon import tasks
-from mnist_horizon.devices import memory
+from mnist_horizon.sweeps import plan
 from tests.launch import cluster, commands
 from tests.launch.test_sweep import TINY, wait_until
 from tests.mnist_horizon.small_sweeps import outputs, records, tiny
@@ -56,12 +56,12 @@ def test_where_slurm_is_not_one_line_says_so(tmp_path: Path) -> None:
 
 def test_a_dry_run_packs_programs_by_their_work_and_writes_nothing(tmp_path: Path) -> None:
     """Widths 4, 8 and 256, each with its two seeds apart: six programs, in two tasks."""
-    needs = memory.needs(tiny(widths=(4, 256)), tasks.load("digits", {}).task)
+    needs = plan.memory_by_width(tiny(widths=(4, 256)), tasks.load("digits", {}).task)
     command = commands.run(
         tmp_path,
         *(argument for argument in TINY if "widths" not in argument),
         *("--config.widths=(4,8,256)", f"--workdir={tmp_path / 'w'}", "--dry_run"),
-        f"--config.max_program_bytes={needs[256].of(1, 2)}",
+        f"--config.max_program_bytes={needs[256].total(1, 2)}",
         *("--slurm.partition=gpu", "--slurm.tasks=2", "--slurm.gpus=1", "--slurm.minutes=30"),
         *("--slurm.sbatch=account=ours",),
         module="launch.slurm",
@@ -166,11 +166,8 @@ class Cluster:
         return lambda: path.exists() and program in path.read_text()
 
 
-SPLIT = (
-    *TINY,
-    "--config.budget=640000",
-    f"--config.max_program_bytes={memory.need(tiny(), 4, tasks.load('digits', {}).task).of(1, 2)}",
-)
+TWO_RUNS = plan.memory_of_width(tiny(), 4, tasks.load("digits", {}).task).total(1, 2)
+SPLIT = (*TINY, "--config.budget=640000", f"--config.max_program_bytes={TWO_RUNS}")
 """Two programs of two runs, long enough to be stopped on the way."""
 
 

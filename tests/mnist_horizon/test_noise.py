@@ -14,6 +14,7 @@ from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import parse
 from mnist_horizon.tasks.teacher import Teacher
 from mnist_horizon.training import RunParams, TrainSpec
+from tests.mnist_horizon.networks import user_networks
 
 TASK = Teacher(classes=4, dimensions=6, examples=300, test_examples=8).load().task
 AXES = [("dense", 1.0), ("dense", 15.0), ("revealed:0.25", 7.0), ("periodic:5", 7.0)]
@@ -84,6 +85,15 @@ def test_grams_are_those_of_the_jacobian(spec, shape):
     grams = noise.logit_grams(spec, 4, params, inputs, phase)
     expected = jnp.einsum("nap,nbp->nab", flat, flat)
     np.testing.assert_allclose(grams, expected, rtol=2e-4, atol=1e-4)
+
+
+def test_a_network_with_parameters_beside_dense_layers_is_not_measured():
+    assert user_networks.Repeated  # it is registered
+    spec = TrainSpec(NetworkSpec("repeated", 1, 4), environments=1, rollout_length=8)
+    runs = runs_of(AXES[:1])
+    state = training.make_train(spec).init(KEYS, TASK, runs)
+    with pytest.raises(networks.NetworkError, match="'repeated': gradient noise is measured only"):
+        noise.measure(spec, 8, state, runs, TASK, KEYS, jnp.int32(0))
 
 
 @pytest.mark.slow

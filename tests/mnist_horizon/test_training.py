@@ -10,6 +10,7 @@ from scipy import stats
 
 from mnist_horizon import advantages as adv
 from mnist_horizon import losses, networks, tasks, training
+from mnist_horizon.errors import InputError
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import parse
@@ -64,6 +65,21 @@ def select(tree, index):
 def assert_close(first, second, **tolerance):
     for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
         np.testing.assert_allclose(np.asarray(one), np.asarray(other), **tolerance)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "choices"),
+    [
+        ("algorithm", "a2c", "vpg, ppo"),
+        ("baseline", "value", "none, batch_mean, running_mean, expected_reward, state, value_net"),
+        ("optimizer", "lions", "adam.*, sgd"),
+        ("rule", "mupp", "constant, sqrt_width, capped_sqrt_width, mup"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_choices(field, value, choices):
+    """In a line, where the spec is made: nothing else trains in its place."""
+    with pytest.raises(InputError, match=f"^{field} must be one of {choices}, not '{value}'$"):
+        dataclasses.replace(TINY, **{field: value})
 
 
 # The regularised optimum

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from launch.forecast import forecast
 from mnist_horizon import networks, results, tasks
+from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import checkpoints, plan, runner, workdir
 from mnist_horizon.sweeps.progress import Progress
@@ -340,9 +341,9 @@ def test_programs_of_others_are_left_and_looked_at_again(
 ) -> None:
     """One program is freed while another runs: it is taken; one that stays busy is left."""
     spec = tiny(seeds=3, max_program_bytes=1)
-    monkeypatch.setattr(runner.memory, "needs", lambda *_: {4: runner.memory.Need(1, 0)})
+    needs = {4: ProgramMemory(run=1, group=0)}
+    monkeypatch.setattr(runner.plan, "memory_by_width", lambda *_: needs)
     task = tasks.load("digits", {})
-    needs = runner.memory.needs(spec, task.task)
     programs = workdir.prepare(tmp_path, spec, needs, task.provenance)
     first, second, *_ = sorted(programs, key=lambda program: program.program_id)
     freed = workdir.lock(tmp_path, first.program_id)

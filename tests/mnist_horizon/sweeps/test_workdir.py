@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from mnist_horizon import results
-from mnist_horizon.devices.memory import Need
+from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan, workdir
 from tests.mnist_horizon.small_sweeps import records, tiny
 
 TASK = {"task": "digits", "settings": {}, "source": "here", "content": {"train": "a", "test": "b"}}
-NEEDS = {4: Need(1, 0), 8: Need(1, 0)}
+NEEDS = {4: ProgramMemory(1, 0), 8: ProgramMemory(1, 0)}
 
 
 def test_processes_that_start_at_once_agree_on_the_programs(tmp_path: Path) -> None:

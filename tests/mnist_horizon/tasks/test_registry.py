@@ -37,7 +37,7 @@ class Parity:
 @pytest.fixture
 def registered(monkeypatch):
     """Registrations of a test are forgotten after it."""
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    monkeypatch.setattr(registry._registry, "_entries", dict(registry._registry._entries))
 
 
 @pytest.fixture
