@@ -1,0 +1,34 @@
+"""The tutorials run as they are written."""
+
+from pathlib import Path
+
+import pytest
+
+import mnist_horizon
+from launch import cli
+from mnist_horizon import tasks
+from mnist_horizon.results import read_results
+from mnist_horizon.sweeps import runner
+from tests.docs.pages import python_blocks, run
+
+
+@pytest.mark.skipif(not hasattr(mnist_horizon, "train"), reason="mnist_horizon.train is to come")
+def test_train_and_look() -> None:
+    namespace = run("docs/train_and_look.md")
+    assert len(namespace["frame"].run_id.unique()) == 6
+
+
+def test_add_a_part() -> None:
+    run("docs/add_a_part.md", name="parity")
+
+
+def test_a_new_task_takes_thirty_lines_and_learns(tmp_path: Path) -> None:
+    (block,) = [code for _, code in python_blocks("docs/add_a_part.md") if "@register(" in code]
+    assert len([line for line in block.splitlines() if line.strip()]) <= 30
+    config = run("docs/add_a_part.md", name="parity")["get_config"]()
+    spec = cli.spec(config)
+    runner.run_sweep(spec, tmp_path / "run", tasks.load(spec.task, spec.task_settings))
+    frame = read_results(tmp_path / "run").frame
+    last = frame.sort_values("interactions").groupby("run_id").tail(1)
+    assert len(last) == 12
+    assert last.return_mean[last.horizon == 1].min() > 0.9, "parity of two digits is learnt"
