@@ -24,9 +24,8 @@ LOCK = (CHECKOUT / "requirements.lock").read_text()
 PYTHONS = ("3.11", "3.12", "3.13")
 
 # From the lowest: a module may import, through whatever others, only what stands before it.
-ORDER = ["horizon", "schedules", "tasks", "environment", "networks", "advantages", "losses"]
-ORDER += ["theory", "training", "spec", "memory", "sweep", "results", "workdir", "progress"]
-ORDER += ["runner"]
+ORDER = ["errors", "horizon", "tasks", "schedules", "environment", "advantages", "losses"]
+ORDER += ["networks", "theory", "training", "noise", "results", "devices", "sweeps"]
 LIBRARY_OF_ANALYSIS = {"horizon", "schedules", "theory", "results"}
 
 
@@ -70,6 +69,14 @@ def test_every_locked_package_has_a_version_and_hashes_and_no_address():
         assert requirement.url is None, requirement
         assert hashes > 0, requirement
     assert not re.search(r"://|file:|^\s*-[^-]|--(?!hash=)", LOCK, flags=re.M)
+
+
+def test_the_site_is_no_dependency_of_the_library_and_its_build_is_strict():
+    extras = PROJECT["optional-dependencies"]
+    names = {extra: {Requirement(line).name for line in extras[extra]} for extra in extras}
+    assert {extra for extra in names if "mkdocs" in names[extra]} == {"docs"}
+    assert "mkdocs build --strict" in (CHECKOUT / "Makefile").read_text()
+    assert "site/" in (CHECKOUT / ".gitignore").read_text().splitlines()
 
 
 def test_the_wheel_carries_the_library_alone(tmp_path):
