@@ -26,9 +26,9 @@ PYTHONS = ("3.11", "3.12", "3.13")
 # From the lowest: a module may import, through whatever others, only what stands before it.
 ORDER = {
     "mnist_horizon": [
-        *("errors", "registry", "horizon", "tasks", "schedules", "environment", "advantages"),
-        *("losses", "networks", "optimizers", "theory", "training", "noise", "results"),
-        *("devices", "sweeps"),
+        *("errors", "files", "registry", "horizon", "tasks", "moments", "baselines", "schedules"),
+        *("environment", "advantages", "losses", "networks", "optimizers", "theory", "training"),
+        *("noise", "results", "devices", "sweeps"),
     ],
     "mnist_horizon.networks": ["layers", "network", "counting"],
     "mnist_horizon.sweeps": ["spec", "plan", "workdir", "progress", "runner"],
@@ -77,6 +77,14 @@ def test_every_locked_package_has_a_version_and_hashes_and_no_address():
         assert requirement.url is None, requirement
         assert hashes > 0, requirement
     assert not re.search(r"://|file:|^\s*-[^-]|--(?!hash=)", LOCK, flags=re.M)
+
+
+def test_the_site_is_no_dependency_of_the_library_and_its_build_is_strict():
+    extras = PROJECT["optional-dependencies"]
+    names = {extra: {Requirement(line).name for line in extras[extra]} for extra in extras}
+    assert {extra for extra in names if "mkdocs" in names[extra]} == {"docs"}
+    assert "mkdocs build --strict" in (CHECKOUT / "Makefile").read_text()
+    assert "site/" in (CHECKOUT / ".gitignore").read_text().splitlines()
 
 
 def test_the_wheel_carries_the_library_alone(tmp_path):
