@@ -55,6 +55,7 @@ def test_every_column_is_explained() -> None:
 def test_commands_that_the_readme_names_exist() -> None:
     text = README.read_text()
     for module in set(re.findall(r"python -m ((?:launch|analysis)\.\w+)", text)):
-        assert (README.parent / Path(*module.split("."))).with_suffix(".py").exists(), module
+        path = README.parent / Path(*module.split("."))
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
     for path in set(re.findall(r"launch/configs/\w+\.py|docs/\w+\.png|launch/\w+\.md", text)):
         assert (README.parent / path).exists(), path

@@ -14,7 +14,6 @@ Exit codes: 0 done; 2 the input is at fault, or SLURM cannot be asked, and nothi
 """
 
 import json
-import shutil
 import subprocess
 import sys
 import uuid
@@ -30,7 +29,7 @@ from ml_collections import config_flags
 from launch import cli
 from launch.slurm.job import Work
 from launch.slurm.status import Queue, describe, states
-from mnist_horizon import results, tasks
+from mnist_horizon import files, tasks
 from mnist_horizon.devices import memory
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan, workdir
@@ -110,7 +109,7 @@ def pack(
     }
     packed: list[list[Program]] = [[] for _ in range(min(most, len(work)))]
     for program in sorted(work, key=lambda p: (-work[p], p.program_id)):
-        min(packed, key=lambda held: sum(work[one] for one in held)).append(program)
+        min(packed, key=lambda chosen: sum(work[one] for one in chosen)).append(program)
     return packed
 
 
@@ -167,20 +166,19 @@ def submit(folder: Path, packed: Sequence[Sequence[Program]], settings: dict[str
         SweepError: SLURM refuses it.
     """
     name = f"mnist_horizon-{uuid.uuid4().hex[:12]}"
-    place = folder / "slurm" / name
-    held = [[program.program_id for program in programs] for programs in packed]
-    text = json.dumps(held, indent=1)
-    results.write_atomically(place / "tasks.json", lambda file: file.write(text.encode()))
+    place = files.inside(folder, "slurm", name)
+    ids = [[program.program_id for program in programs] for programs in packed]
+    files.write_text(place / "tasks.json", json.dumps(ids, indent=1))
     try:
         executor = submitit.SlurmExecutor(place, max_num_timeout=sys.maxsize)
         executor.update_parameters(job_name=name, **settings)
         with executor.batch():
             jobs = [
-                executor.submit(Work(sweep_command(folder, names), place / f"{index}.json"))
-                for index, names in enumerate(held)
+                executor.submit(Work(sweep_command(folder, names), folder, name, index))
+                for index, names in enumerate(ids)
             ]
     except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
-        shutil.rmtree(place)
+        files.remove_folder(folder, "slurm", name)
         raise SweepError(f"SLURM took no job: {_reason(error)}") from None
     return jobs[0].job_id.partition("_")[0]
 

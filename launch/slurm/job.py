@@ -16,7 +16,7 @@ from types import FrameType
 from submitit.helpers import DelayedSubmission
 
 from launch import cli
-from mnist_horizon import results
+from mnist_horizon import files
 
 
 @dataclass
@@ -29,11 +29,16 @@ class Work:
 
     Attributes:
         command: the sweep command, as arguments of this Python.
-        outcome: where the way that it ended is written, `{"code": ..., "reason": ...}`.
+        workdir: the sweep's working directory.
+        submission: name of the folder in `WORKDIR/slurm` of the array job that this task is of.
+        index: number of this task in the array. Its exit code and reason are written to
+            `WORKDIR/slurm/SUBMISSION/INDEX.json`, as `{"code": ..., "reason": ...}`.
     """
 
     command: tuple[str, ...]
-    outcome: Path
+    workdir: Path
+    submission: str
+    index: int
     _process: subprocess.Popen[str] | None = None
     _is_ending: bool = False
 
@@ -44,7 +49,7 @@ class Work:
             RuntimeError: it failed, with its last line; SLURM calls the job failed then.
             SystemExit: it was interrupted, and this job requeued unless it was cancelled.
         """
-        self.outcome.unlink(missing_ok=True)
+        self._exit_file.unlink(missing_ok=True)
         signal.signal(signal.SIGTERM, self._end)
         self._process = subprocess.Popen(
             [sys.executable, *self.command],
@@ -69,7 +74,7 @@ class Work:
         if is_first:
             text = json.dumps({"code": code, "reason": last})
             with contextlib.suppress(OSError):  # the disk may be full; the log says the same
-                results.write_atomically(self.outcome, lambda file: file.write(text.encode()))
+                files.write_text(self._exit_file, text)
         if code != cli.DONE:
             raise RuntimeError(f"exit code {code}: {last}")
 
@@ -78,7 +83,11 @@ class Work:
         self._end(signal.SIGTERM, None)
         if self._process is not None:
             os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
-        return DelayedSubmission(Work(self.command, self.outcome))
+        return DelayedSubmission(Work(self.command, self.workdir, self.submission, self.index))
+
+    @property
+    def _exit_file(self) -> Path:
+        return files.inside(self.workdir, "slurm", self.submission, f"{self.index}.json")
 
     def _end(self, kind: int, frame: FrameType | None) -> None:
         del kind, frame

@@ -5,7 +5,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,9 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from mnist_horizon import files
 from mnist_horizon.devices import hosts
+from mnist_horizon.files import check_name
 
 LOG = logging.getLogger(__name__)
 
@@ -30,11 +31,11 @@ class PlainFiles(ocp.CheckpointHandler):
 
     def save(self, directory: os.PathLike[str], args: "Save") -> None:
         """Write both files, down to the disk."""
-        with (Path(directory) / "arrays.npz").open("wb") as file:
+        with (Path(directory) / "arrays.npz").open("xb") as file:
             np.savez(file, **args.arrays)
             file.flush()
             os.fsync(file.fileno())
-        with (Path(directory) / "host.json").open("w") as file:
+        with (Path(directory) / "host.json").open("x") as file:
             json.dump(args.host, file)
             file.flush()
             os.fsync(file.fileno())
@@ -70,14 +71,16 @@ class Checkpoints:
     processes the first writes and reads, and the others are given what it read.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder.absolute()
+    def __init__(self, workdir: Path, program_id: str) -> None:
+        self._workdir = workdir.absolute()
+        self._parts = "checkpoints", check_name(program_id)
+        self._folder = self._workdir.joinpath(*self._parts)
         hosts.on_first(self._open)
 
     def _open(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        files.inside(self._workdir, *self._parts).mkdir(parents=True, exist_ok=True)
         for half_written in self._folder.glob("*.orbax-checkpoint-tmp*"):
-            shutil.rmtree(half_written)
+            files.remove_folder(self._workdir, *self._parts, half_written.name)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=KEPT,
             create=False,
@@ -157,7 +160,7 @@ class Checkpoints:
         """Delete them all: the program is done."""
         if hosts.is_first():
             self._manager.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            files.remove_folder(self._workdir, *self._parts)
 
 
 def _named(state: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from mnist_horizon import networks, schedules, theory, training
 from mnist_horizon.devices.memory import Need
+from mnist_horizon.files import check_name
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.schedules import Schedule
 from mnist_horizon.sweeps.spec import SweepSpec
@@ -82,6 +83,21 @@ def all_runs(spec: SweepSpec) -> list[Run]:
         Run(width, variant, seed)
         for width, variant, seed in itertools.product(spec.widths, variants, range(spec.seeds))
     )
+
+
+def check_ids(spec: SweepSpec) -> None:
+    """Refuse a sweep with run ids that cannot be names of files.
+
+    Raises:
+        InputError: the longest of them is too long, or a name in it is no plain one.
+    """
+    schedule = max(spec.schedules, key=len)
+    horizon, rate = (
+        max(values, key=lambda value: len(_digits(value)))
+        for values in (spec.horizons, spec.optimizer.learning_rates)
+    )
+    variant = Variant(horizon, schedules.parse(schedule), rate)
+    check_name(Run(max(spec.widths), variant, spec.seeds).run_id(spec))
 
 
 def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, Need]) -> list[Program]:

@@ -1,10 +1,8 @@
 """Progress of a sweep: a bar on a terminal, log lines elsewhere, and `progress.jsonl` always."""
 
-import fcntl
 import json
 import logging
 import math
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from mnist_horizon import files
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.spec import SweepSpec
 
@@ -46,7 +45,7 @@ class Progress:
             cost: of an interaction at each width, in any unit.
         """
         self._spec, self._cost = spec, cost
-        self._path = folder / "progress.jsonl" if folder else None
+        self._path = files.inside(folder, "progress.jsonl") if folder else None
         self._interactions = sum(self._size(program, spec.updates) for program in programs)
         self._work = sum(self._size(p, spec.updates) * cost[p.width] for p in programs)
         self._interactions_done, self._work_done = 0, 0.0
@@ -141,7 +140,7 @@ class Progress:
             "return_mean": None if math.isnan(mean) else mean,
         }
         if self._path is not None:
-            _append_line(self._path, json.dumps(entry))
+            files.append_line(self._path, json.dumps(entry))
 
     def _count(self, program: Program, updates: int) -> None:
         size = self._size(program, updates)
@@ -151,21 +150,6 @@ class Progress:
 
     def _size(self, program: Program, updates: int) -> int:
         return len(program.runs) * updates * self._spec.batch_size
-
-
-def _append_line(path: Path, line: str) -> None:
-    """Add a line to a file that other processes add to as well.
-
-    A last line that was cut short, by a full disk or a kill, is taken off first.
-    """
-    with path.open("a+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - 1, 0))
-        if file.read(1) not in (b"", b"\n"):
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
-        file.write(line.encode() + b"\n")
 
 
 def _duration(seconds: float) -> str:

@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import operator
-import shutil
 import signal
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow
 
-from mnist_horizon import devices, networks, noise, results, training
+from mnist_horizon import devices, files, networks, noise, results, training
 from mnist_horizon.devices import Laid, Layout, hosts, memory
 from mnist_horizon.errors import SweepError
 from mnist_horizon.horizon import discount_from_horizon
@@ -149,8 +148,6 @@ class ProgramRunner:
         self.checkpoint_seconds = checkpoint_seconds
         self.marks = spec.evaluation_updates()
         self._noisy_marks = range(0, len(self.marks), spec.noise.every)
-        self._table = folder / "results" / f"{program.program_id}.parquet"
-        self._noise_table = folder / "noise" / f"{program.program_id}.parquet"
         self.columns = [_run_columns(spec, run, task.task) for run in program.runs]
         layout = devices.layout_here(len(program.seeds), len(program.variants))
         self.laid, self._measure = _functions(
@@ -165,7 +162,7 @@ class ProgramRunner:
         name = self.program.program_id
         if file := hosts.on_first(lambda: workdir.damaged(self.folder, self.program)):
             LOG.warning("%s is missing or damaged: %s is run again", file, name)
-        with Checkpoints(self.folder / "checkpoints" / name) as checkpoints:
+        with Checkpoints(self.folder, name) as checkpoints:
             state, journal = self._begin(checkpoints)
             progress.start(self.program, journal.update)
             self._compile(state)
@@ -305,12 +302,19 @@ class ProgramRunner:
         """Write the rows so far, for those who look on."""
         hosts.on_first(lambda: self._write_tables(journal))
 
-    def _write_tables(self, journal: Journal) -> None:
-        if journal.rows:
-            results.write_results(self._table, self._with_columns(journal.rows, results.SCHEMA))
-        if journal.noise:
-            rows = self._with_columns(journal.noise, results.NOISE_SCHEMA)
-            results.write_results(self._noise_table, rows, results.NOISE_SCHEMA)
+    def _write_tables(self, journal: Journal) -> list[Path]:
+        """Write the tables that have rows; gives their files."""
+        tables = (
+            ("results", journal.rows, results.SCHEMA),
+            ("noise", journal.noise, results.NOISE_SCHEMA),
+        )
+        written = []
+        for kind, rows, schema in tables:
+            if rows:
+                path = files.inside(self.folder, kind, f"{self.program.program_id}.parquet")
+                results.write_results(path, self._with_columns(rows, schema), schema)
+                written.append(path)
+        return written
 
     def _with_columns(
         self, rows: list[dict[str, Any]], schema: pyarrow.Schema
@@ -322,18 +326,17 @@ class ProgramRunner:
 
     def _finish(self, state: RunState, journal: Journal) -> None:
         """Results, policies, and only then the record that says done."""
-        self._flush(journal)
         params = self.laid.unpack(state.params)
         hosts.on_first(lambda: self._write_end(params, journal))
 
     def _write_end(self, params: Any, journal: Journal) -> None:
-        files = [self._table] * bool(journal.rows) + [self._noise_table] * bool(journal.noise)
+        written = self._write_tables(journal)
         for i, columns in enumerate(self.columns):
             if columns["run_id"] in journal.diverged:
                 continue
             policy = jax.tree.map(operator.itemgetter(i), params)
             results.save_policy(self.folder, columns["run_id"], policy)
-            files.append(self.folder / "policies" / f"{columns['run_id']}.msgpack")
+            written.append(self.folder / "policies" / results.policy_file(columns["run_id"]))
         facts = {
             "interactions": journal.update * self.spec.batch_size,
             "seconds": round(journal.seconds, 3),
@@ -344,7 +347,9 @@ class ProgramRunner:
                 "devices": self.laid.layout.devices,
             },
         }
-        workdir.write_done(self.folder, self.spec, self.program, files, self.task.provenance, facts)
+        workdir.write_done(
+            self.folder, self.spec, self.program, written, self.task.provenance, facts
+        )
 
 
 @functools.lru_cache(maxsize=4)
@@ -410,6 +415,7 @@ def _run_columns(spec: SweepSpec, run: Run, task: Task) -> dict[str, Any]:
         "entropy_coef": plan.run_coefficient(spec.entropy_coef, variant),
         "kl_coef": plan.run_coefficient(spec.kl_coef, variant),
         "phase_visible": spec.phase_visible,
+        "settings": json.dumps(spec.fixed_settings(), sort_keys=True),
         "seed": run.seed,
     }
 
@@ -419,7 +425,7 @@ def _not_done(folder: Path, programs: Sequence[Program]) -> list[Program]:
     waiting = [program for program in programs if not workdir.is_done(folder, program)]
     for program in programs:
         if program not in waiting:
-            shutil.rmtree(folder / "checkpoints" / program.program_id, ignore_errors=True)
+            files.remove_folder(folder, "checkpoints", program.program_id)
     return waiting
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mnist_horizon import results
+from mnist_horizon.errors import InputError
 from mnist_horizon.results import (
     NOISE_SCHEMA,
     REQUIRED_COLUMNS,
@@ -71,7 +71,7 @@ def test_written_file_is_the_old_or_the_new_one(tmp_path, monkeypatch):
         file.write(b"PAR1 half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(results.pq, "write_table", half_then_fail)
+    monkeypatch.setattr(pq, "write_table", half_then_fail)
     with pytest.raises(OSError, match="disk full"):
         write_results(path, rows_of("two"))
     assert [file.name for file in path.parent.iterdir()] == ["a.parquet"]
@@ -273,7 +273,7 @@ def test_policy_round_trip_and_its_errors(tmp_path):
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(ResultsError, match="cannot be read"):
         load_policy(tmp_path, "run-1")
-    with pytest.raises(ResultsError, match="no run id"):
+    with pytest.raises(InputError, match="no plain name"):
         save_policy(tmp_path, "../elsewhere", params)
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from launch.forecast import forecast
-from mnist_horizon import networks, results, tasks
+from mnist_horizon import files, networks, results, tasks
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import checkpoints, plan, runner, workdir
 from mnist_horizon.sweeps.progress import Progress
@@ -251,7 +251,7 @@ def test_a_damaged_record_places_its_runs_anew(
 def test_a_full_disk_loses_nothing(
     writer: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, used = results.write_atomically, []
+    write, used = files.write_atomically, []
 
     def full(path: Path, *arguments: Any) -> None:
         if path.suffix == f".{writer}" and (writer != "json" or path.parent.name == "programs"):
@@ -263,7 +263,7 @@ def test_a_full_disk_loses_nothing(
         raise ValueError("RESOURCE_EXHAUSTED: No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(results, "write_atomically", full)
+        patch.setattr(files, "write_atomically", full)
         if writer == "checkpoint":
             patch.setattr(checkpoints.ocp.CheckpointManager, "save", full_checkpoint)
         with pytest.raises(OSError, match="No space left"):
