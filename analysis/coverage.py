@@ -20,7 +20,6 @@ import pandas as pd
 from absl import flags
 from scipy.stats import binomtest
 
-from analysis import command
 from analysis.data.crossings import interactions_to_threshold
 from analysis.laws.horizon import (
     FittedLaw,
@@ -38,6 +37,8 @@ from analysis.laws.power.draws import redraw
 from analysis.laws.power.level_estimate import LevelEstimate, constants
 from analysis.laws.power.single import estimate_alone, power_law_groups
 from analysis.stats.intervals import Interval
+from mnist_horizon import cli
+from mnist_horizon.errors import InputError
 from mnist_horizon.results import Results, read_results
 
 FLAGS = flags.FLAGS
@@ -248,7 +249,7 @@ def _row(label: str, outcomes: Sequence[Outcome]) -> dict[str, object]:
 def main(argv: Sequence[str]) -> None:
     """Print the coverage of every law fitted to the working directories given."""
     if len(argv) < 2:
-        raise command.InputError("name a working directory: python -m analysis.coverage WORKDIR")
+        raise InputError("name a working directory: python -m analysis.coverage WORKDIR")
     results = read_results(argv[1:])
     targets: list[Target] = []
     notes = list(results.notes)
@@ -283,4 +284,4 @@ def format_table(rows: pd.DataFrame) -> str:
 
 if __name__ == "__main__":
     define_flags()
-    command.run(main)
+    cli.run(main, takes_arguments=True)

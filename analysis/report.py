@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 from absl import flags
 
-from analysis import command
 from analysis.data.crossings import choose_learning_rates, interactions_to_threshold
 from analysis.data.curves import Family, families
 from analysis.data.noise import agreement, horizon_coefficients, noise_scale
@@ -38,6 +37,8 @@ from analysis.page.factors import add_factors, coefficients_before_rule
 from analysis.page.facts import comparison, main_laws, provenance, read_sweeps
 from analysis.page.figures import FamilyFits, save_figures
 from analysis.page.page import FamilySection, Page
+from mnist_horizon import cli
+from mnist_horizon.errors import InputError
 from mnist_horizon.results import Results, ResultsError, read_noise, read_results
 
 _OUT = flags.DEFINE_string(
@@ -269,17 +270,17 @@ def main(argv: Sequence[str]) -> None:
     """Write the report and print its key sentences and where it is."""
     workdirs = [Path(name) for name in argv[1:]]
     if not workdirs:
-        raise command.InputError(
+        raise InputError(
             "name a sweep's working directory: python -m analysis.report WORKDIR [--out=DIR]"
         )
     out = Path(_OUT.value) if _OUT.value else workdirs[0] / "report"
     try:
         lines = write_report(workdirs, out)
     except OSError as error:
-        raise command.InputError(f"{out}: cannot be written: {error}") from error
+        raise InputError(f"{out}: cannot be written: {error}") from error
     print("\n".join(lines))
     print(f"report: {out / 'report.html'}")
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main, takes_arguments=True)

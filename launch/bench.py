@@ -35,12 +35,11 @@ from typing import Any
 import jax
 from absl import flags
 
-from launch import cli
 from launch.benchmarks import peer
 from launch.benchmarks.cases import Case, measure, mnist_shaped_task
 from launch.benchmarks.start import cold_start
 from launch.forecast import product_speed
-from mnist_horizon import devices
+from mnist_horizon import cli, devices
 from mnist_horizon.errors import SweepError
 from mnist_horizon.networks import NETWORKS, PRECISIONS
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import jax
 
-from launch import cli as launch_config
-from mnist_horizon import tasks
+from mnist_horizon import cli, tasks
 from mnist_horizon.results import SCHEMA, read_results
 from mnist_horizon.sweeps import runner
+from mnist_horizon.sweeps.spec import spec_from
 from tests.mnist_horizon.test_adapters import needs_gymnax
 
 README = Path(__file__).parent.parent / "README.md"
@@ -25,7 +25,7 @@ def test_a_new_task_takes_thirty_lines_and_learns(tmp_path: Path) -> None:
     assert len(lines) <= 30
     namespace: dict[str, object] = {"__name__": "parity"}
     exec(compile(block, str(tmp_path / "parity.py"), "exec"), namespace)
-    spec = launch_config.spec(namespace["get_config"]())  # type: ignore[operator]
+    spec = spec_from(cli.settings_of(namespace["get_config"]()))  # type: ignore[operator]
     runner.run_sweep(spec, tmp_path / "run", tasks.load(spec.task, spec.task_settings))
     frame = read_results(tmp_path / "run").frame
     last = frame.sort_values("interactions").groupby("run_id").tail(1)

@@ -26,18 +26,17 @@ import submitit
 from absl import flags
 from ml_collections import config_flags
 
-from launch import cli
 from launch.slurm.job import Work
 from launch.slurm.status import Queue, describe, states
-from mnist_horizon import files, tasks
+from mnist_horizon import cli, files, tasks
 from mnist_horizon.devices import memory
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan, workdir
 from mnist_horizon.sweeps.plan import Program
-from mnist_horizon.sweeps.spec import SweepSpec
+from mnist_horizon.sweeps.spec import SweepSpec, spec_from
 from mnist_horizon.tasks import LoadedTask
 
-CONFIG = cli.define()
+CONFIG = cli.define_config()
 WORKDIR = flags.DEFINE_string("workdir", None, "As of launch.sweep, where all nodes see it.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the jobs; submit and write nothing.")
 STATUS = flags.DEFINE_bool("status", False, "Say what is done, running, queued and failed.")
@@ -72,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
         print(describe(states(folder, Queue.ask(folder))))
         return cli.DONE
     jax.config.update("jax_platforms", "cpu")  # a login node's accelerators are left alone
-    spec = cli.spec(CONFIG.value)
+    spec = spec_from(cli.settings_of(CONFIG.value))
     workdir.check(folder, spec)
     task = tasks.load(spec.task, spec.task_settings)
     settings = sbatch_settings()

@@ -15,8 +15,7 @@ from types import FrameType
 
 from submitit.helpers import DelayedSubmission
 
-from launch import cli
-from mnist_horizon import files
+from mnist_horizon import cli, files
 
 
 @dataclass

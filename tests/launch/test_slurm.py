@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from launch import cli
 from launch.slurm import status
-from mnist_horizon import tasks
+from mnist_horizon import cli, tasks
 from mnist_horizon.devices import memory
 from tests.launch import cluster, commands
 from tests.launch.test_sweep import TINY, wait_until

@@ -134,6 +134,25 @@ def test_a_longer_axis_runs_what_is_missing(
         assert path in changing or path.read_bytes() == content, path
 
 
+def test_a_run_says_all_its_settings_and_another_one_is_told_apart(
+    finished: Path, tmp_path: Path
+) -> None:
+    """`optimizer.decay_interactions` is no part of an id and no column of its own."""
+    other = tiny(optimizer={"learning_rates": (3e-2,), "decay_interactions": 100.0})
+    run(other, tmp_path / "decayed")
+    read = results.read_results([finished, tmp_path / "decayed"])
+    assert read.frame["run_id"].nunique() == 8
+    assert read.notes == (f"{tmp_path}/decayed: 4 runs renamed, other settings bear their id",)
+    for spec, rows in (
+        (tiny(), ~read.frame["run_id"].str.contains("@")),
+        (other, read.frame["run_id"].str.endswith("@decayed")),
+    ):
+        (text,) = read.frame["settings"][rows].unique()
+        assert json.loads(text) == json.loads(json.dumps(spec.fixed_settings()))
+    assert "learning_rates" not in text
+    assert "decay_interactions" in text
+
+
 def test_runs_do_not_depend_on_what_else_is_in_the_program(finished: Path, tmp_path: Path) -> None:
     """Common random numbers: a seed's runs see the same, alone or beside others."""
     run(tiny(horizons=(3.0,)), tmp_path)
@@ -251,11 +270,10 @@ def test_a_damaged_record_places_its_runs_anew(
 def test_a_full_disk_loses_nothing(
     writer: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, used = files.write_atomically, []
+    write = files.write_atomically
 
     def full(path: Path, *arguments: Any) -> None:
         if path.suffix == f".{writer}" and (writer != "json" or path.parent.name == "programs"):
-            used.append(path)
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         write(path, *arguments)
 
@@ -284,7 +302,9 @@ def test_a_run_that_is_not_finite_stops_and_the_others_go_on(
         assert f"run {run_id} is not finite at update {update}" in line
     frame = results.read_results(tmp_path).frame
     good = frame[frame["learning_rate"] < 1]
-    assert set(frame["run_id"]).isdisjoint(set(bad)) or frame["return_mean"].notna().all()
+    for run_id, update in outcome.diverged.items():
+        finite = [mark for mark in spec.evaluation_updates() if mark < update]
+        assert frame["updates"][frame["run_id"] == run_id].tolist() == finite
     expected = results.read_results(finished).frame
     first = good["updates"] == 1
     assert len(good) == len(expected)
