@@ -37,7 +37,7 @@ from analysis.page.factors import add_factors, coefficients_before_rule
 from analysis.page.facts import comparison, main_laws, provenance, read_sweeps
 from analysis.page.figures import FamilyFits, save_figures
 from analysis.page.page import FamilySection, Page
-from mnist_horizon import cli
+from mnist_horizon import cli, files
 from mnist_horizon.errors import InputError
 from mnist_horizon.results import Results, ResultsError, read_noise, read_results
 
@@ -273,7 +273,8 @@ def main(argv: Sequence[str]) -> None:
         raise InputError(
             "name a sweep's working directory: python -m analysis.report WORKDIR [--out=DIR]"
         )
-    out = Path(_OUT.value) if _OUT.value else workdirs[0] / "report"
+    out = Path(_OUT.value) if _OUT.value else files.inside(workdirs[0], "report")
+    files.check_no_links(out, ["."])
     try:
         lines = write_report(workdirs, out)
     except OSError as error:

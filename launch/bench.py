@@ -27,7 +27,6 @@ it beside, and what is alike).
 import itertools
 import json
 import platform
-import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -106,7 +105,7 @@ def main(argv: Sequence[str]) -> int:
         devices.use_cpu_cores()
         jax.config.update("jax_enable_compilation_cache", False)  # compile times are cold ones
         measured = _against_peer() if AGAINST.value else _cases()
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        memory = cli.peak_bytes()
         print(f"peak memory {memory / 1e6:.0f} MB")
         report = {
             "machine": platform.machine(),

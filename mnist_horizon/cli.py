@@ -1,6 +1,7 @@
 """How commands run: absl flags, exit codes, and one line for what is wrong with the input."""
 
 import re
+import resource
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,7 +49,7 @@ def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = Fal
 def refuse(error: BaseException) -> None:
     """Print what is wrong as one line and exit with the code for bad input."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # A config file's own exception comes as a traceback in the message; its last line says what.
+    # An exception in a config file comes as a traceback in the message; its last line says what.
     if "Traceback (most recent call last):" in lines:
         text = _ERROR_OF_A_CONFIG_FILE.sub("", lines[-1], count=1)
     else:
@@ -80,8 +81,14 @@ def settings_of(config: Any) -> dict[str, Any]:
         raise InputError("--config: name a sweep, such as --config=launch/configs/quickstart.py")
     try:
         settings: dict[str, Any] = config.to_dict()
-    except OSError as error:  # a file that is not there is said only here
+    except OSError as error:  # an absent file is noticed only here
         raise InputError(f"--config: {str(error).strip().splitlines()[-1].strip()}") from None
     except AttributeError:
         raise InputError("--config: get_config() must return a ConfigDict") from None
     return settings
+
+
+def peak_bytes() -> int:
+    """Most memory that this process has held so far; the system tells bytes on macOS, KiB else."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

@@ -37,12 +37,16 @@ def check_name(text: object) -> str:
     """
     if isinstance(text, str) and is_name(text):
         return text
-    shown = repr(text)
-    shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
     raise InputError(
-        f"{shown} is no plain name: only letters, digits and ._-@+, no dot at its start, "
+        f"{shown(text)} is no plain name: only letters, digits and ._-@+, no dot at its start, "
         f"at most {LONGEST_NAME} characters"
     )
+
+
+def shown(value: object) -> str:
+    """A value from elsewhere as a message can show it: on one line, and short."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def inside(workdir: Path | str, *parts: str) -> Path:

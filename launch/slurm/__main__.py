@@ -58,7 +58,7 @@ SETUP = flags.DEFINE_multi_string(
 )
 
 SECONDS_TO_SAVE = 90
-"""How long before its limit a job is told to save; a chunk of updates takes about two seconds."""
+"""How long before its limit a job is asked to save; a chunk of updates takes about two seconds."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -113,7 +113,7 @@ def pack(
 
 
 def sbatch_settings() -> dict[str, Any]:
-    """The flags as submitit's parameters.
+    """Parameters of submitit from the flags.
 
     Raises:
         SweepError: no partition, or an option of sbatch that is not NAME=VALUE.
@@ -159,7 +159,7 @@ def describe_jobs(
 
 
 def submit(folder: Path, packed: Sequence[Sequence[Program]], settings: dict[str, Any]) -> str:
-    """Submit one array job; its tasks are on disk before, so that it is always known.
+    """Submit one array job; its tasks are written before, so that no job is ever unknown.
 
     Raises:
         SweepError: SLURM refuses it.

@@ -1,6 +1,6 @@
-"""What a SLURM task runs: the sweep command on its programs, ended in order and put back in line.
+"""What a SLURM task runs: the sweep command on its programs, saved and requeued when it must stop.
 
-It is pickled by submitit in `launch.slurm` and started by it on the cluster.
+submitit pickles it in `launch.slurm` and starts it on the cluster.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ from mnist_horizon import cli, files
 
 @dataclass
 class Work:
-    """The sweep command as submitit's function, which ends it before a requeue.
+    """The sweep command as the function that submitit calls, which ends it before a requeue.
 
-    SLURM says that a job must go by SIGTERM (preemption) or, some time before its limit, by the
+    SLURM says that a job must stop by SIGTERM (preemption) or, some time before its limit, by the
     signal that submitit asks for. Either ends the sweep with all saved; the job is then requeued,
     and its next start goes on from there. A job that was cancelled stays so.
 
@@ -96,7 +96,7 @@ class Work:
 
 
 def _requeue_unless_cancelled() -> None:
-    """Put this job back in line; one that was cancelled, or requeued by SLURM, runs no more."""
+    """Requeue this job, unless it was cancelled or SLURM requeued it: then it runs no more."""
     job = os.environ["SLURM_JOB_ID"]
     command = ["squeue", "--noheader", f"--jobs={job}", "--format=%T"]
     state = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

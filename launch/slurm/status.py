@@ -55,7 +55,7 @@ class Queue:
             return cls(folder, {})
         command = ["squeue", "--noheader", "--array", f"--name={','.join(names)}"]
         try:
-            found = subprocess.run(
+            answer = subprocess.run(
                 [*command, "--format=%j|%K|%T|%r"], capture_output=True, text=True, check=True
             )
         except OSError:
@@ -63,7 +63,7 @@ class Queue:
         except subprocess.CalledProcessError as error:
             raise SweepError(f"squeue: {' '.join(error.stderr.split())}") from None
         tasks = {}
-        for line in found.stdout.splitlines():
+        for line in answer.stdout.splitlines():
             name, index, state, reason = line.strip().split("|")
             # A single task is no array, and has no index.
             tasks[name, int(index) if index.isdigit() else 0] = QueuedTask(state, reason)
@@ -84,10 +84,10 @@ def submissions(folder: Path) -> list[Path]:
     Raises:
         InputError: one is a link, or its name is no plain one.
     """
-    found = [path.parent for path in (folder / "slurm").glob("*/tasks.json")]
-    for path in found:
+    paths = [path.parent for path in (folder / "slurm").glob("*/tasks.json")]
+    for path in paths:
         files.inside(folder, "slurm", files.check_name(path.name), "tasks.json")
-    return sorted(found, key=lambda path: (path / "tasks.json").stat().st_mtime_ns)
+    return sorted(paths, key=lambda path: (path / "tasks.json").stat().st_mtime_ns)
 
 
 def programs_by_task(submission: Path) -> list[list[str]]:
@@ -121,13 +121,13 @@ def states(folder: Path, queue: Queue) -> list[ProgramState]:
     """The state of every program of a working directory.
 
     Raises:
-        InputError: there is no sweep, or what it holds is none of ours.
+        InputError: there is no sweep, or it holds ids that are no plain names.
     """
     if not (folder / "sweep.json").exists():
         raise SweepError(f"--workdir: {folder} holds no sweep")
     live = queue.programs()
     last = {name: (submission, task) for name, submission, task in submitted_programs(folder)}
-    found = []
+    result = []
     for record in results.read_programs(folder, strict=True)[0]:
         name = record["program_id"]
         state, reason = "not submitted", ""
@@ -140,12 +140,12 @@ def states(folder: Path, queue: Queue) -> list[ProgramState]:
             reason = live[name].reason if is_queued else ""
         elif name in last:
             state, reason = "failed", _why_ended(*last[name])
-        found.append(ProgramState(name, len(record["runs"]), state, reason))
-    return found
+        result.append(ProgramState(name, len(record["runs"]), state, reason))
+    return result
 
 
 def describe(programs: Sequence[ProgramState]) -> str:
-    """Programs and runs in each state; then the reasons, each with the programs it holds back."""
+    """Programs and runs in each state; then each reason, with a program that it applies to."""
     lines = [f"{'':13} programs     runs"]
     for state in STATES:
         chosen = [program for program in programs if program.state == state]

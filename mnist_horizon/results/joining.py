@@ -1,4 +1,4 @@
-"""Tell runs apart that bear the same id: those of several directories, or of one.
+"""Tell runs apart that have the same id: those of several directories, or of one.
 
 A run is identified by its id, its axes and its settings. Where a table says all settings (the
 column `settings`), what follows from them is not compared, nor what only says how closely a run is
@@ -25,7 +25,7 @@ def runs_of(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def same_run(one: Mapping[Hashable, Any], other: Mapping[Hashable, Any]) -> bool:
-    """Whether two runs that bear one id are the same, by their columns (`runs_of`)."""
+    """Whether two runs of the same id are the same, by their columns (`runs_of`)."""
     if any(_differ(one[name], other[name]) for name in _GIVEN):
         return False
     if one["settings"] and other["settings"]:
@@ -34,7 +34,7 @@ def same_run(one: Mapping[Hashable, Any], other: Mapping[Hashable, Any]) -> bool
 
 
 def told_apart(folder: Path, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Rename runs of one directory that bear an id with several settings: `id`, `id@2`, ..."""
+    """Rename runs of one directory that share an id but not their settings: `id`, `id@2`, ..."""
     columns = [name for name in RUN_COLUMNS if name in frame]
     identity = frame[columns]
     is_said = identity["settings"] != ""
@@ -97,21 +97,21 @@ def join(
 def _new_names(
     folder: Path, table: pd.DataFrame, known: dict[str, list[tuple[str, dict[Hashable, Any]]]]
 ) -> dict[str, str]:
-    """New ids of the runs whose id is borne by another one; `known` (by old id) gains them all."""
+    """New ids of the runs whose id another run has already; adds all to `known` (by old id)."""
     new: dict[str, str] = {}
     rows = zip(table.index, table.to_dict("records"), strict=True)
     for run_id, run in rows:
-        bearers = known.setdefault(run_id, [])
-        same = [name for name, other in bearers if same_run(run, other)]
+        others = known.setdefault(run_id, [])
+        same = [name for name, other in others if same_run(run, other)]
         name = same[0] if same else run_id
-        if bearers and not same:
-            taken = {name for name, _ in bearers}
+        if others and not same:
+            taken = {name for name, _ in others}
             name, number = f"{run_id}@{folder.name}", 1
             while name in taken:
                 number += 1
                 name = f"{run_id}@{folder.name}@{number}"
         if not same:
-            bearers.append((name, run))
+            others.append((name, run))
         if name != run_id:
             new[run_id] = name
     return new

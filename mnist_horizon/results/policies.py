@@ -32,7 +32,7 @@ def load_policy(workdir: Path | str, run_id: str) -> dict[str, Any]:
         return serialization.msgpack_restore(path.read_bytes())
     except FileNotFoundError:
         raise ResultsError(f"{path}: not found: no finished run {run_id!r} there") from None
-    except Exception as error:  # msgpack raises its own kinds, all of them for damaged bytes
+    except Exception as error:  # msgpack has exceptions of its own; all mean damaged bytes
         raise ResultsError(f"{path}: cannot be read: {one_line(error)}") from error
 
 

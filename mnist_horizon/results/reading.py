@@ -83,7 +83,7 @@ def read_results(
 def read_noise(workdirs: Path | str | Sequence[Path | str]) -> Results:
     """Read the gradient-noise tables of one or more working directories, as `read_results` does.
 
-    Runs bear the ids that `read_results` gives them for the same directories.
+    Runs have the ids that `read_results` gives them for the same directories.
 
     Raises:
         ResultsError: there is not one row to read.
@@ -126,13 +126,13 @@ def _by_final_id(
     runs: Mapping[Path, pd.DataFrame],
     names: Mapping[Path, Mapping[str, str]],
 ) -> frozenset[str]:
-    """Unfinished runs by their ids in the joined table, as far as they are read from there."""
-    found: set[str] = set()
+    """Ids in the joined table of unfinished runs, without those read from an earlier folder."""
+    result: set[str] = set()
     read: set[str] = set()
     for folder, ids in unfinished.items():
-        found |= {names[folder].get(run, run) for run in ids} - read
+        result |= {names[folder].get(run, run) for run in ids} - read
         read |= {names[folder].get(run, run) for run in runs[folder].index}
-    return frozenset(found)
+    return frozenset(result)
 
 
 def _read_folder(

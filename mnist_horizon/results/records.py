@@ -4,7 +4,7 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mnist_horizon.files import is_name
+from mnist_horizon.files import is_name, shown
 from mnist_horizon.results.errors import ResultsError, one_line
 
 TABLE_FOLDERS = ("results", "noise", "policies")
@@ -77,14 +77,14 @@ def record_problem(record: Any, stem: str) -> str | None:
         return NO_RECORD
     program_id = record.get("program_id", stem)
     if program_id != stem or not is_name(program_id):
-        return f"its program_id {_shown(program_id)} is not the name of the file"
+        return f"its program_id {shown(program_id)} is not the name of the file"
     for run in (*record.get("runs", ()), *record.get("diverged", ())):
         if not is_name(run):
-            return f"the run id {_shown(run)} is no plain name"
+            return f"the run id {shown(run)} is no plain name"
     for name in record.get("files", ()):
         parts = PurePosixPath(name).parts
         if len(parts) != 2 or parts[0] not in TABLE_FOLDERS or not is_name(parts[1]):
-            return f"its file {_shown(name)} is in none of {', '.join(TABLE_FOLDERS)}"
+            return f"its file {shown(name)} is in none of {', '.join(TABLE_FOLDERS)}"
     return None
 
 
@@ -98,8 +98,3 @@ def _has_form(record: Any) -> bool:
         and all(isinstance(run, str) for run in runs)
         and all(isinstance(group, dict) for group in groups)
     )
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."

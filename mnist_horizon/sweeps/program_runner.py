@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mnist_horizon import devices, files, noise, results, training
-from mnist_horizon.devices import Laid, Layout, hosts
+from mnist_horizon.devices import Layout, ProgramFunctions, hosts
 from mnist_horizon.sweeps import plan, workdir
 from mnist_horizon.sweeps.checkpoints import Checkpoints
 from mnist_horizon.sweeps.plan import Program
@@ -73,12 +73,12 @@ class ProgramRunner:
         self._noisy_marks = range(0, len(self.marks), spec.noise.every)
         self.columns = [run_columns(spec, run, task.task) for run in program.runs]
         layout = devices.layout_here(len(program.seeds), len(program.variants))
-        self.laid, self._measure = _functions(
+        self.functions, self._measure = _functions(
             spec.train_spec(program.width), layout, spec.noise.samples
         )
-        self.runs = self.laid.place_runs(plan.run_params(spec, program))
-        self.keys = self.laid.place_keys(program.seeds)
-        self.data = self.laid.place_task(task.task)
+        self.runs = self.functions.place_runs(plan.run_params(spec, program))
+        self.keys = self.functions.place_keys(program.seeds)
+        self.data = self.functions.place_task(task.task)
 
     def run(self, stop: Callable[[], bool], progress: Progress) -> None:
         """Run to the end, or raise `Interrupted` with everything checkpointed."""
@@ -97,13 +97,13 @@ class ProgramRunner:
                 state = self._advance(state, journal, count)
                 seconds = time.monotonic() - started
                 _tell(progress, count, seconds, journal.rows)
-                seconds, is_stopping = hosts.agree(seconds, stop())
+                seconds, is_stopping = hosts.synchronize(seconds, stop())
                 journal.seconds += seconds
                 unsaved, unflushed = unsaved + seconds, unflushed + seconds
                 chunk = _next_chunk(chunk, seconds, is_whole=count == chunk)
                 if is_stopping or unsaved >= self.checkpoint_seconds:
                     self._flush(journal)
-                    state_by_run = self.laid.unpack(state)
+                    state_by_run = self.functions.unpack(state)
                     checkpoints.save(journal.update, state_by_run, journal.to_json())
                     unsaved = unflushed = 0.0
                     if is_stopping:
@@ -118,18 +118,19 @@ class ProgramRunner:
     def _begin(self, checkpoints: Checkpoints) -> tuple[RunState, Journal]:
         """The state and journal of the last checkpoint, or of the very beginning."""
         arguments = (self.keys, self.data, self.runs)
-        found = checkpoints.restore(self.laid.program_shapes(*arguments))
-        if found is None:
-            return self.laid.init(*arguments), Journal()
-        LOG.info("%s goes on at update %d", self.program.program_id, found[1]["update"])
-        return self.laid.pack(found[0]), Journal(**found[1])
+        restored = checkpoints.restore(self.functions.program_shapes(*arguments))
+        if restored is None:
+            return self.functions.init(*arguments), Journal()
+        state, journal = restored[0], Journal(**restored[1])
+        LOG.info("%s goes on at update %d", self.program.program_id, journal.update)
+        return self.functions.pack(state), journal
 
     def _compile(self, state: RunState) -> None:
-        """Compile update and evaluation beforehand, so that the speed of updates is theirs."""
+        """Compile update and evaluation first, so that the speed of updates does not include it."""
         number = jnp.int32(0)
         arguments = (state, self.runs, self.data, self.keys, number, number)
-        self._update = self.laid.update.lower(*arguments).compile()
-        self._evaluate = self.laid.evaluate.lower(state, self.data, self.keys).compile()
+        self._update = self.functions.update.lower(*arguments).compile()
+        self._evaluate = self.functions.evaluate.lower(state, self.data, self.keys).compile()
 
     def _is_over(self, journal: Journal) -> bool:
         """Whether the budget is spent, or at an evaluation all runs are past the threshold.
@@ -145,7 +146,7 @@ class ProgramRunner:
         return next(mark for mark in self.marks if mark > journal.update)
 
     def _advance(self, state: RunState, journal: Journal, count: int) -> RunState:
-        """Do `count` updates, and what is due after them; `journal` goes along."""
+        """Do `count` updates, and the evaluation that is due after them; `journal` is changed."""
         first, number = jnp.int32(journal.update), jnp.int32(count)
         state = self._update(state, self.runs, self.data, self.keys, first, number)
         journal.update += count
@@ -193,18 +194,18 @@ class ProgramRunner:
 
     def _by_run(self, arrays: dict[str, Any]) -> dict[str, np.ndarray]:
         """Arrays of the layout as float64 by the program's runs."""
-        found = self.laid.unpack(arrays)
-        return {name: np.asarray(value, np.float64) for name, value in found.items()}
+        by_run = self.functions.unpack(arrays)
+        return {name: np.asarray(value, np.float64) for name, value in by_run.items()}
 
     def _note_divergence(self, state: RunState, journal: Journal) -> None:
         """Stop the runs whose policy or rewards were not finite at one of the updates."""
-        diverged = self.laid.unpack(state.diverged_at)
+        diverged = self.functions.unpack(state.diverged_at)
         for columns, update in zip(self.columns, diverged, strict=True):
             if update >= 0:
                 self._stop_run(columns["run_id"], int(update), journal)
 
     def _stop_run(self, run_id: str, update: int, journal: Journal) -> None:
-        """Name a run that diverged, once; it gets no more rows and no policy."""
+        """Note and log, once, that a run diverged: it gets no more rows and no policy."""
         if run_id not in journal.diverged:
             journal.diverged[run_id] = update
             LOG.error("run %s is not finite at update %d: it stops, others go on", run_id, update)
@@ -222,7 +223,7 @@ class ProgramRunner:
         return {names.index(run) for run in journal.diverged}
 
     def _flush(self, journal: Journal) -> None:
-        """Write the rows so far, for those who look on."""
+        """Write the rows so far, so that an unfinished sweep can be read."""
         hosts.on_first(lambda: self._write_tables(journal))
 
     def _write_tables(self, journal: Journal) -> list[Path]:
@@ -241,7 +242,7 @@ class ProgramRunner:
 
     def _finish(self, state: RunState, journal: Journal) -> None:
         """Results, policies, and only then the record that says done."""
-        params = self.laid.unpack(state.params)
+        params = self.functions.unpack(state.params)
         hosts.on_first(lambda: self._write_end(params, journal))
 
     def _write_end(self, params: Any, journal: Journal) -> None:
@@ -257,9 +258,9 @@ class ProgramRunner:
             "seconds": round(journal.seconds, 3),
             "diverged": journal.diverged,
             "cut": {
-                "groups": self.laid.layout.groups,
-                "runs_per_group": self.laid.layout.runs_per_group,
-                "devices": self.laid.layout.devices,
+                "groups": self.functions.layout.groups,
+                "runs_per_group": self.functions.layout.runs_per_group,
+                "devices": self.functions.layout.devices,
             },
         }
         workdir.write_done(
@@ -268,19 +269,21 @@ class ProgramRunner:
 
 
 @functools.lru_cache(maxsize=4)
-def _functions(spec: TrainSpec, layout: Layout, samples: int) -> tuple[Laid, Callable[..., Any]]:
+def _functions(
+    spec: TrainSpec, layout: Layout, samples: int
+) -> tuple[ProgramFunctions, Callable[..., Any]]:
     """A program's functions and the measurement of its noise.
 
     Programs of the same shapes are given the same functions, so that they are compiled once.
     """
-    laid = Laid(training.make_train(spec), layout)
+    functions = ProgramFunctions(training.make_train(spec), layout)
     group, same = devices.GROUP, devices.REPLICATED
     measure = functools.partial(noise.measure, spec, samples)
-    return laid, laid.sharded(measure, (group, group, same, group, same))
+    return functions, functions.sharded(measure, (group, group, same, group, same))
 
 
 def _tell(progress: Progress, count: int, seconds: float, rows: list[dict[str, Any]]) -> None:
-    """Tell of a chunk; what keeps the first process from writing that ends all of them."""
+    """Report a chunk's progress; an error of the first process while writing it ends them all."""
     hosts.on_first(lambda: progress.advance(count, seconds, rows))
 
 

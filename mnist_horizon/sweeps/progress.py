@@ -25,7 +25,7 @@ class Progress:
 
     Work is interactions times what one costs at its width, as the widths of a sweep differ in speed
     a hundredfold. Time left is the work left at the speed of the updates so far, which compilation
-    is no part of, and for each program left what one has cost beside its updates. That assumes
+    is no part of, and for each program left the time that one has taken besides updates. It assumes
     that every run spends its budget: where a sweep stops at a return, it ends sooner.
     """
 
@@ -82,7 +82,7 @@ class Progress:
         self._count(program, update)
 
     def advance(self, updates: int, seconds: float, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Some updates took so long; `rows` are the program's so far, the newest last."""
+        """Count updates that took `seconds`; `rows` are the program's so far, the newest last."""
         assert self._program is not None
         size = self._size(self._program, updates)
         self._update += updates
@@ -110,9 +110,9 @@ class Progress:
     def seconds_left(self) -> float:
         """Until the sweep is done, as the class says."""
         speed = self._fresh_work / max(self._update_seconds, 1e-9)
-        beside = time.monotonic() - self._begin - self._update_seconds
+        overhead = time.monotonic() - self._begin - self._update_seconds
         rest = (self._work - self._work_done) / speed if speed else math.inf
-        return rest + self._waiting * beside / max(self._started, 1)
+        return rest + self._waiting * overhead / max(self._started, 1)
 
     def _show(self, mean: float) -> None:
         assert self._program is not None

@@ -1,4 +1,4 @@
-"""Runs a sweep: its programs one after another, beside other processes that do the same."""
+"""Runs a sweep: its programs one after another, sharing them with other processes."""
 
 import logging
 import signal
@@ -78,12 +78,12 @@ def run_sweep(
         while waiting and is_new:
             busy = []
             for program in waiting:
-                if hosts.agree(0.0, stop())[1]:
+                if hosts.synchronize(0.0, stop())[1]:
                     raise Interrupted
-                with _claim(folder, program) as found:
-                    if found == "busy":
+                with _claim(folder, program) as state:
+                    if state == "busy":
                         busy.append(program)
-                    elif found == "done":
+                    elif state == "done":
                         progress.skip(program)
                     else:
                         runner = ProgramRunner(spec, program, folder, task, checkpoint_seconds)
@@ -107,7 +107,7 @@ def _not_done(folder: Path, programs: Sequence[Program]) -> list[Program]:
 
 @contextmanager
 def _claim(folder: Path, program: Program) -> Iterator[str]:
-    """A program, held for the block: "free" to be worked on, "done", or "busy" (not held)."""
+    """Lock a program for the block; gives "free" to be worked on, "done", or "busy": not locked."""
     with ExitStack() as stack:
 
         def look() -> str:

@@ -62,7 +62,7 @@ class OptimizerChoice:
 
 @dataclass(frozen=True)
 class BatchChoice:
-    """`batch.*`: interactions an update = environments x rollout length."""
+    """`batch.*`: interactions per update = environments x rollout length."""
 
     environments: int = 1
     rollout_length: int = 512

@@ -74,16 +74,16 @@ def check(workdir: Path, spec: SweepSpec) -> None:
 
 
 def _check_settings(workdir: Path, old: Mapping[str, Any], spec: SweepSpec) -> None:
-    """Refuse to go on with other settings than those of before."""
-    if found := differences(old, spec.to_json()):
+    """Refuse settings that differ from those of the directory in something that is no axis."""
+    if changes := differences(old, spec.to_json()):
         raise SweepError(
-            f"{workdir} holds a sweep with other settings ({'; '.join(found)}): "
+            f"{workdir} holds a sweep with other settings ({'; '.join(changes)}): "
             "choose another --workdir, or the settings of before"
         )
 
 
 def _check_tables(workdir: Path, spec: SweepSpec) -> None:
-    """Refuse results of other settings, or of unknown ones, where no `sweep.json` says them."""
+    """Refuse results of other settings, or of unknown ones, where there is no `sweep.json`."""
     try:
         frame = results.read_results(workdir, columns=["settings"]).frame
     except results.ResultsError:
@@ -99,7 +99,7 @@ def _check_tables(workdir: Path, spec: SweepSpec) -> None:
 
 
 def _without_settings(workdir: Path) -> SweepError:
-    """What is said of a directory of which nobody knows the settings."""
+    """The refusal of a directory whose settings are unknown."""
     return SweepError(
         f"{workdir} holds results and no sweep.json that says their settings: "
         "put it back, or choose another --workdir"
@@ -332,7 +332,7 @@ def _whole(value: Any) -> int:
 def _check_data(
     workdir: Path, records: Iterable[Mapping[str, Any]], task: Mapping[str, Any]
 ) -> None:
-    """Refuse to go on with other data than the sweep was begun with."""
+    """Refuse data that differ from those that the sweep was begun with."""
     for record in records:
         old = record.get("task", {})
         if old.get("content") not in (None, task["content"]):

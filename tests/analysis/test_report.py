@@ -317,6 +317,22 @@ def test_the_command_refuses_in_one_line(tmp_path):
     assert list((tmp_path / "empty").iterdir()) == []
 
 
+@pytest.mark.parametrize("link", ["report", "report/figures", "report/report.html"])
+def test_no_report_is_written_through_a_link(link, tmp_path):
+    """A working directory from elsewhere may hold links to folders and files of its reader."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "precious").write_text("mine")
+    path = tmp_path / "w" / link
+    path.parent.mkdir(parents=True)
+    path.symlink_to(tmp_path / "home" / ("precious" if link.endswith("html") else ""))
+    done = commands.run(tmp_path / "io", str(tmp_path / "w"), module="analysis.report")
+    assert done.process.exitcode == cli.BAD_INPUT
+    (line,) = done.err.splitlines()
+    assert f"{path} is a link" in line
+    assert [file.name for file in (tmp_path / "home").iterdir()] == ["precious"]
+    assert (tmp_path / "home" / "precious").read_text() == "mine"
+
+
 def test_no_directory_at_all_is_refused():
     with pytest.raises(InputError, match="name a sweep's working directory"):
         report.main(["report"])

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from launch.forecast import forecast
 from mnist_horizon import files, networks, results, tasks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import checkpoints, plan, runner, workdir
+from mnist_horizon.sweeps import checkpoints, plan, program_runner, runner, workdir
 from mnist_horizon.sweeps.progress import Progress
 from tests.mnist_horizon.small_sweeps import outputs, records, run, tiny
 
@@ -50,7 +50,7 @@ def stop_after(chunks: int, monkeypatch: pytest.MonkeyPatch) -> None:
         advance(self, *arguments)
 
     monkeypatch.setattr(Progress, "advance", counted)
-    monkeypatch.setattr(runner, "_next_chunk", lambda *_, **__: 1)
+    monkeypatch.setattr(program_runner, "_next_chunk", lambda *_, **__: 1)
 
 
 def test_results_are_complete_and_match_the_schema(finished: Path) -> None:
@@ -331,14 +331,14 @@ def test_a_run_that_diverges_ends_no_program_between_evaluations(
     first_bad = 5
     note = runner.ProgramRunner._note_divergence
 
-    def diverge(self: runner.ProgramRunner, state: Any, journal: runner.Journal) -> None:
+    def diverge(self: runner.ProgramRunner, state: Any, journal: program_runner.Journal) -> None:
         note(self, state, journal)
         if journal.update >= first_bad:
             for columns in self.columns:
                 self._stop_run(columns["run_id"], first_bad, journal)
 
     monkeypatch.setattr(runner.ProgramRunner, "_note_divergence", diverge)
-    monkeypatch.setattr(runner, "_next_chunk", lambda *_, **__: chunk)
+    monkeypatch.setattr(program_runner, "_next_chunk", lambda *_, **__: chunk)
     spec = tiny(stop_at_return=0.99)
     run(spec, tmp_path)
     (record,) = records(tmp_path).values()
