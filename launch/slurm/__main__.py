@@ -73,6 +73,7 @@ def main(argv: Sequence[str]) -> int:
     jax.config.update("jax_platforms", "cpu")  # a login node's accelerators are left alone
     spec = spec_from(cli.settings_of(CONFIG.value))
     workdir.check(folder, spec)
+    files.inside(folder, "slurm")
     task = tasks.load(spec.task, spec.task_settings)
     settings = sbatch_settings()
     if DRY_RUN.value:

@@ -42,6 +42,18 @@ def test_bad_input_is_one_line(arguments: tuple[str, ...], said: str, tmp_path: 
     assert not workdir.exists()
 
 
+def test_a_folder_of_submissions_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "slurm").symlink_to(tmp_path / "elsewhere")
+    arguments = (*TINY, f"--workdir={tmp_path / 'w'}", "--slurm.partition=p")
+    command = commands.run(tmp_path / "io", *arguments, module="launch.slurm")
+    assert command.wait() == cli.BAD_INPUT
+    (line,) = command.err.splitlines()
+    assert "slurm is a link" in line
+    assert [path.name for path in (tmp_path / "w").iterdir()] == ["slurm"]
+
+
 def test_where_slurm_is_not_one_line_says_so(tmp_path: Path) -> None:
     command = commands.start(
         tmp_path,
