@@ -34,12 +34,11 @@ from typing import Any
 import jax
 from absl import flags
 
-from launch import cli
 from launch.benchmarks import peer
 from launch.benchmarks.cases import Case, measure, mnist_shaped_task
 from launch.benchmarks.start import cold_start
 from launch.forecast import product_speed
-from mnist_horizon import devices, networks
+from mnist_horizon import cli, devices, networks
 from mnist_horizon.errors import SweepError
 
 RUNS = flags.DEFINE_list("runs", ["16", "64"], "Runs updated together (against a peer: 1,16).")

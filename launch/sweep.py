@@ -22,14 +22,13 @@ from pathlib import Path
 from absl import flags, logging
 from tqdm import tqdm
 
-from launch import cli
-from mnist_horizon import tasks
+from mnist_horizon import cli, tasks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps.spec import SweepSpec
+from mnist_horizon.sweeps.spec import SweepSpec, spec_from
 
 LOG = standard_logging.getLogger("mnist_horizon")
 
-CONFIG = cli.define()
+CONFIG = cli.define_config()
 WORKDIR = flags.DEFINE_string("workdir", None, "Where results, policies and checkpoints go.")
 DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Print programs, cost and expected time; run nothing."
@@ -48,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
     del argv
     _log_plainly()
-    spec = cli.spec(CONFIG.value)
+    spec = spec_from(cli.settings_of(CONFIG.value))
     if not WORKDIR.value:
         raise SweepError("--workdir: name the folder for the results")
     # Only now, so that wrong settings are answered in half the time.
@@ -94,10 +93,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _check(folder: Path, spec: SweepSpec) -> None:
-    """Refuse a working directory that the command cannot be for, without touching it.
+    """Refuse a working directory that does not suit the command, without touching it.
 
     Raises:
-        SweepError: it holds another sweep or cannot be written, or lacks one of `--programs`.
+        InputError: it holds another sweep or cannot be written, or lacks one of `--programs`.
     """
     from mnist_horizon.sweeps import workdir
 

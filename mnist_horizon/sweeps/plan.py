@@ -20,6 +20,7 @@ from mnist_horizon import networks, schedules, theory, training
 from mnist_horizon.devices import memory
 from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import SweepError
+from mnist_horizon.files import check_name
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.schedules import Schedule
 from mnist_horizon.sweeps.spec import SweepSpec, check_network
@@ -116,6 +117,21 @@ def memory_of_width(spec: SweepSpec, width: int, task: Task) -> ProgramMemory:
         return memory.program_memory(spec.train_spec(width), task, spec.noise.samples)
     except networks.NetworkError as error:
         raise SweepError(f"network.name: {error}") from None
+
+
+def check_ids(spec: SweepSpec) -> None:
+    """Refuse a sweep with run ids that cannot be names of files.
+
+    Raises:
+        InputError: the longest of them is too long, or a name in it is no plain one.
+    """
+    schedule = max(spec.schedules, key=len)
+    horizon, rate = (
+        max(values, key=lambda value: len(_digits(value)))
+        for values in (spec.horizons, spec.optimizer.learning_rates)
+    )
+    variant = Variant(horizon, schedules.parse(schedule), rate)
+    check_name(Run(max(spec.widths), variant, spec.seeds).run_id(spec))
 
 
 def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, ProgramMemory]) -> list[Program]:

@@ -62,7 +62,7 @@ class OptimizerChoice:
 
 @dataclass(frozen=True)
 class BatchChoice:
-    """`batch.*`: interactions an update = environments x rollout length."""
+    """`batch.*`: interactions per update = environments x rollout length."""
 
     environments: int = 1
     rollout_length: int = 512
@@ -158,6 +158,17 @@ class SweepSpec:
         settings = dataclasses.asdict(self)
         name, task_settings = settings.pop("task"), settings.pop("task_settings")
         return {"task": {"name": name, **tasks.identity_settings(name, task_settings)}, **settings}
+
+    def fixed_settings(self) -> dict[str, Any]:
+        """`to_json` without the axes: what all runs of the sweep share, as the user gave it."""
+        settings = self.to_json()
+        for axis in AXES:
+            *groups, name = axis.split(".")
+            place = settings
+            for group in groups:
+                place = place[group]
+            del place[name]
+        return settings
 
 
 def spec_from(settings: Mapping[str, Any]) -> SweepSpec:

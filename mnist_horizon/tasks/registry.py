@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
+from mnist_horizon.files import is_name
 from mnist_horizon.registry import Registry
 from mnist_horizon.tasks.task import LoadedTask, TaskError, check, content_checksum
 
@@ -25,7 +26,8 @@ def register(name: str) -> Callable[[Class], Class]:
 
     Raises:
         TaskError: the class is not of this form, or the name belongs to another class. The same
-            class once more is welcome: a config file may be read twice.
+            class once more is welcome: a config file may be read twice. The name, which becomes
+            part of the names of files, must be plain; its parts may be joined by '/'.
     """
 
     def decorate(cls: Class) -> Class:
@@ -123,6 +125,10 @@ def _convert(key: str, value: Any, wanted: type) -> Any:
 
 
 def _check_form(name: str, cls: type) -> None:
+    if not all(map(is_name, name.split("/"))):
+        raise TaskError(
+            f"task {name!r}: a name is of letters, digits and ._-@+, with '/' between its parts"
+        )
     parameters = getattr(cls, "__dataclass_params__", None)
     if parameters is None or not parameters.frozen or not callable(getattr(cls, "load", None)):
         raise TaskError(

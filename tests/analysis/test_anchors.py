@@ -12,8 +12,8 @@ from absl.testing import flagsaver
 
 from analysis import anchors
 from analysis.anchors import DENSE, MeasuredLaw
-from analysis.command import InputError
 from mnist_horizon import theory
+from mnist_horizon.errors import InputError
 from mnist_horizon.schedules import Schedule
 
 

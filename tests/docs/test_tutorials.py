@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import mnist_horizon
-from launch import cli
-from mnist_horizon import tasks
+from mnist_horizon import cli, tasks
 from mnist_horizon.results import read_results
 from mnist_horizon.sweeps import runner
+from mnist_horizon.sweeps.spec import spec_from
 from tests.docs.pages import CHECKOUT, python_blocks, run
 
 
@@ -40,7 +40,7 @@ def test_a_new_task_takes_thirty_lines_and_learns(tmp_path: Path) -> None:
     assert len([line for line in block.splitlines() if line.strip()]) <= 30
     namespace: dict[str, Any] = {"__name__": "parity"}
     exec(compile(block, str(CHECKOUT / "docs" / "add_a_part.md"), "exec"), namespace)
-    spec = cli.spec(namespace["get_config"]())
+    spec = spec_from(cli.settings_of(namespace["get_config"]()))
     runner.run_sweep(spec, tmp_path / "run", tasks.load(spec.task, spec.task_settings))
     frame = read_results(tmp_path / "run").frame
     last = frame.sort_values("interactions").groupby("run_id").tail(1)

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from launch import cli
 from launch.benchmarks import efficiency
 from launch.benchmarks.cases import Case
-from mnist_horizon import devices, results
+from mnist_horizon import cli, devices, results
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan
 from tests.launch import commands

@@ -18,9 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from launch import cli
 from launch.forecast import forecast
-from mnist_horizon import devices, results, tasks
+from mnist_horizon import cli, devices, results, tasks
 from mnist_horizon.devices import memory
 from mnist_horizon.networks import backward_flops, forward_flops
 from mnist_horizon.sweeps import plan

@@ -85,7 +85,7 @@ def test_a_process_alone_passes_everything_through() -> None:
     assert hosts.on_first(lambda: "value") == "value"
     with pytest.raises(OSError, match="disk"):
         hosts.on_first(lambda: (_ for _ in ()).throw(OSError("disk")))
-    assert hosts.agree(1.5, True) == (1.5, True)
+    assert hosts.synchronize(1.5, True) == (1.5, True)
     np.testing.assert_array_equal(hosts.fetch({"a": jax.numpy.arange(3)})["a"], [0, 1, 2])
 
 

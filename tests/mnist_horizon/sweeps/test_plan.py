@@ -1,5 +1,6 @@
 """Runs have readable ids of their own; programs hold every run once, and fit."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_horizon.devices.memory import ProgramMemory
-from mnist_horizon.errors import SweepError
+from mnist_horizon.errors import InputError, SweepError
+from mnist_horizon.files import LONGEST_NAME
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec, backward_flops, forward_flops
 from mnist_horizon.schedules import Schedule, parse
@@ -18,6 +20,7 @@ from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Run, Variant
 from mnist_horizon.tasks import Examples, Task
 from tests.mnist_horizon.networks import user_networks
+from tests.mnist_horizon.small_sweeps import tiny
 from tests.mnist_horizon.sweeps.test_spec import small
 
 SHAPE = (8, 8)
@@ -194,3 +197,13 @@ def test_flops_are_those_of_the_passes(
     value = forward_flops(network, 1, SHAPE) + backward_flops(network, 1, SHAPE)
     expected = forward_passes * forward + backward_passes * backward + values * value
     assert plan.flops_per_interaction(small(**changes), 4, 10, SHAPE) == expected
+
+
+def test_ids_too_long_for_a_file_are_refused() -> None:
+    spec = tiny(optimizer={"learning_rates": (1e-2, 1.2345678912345e-37)})
+    ids = [run.run_id(spec) for run in plan.all_runs(spec)]
+    for added in range(0, LONGEST_NAME - max(map(len, ids)) + 1, 10):
+        plan.check_ids(dataclasses.replace(spec, task="digits" + added * "x"))
+    longer = dataclasses.replace(spec, task="digits" + (added + 10) * "x")
+    with pytest.raises(InputError, match=r"no plain name: .* at most 200 characters"):
+        plan.check_ids(longer)
