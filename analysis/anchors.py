@@ -33,7 +33,7 @@ from analysis.page.facts import main_laws
 from analysis.page.wording import interval, number
 from mnist_horizon import schedules, theory
 from mnist_horizon.horizon import variance_horizon
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.schedules import Schedule, make
 
 RANGES = {"short": (1.0, 1e3), "medium": (1e3, 1e6), "long": (1e6, 1e9)}
 """Effective horizons of the biological anchors, in subjective seconds, log-uniform."""
@@ -60,7 +60,7 @@ _RATIO = flags.DEFINE_float(
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the samples.", lower_bound=0)
 _SAMPLES = flags.DEFINE_integer("samples", 20_000, "Samples behind each interval.", lower_bound=100)
 
-DENSE = Schedule("dense")
+DENSE = make("dense")
 _SMALL_SIGNAL = 1e-9
 _NORMAL_95 = float(norm.ppf(0.975))
 
@@ -209,7 +209,7 @@ def measured_laws(
 
 def _law_name(entry: dict[str, Any]) -> str:
     group = entry["group"]
-    schedule = Schedule(group["schedule"], float(group["schedule_level"]))
+    schedule = make(group["schedule"], float(group["schedule_level"]))
     width = f"width {group['width']}" if "width" in group else "all widths"
     return f"{group['task']}, {schedule}, {width}, return {entry['threshold']:g}"
 

@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from flax import serialization
 
+from mnist_horizon import schedules
 from mnist_horizon.errors import InputError
-from mnist_horizon.schedules import Schedule
 
 _TEXT = ("run_id", "task", "task_settings", "network", "algorithm", "baseline", "optimizer")
 _TEXT_AFTER_LEVEL = ("schedule", "precision")
@@ -419,7 +419,7 @@ def _possible(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 
 def _is_schedule(kind: str, level: float) -> bool:
     try:
-        Schedule(kind, float(level))
+        schedules.make(kind, float(level))
     except ValueError:
         return False
     return True

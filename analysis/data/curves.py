@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.data.crossings import place_in_interval
 from analysis.laws.power.curves import GROUP_COLUMNS
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.schedules import make
 
 CELL = ("width", "parameters", "horizon")
 """What tells the curves of a figure apart; seeds of a cell are averaged."""
@@ -147,7 +147,7 @@ def families(frame: pd.DataFrame) -> list[Family]:
     found = []
     for key, rows in frame.groupby(columns, sort=True):
         settings = dict(zip(columns, key, strict=True))
-        schedule = str(Schedule(settings["schedule"], float(settings["schedule_level"])))
+        schedule = str(make(settings["schedule"], float(settings["schedule_level"])))
         aside = ("task", "schedule", "schedule_level", "batch")
         extra = [f"{name} {settings[name]}" for name in varying if name not in aside]
         extra += [f"batch {settings['batch']}"] if "batch" in varying else []

@@ -9,7 +9,7 @@ correlated, so that the noise scale of a batch mean is
 
     B_noise = (tr Cov + (k s1^2 - s2) |m|^2) / (s1^2 |m|^2)
 
-(`theory.covariance`; the last term is absent under the `state` baseline), and the interactions
+(`Schedule.covariance`; the last term is absent under the `state` baseline), and the interactions
 needed are `E = S_min (B + B_noise)`. For dense rewards `B_noise = n_0 + n_1 x`, x the variance
 horizon, n_0 = (action + state) / |m|^2 and n_1 = future / (x |m|^2).
 """
@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.stats.intervals import t_factor
-from mnist_horizon import theory
 from mnist_horizon.horizon import horizon_from_discount, variance_horizon
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.moments import Moments
+from mnist_horizon.schedules import make
 
 PARTS = ("total", "future", "action", "state")
 GROUP = ("task", "schedule", "schedule_level", "baseline", "width", "batch")
@@ -115,10 +115,9 @@ def noise_scale(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 def _scale(
     kind: str, level: float, discount: float, baseline: str, total: float, signal: float
 ) -> float:
-    schedule = Schedule(kind, level)
-    moments = theory.Moments(1.0, 0.0, 0.0, signal, signal)
-    weights = theory.endless_weights(schedule, discount, moments, baseline)
-    return float((total + weights.within * signal) / (weights.own**2 * signal))
+    moments = Moments(1.0, 0.0, 0.0, signal, signal)
+    found = make(kind, level).covariance(discount, moments, baseline)
+    return float((total + found.within) / (found.signal_factor**2 * signal))
 
 
 def scale_along_training(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -20,7 +20,7 @@ from analysis.figures.runs import Drawn
 from analysis.laws.best_horizon import BestHorizon
 from analysis.laws.factors import mean_with_interval
 from analysis.laws.schedule import JointData, JointLaw, in_order
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.schedules import make
 
 KIND_STYLES = {
     "dense": (theme.BLACK, "o"),
@@ -57,7 +57,7 @@ def _with_law(law: JointLaw) -> pd.DataFrame:
     table = cells(law.data)
     predicted = np.empty(len(table))
     for (kind, level), rows in table.groupby(["kind", "level"]):
-        schedule = Schedule(str(kind), float(level))
+        schedule = make(str(kind), float(level))
         predicted[rows.index] = law.predict(schedule, rows["horizon"].to_numpy(float))
     table = table.assign(predicted=predicted, ratio=table["interactions"] / predicted)
     return table.assign(threshold=law.threshold)
@@ -156,7 +156,7 @@ def interactions_by_delay(laws: Sequence[JointLaw], best: Sequence[BestHorizon])
             grid = np.geomspace(here["horizon"].min(), here["horizon"].max(), 60)
             for level, rows in here.groupby("level"):
                 look = looks[float(level)]
-                schedule = Schedule(str(rows["kind"].iloc[0]), float(level))
+                schedule = make(str(rows["kind"].iloc[0]), float(level))
                 curve = law.predict(schedule, grid)
                 axis.plot(grid, curve, color=look.color, linewidth=1, gid="law")
                 _marks(axis, rows, "horizon", look.color, look.marker)

@@ -77,7 +77,7 @@ def best_horizons(law: JointLaw) -> tuple[list[BestHorizon], list[str]]:
     """The best horizon of each delay above 1 of a joint law's runs, and notes on those without."""
     found, notes = [], []
     for number, schedule in enumerate(law.data.mean.schedules):
-        if schedule.is_streak or schedule.period == 1:
+        if not schedule.adds_up or schedule.period == 1:
             continue
         own = law.data.take(law.data.mean.schedule == number)
         lowest = _lowest(own)

@@ -27,8 +27,9 @@ from analysis.stats import censored, intervals
 from analysis.stats.censored import Fit, Values
 from analysis.stats.intervals import Interval
 from mnist_horizon import theory
+from mnist_horizon.moments import Moments
 from mnist_horizon.results import RUN_COLUMNS
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.schedules import Schedule, make
 
 SLOPE = 4  # place of the slope's log among the parameters of `JointMean`
 _FOLLOWS_RULE = ("learning_rate", "entropy_coef", "kl_coef")
@@ -45,15 +46,15 @@ _CONSTANTS = ("s_min", "noise_scale", "ratio", "accuracy")
 def schedule_names(table: pd.DataFrame) -> pd.Series:
     """The schedule of each row as a config writes it."""
     pairs = zip(table["schedule"], table["schedule_level"].astype(float), strict=True)
-    return pd.Series([str(Schedule(*pair)) for pair in pairs], index=table.index, dtype=object)
+    return pd.Series([str(make(*pair)) for pair in pairs], index=table.index, dtype=object)
 
 
 def in_order(schedules: Sequence[Schedule]) -> list[Schedule]:
     """Schedules from the rarest reveal over `dense` to the longest delay, streaks last."""
-    return sorted(schedules, key=lambda s: (s.is_streak, s.period, s.reveal_probability))
+    return sorted(schedules, key=lambda s: (not s.adds_up, s.period, s.level))
 
 
-def moments(theta: np.ndarray) -> theory.Moments:
+def moments(theta: np.ndarray) -> Moments:
     """Moments in units of |m|^2 from parameters, shape [..., parameter].
 
     `tr F = n / (mu (1 - mu))`, `tr K = share tr F`. What the state adds cancels in the total.
@@ -61,7 +62,7 @@ def moments(theta: np.ndarray) -> theory.Moments:
     scale, share = np.exp(theta[..., 1]), expit(theta[..., 2])
     accuracy = expit(theta[..., 3])
     fisher = scale / (accuracy * (1 - accuracy))
-    return theory.Moments(accuracy, fisher, share * fisher, 1.0, 1.0)
+    return Moments(accuracy, fisher, share * fisher, 1.0, 1.0)
 
 
 def noise_ratio(theta: np.ndarray) -> float:
@@ -189,8 +190,8 @@ class JointData:
     @property
     def additive(self) -> np.ndarray:
         """Which runs are of schedules whose rewards add up, shape [run]."""
-        streak = np.array([schedule.is_streak for schedule in self.mean.schedules])
-        return ~streak[self.mean.schedule]
+        adds_up = np.array([schedule.adds_up for schedule in self.mean.schedules])
+        return adds_up[self.mean.schedule]
 
     @property
     def exact(self) -> np.ndarray:
@@ -261,7 +262,7 @@ class JointData:
 
 def _schedules(rows: pd.DataFrame) -> list[Schedule]:
     pairs = rows[["schedule", "schedule_level"]].drop_duplicates().itertuples(index=False)
-    return in_order([Schedule(kind, float(level)) for kind, level in pairs])
+    return in_order([make(kind, float(level)) for kind, level in pairs])
 
 
 @dataclass(frozen=True)

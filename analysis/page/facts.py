@@ -10,7 +10,7 @@ from analysis.laws.power.curves import EARLY_SHARE, RISEN_SHARE
 from analysis.page.claims import Entry
 from analysis.page.wording import interval, number, with_interval
 from mnist_horizon.results import ResultsError, read_programs, read_sweep
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.schedules import make
 
 Comparison = list[tuple[str, str | None, str]]
 
@@ -103,7 +103,7 @@ def _values(frame: pd.DataFrame, column: str) -> str:
 
 def _schedules(frame: pd.DataFrame) -> set[str]:
     pairs = frame[["schedule", "schedule_level"]].drop_duplicates().itertuples(index=False)
-    return {str(Schedule(kind, float(level))) for kind, level in pairs}
+    return {str(make(kind, float(level))) for kind, level in pairs}
 
 
 def _networks(frame: pd.DataFrame) -> str:
