@@ -177,7 +177,7 @@ class _GymnaxMethods:
     def state_space(self, params: GymnaxParams) -> Any:
         """The example shown, the phase, what the reward window carries, the time."""
         spaces = _import("gymnax.environments.spaces", "gymnax")
-        reward = params.env.reward
+        reward: Any = params.env.reward
         return spaces.Dict(
             {
                 "index": spaces.Discrete(params.task.train.labels.shape[0]),

@@ -144,7 +144,7 @@ class Additive(Schedule):
         return wrong, wrong + column(steps.own)
 
 
-def endless_weights(period: int, discount: Value, moments: Moments, baseline: str) -> Weights:
+def endless_weights(period: Value, discount: Value, moments: Moments, baseline: str) -> Weights:
     """`Weights` of endless rollouts with lambda = 1.
 
     With q = gamma^2, `s1 = (1 - gamma^k) / (k (1 - gamma))` and `s2 = (1 - q^k) / (k (1 - q))`:

@@ -23,9 +23,9 @@ class Choice:
     class that a run does not have is evaluated at level 1, and dropped.
     """
 
-    index: Int[Array, "*runs"]
+    index: Int[Array | np.ndarray, "*runs"]
     """The run's schedule among `classes`."""
-    level: Float[Array, "*runs"]
+    level: Float[Array | np.ndarray, "*runs"]
     classes: tuple[type[Schedule], ...] = struct.field(pytree_node=False)
 
     @classmethod
