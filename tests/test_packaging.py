@@ -24,10 +24,11 @@ LOCK = (CHECKOUT / "requirements.lock").read_text()
 PYTHONS = ("3.11", "3.12", "3.13")
 
 # From the lowest: a module may import, through whatever others, only what stands before it.
-ORDER = ["horizon", "schedules", "tasks", "environment", "networks", "advantages", "losses"]
+ORDER = ["horizon", "moments", "baselines", "schedules", "tasks", "environment", "networks"]
+ORDER += ["advantages", "losses"]
 ORDER += ["theory", "training", "spec", "memory", "sweep", "results", "workdir", "progress"]
 ORDER += ["runner"]
-LIBRARY_OF_ANALYSIS = {"horizon", "schedules", "theory", "results"}
+LIBRARY_OF_ANALYSIS = {"horizon", "moments", "schedules", "theory", "results"}
 
 
 def declared() -> list[Requirement]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from mnist_horizon.schedules.schedule import Schedule
 
-Class = TypeVar("Class", bound=type[Schedule])
+Class = TypeVar("Class", bound=type)
 
 _registered: dict[str, type[Schedule]] = {}
 

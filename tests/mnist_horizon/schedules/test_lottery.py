@@ -10,6 +10,10 @@ from mnist_horizon.baselines import BASELINES
 from mnist_horizon.schedules import make, parse
 from tests.mnist_horizon.schedules import listed_policy
 from tests.mnist_horizon.schedules.listed_policy import estimator, exact_moments
+from tests.mnist_horizon.schedules.windows import (
+    assert_centring_is_that_of_a_simulation,
+    state_value,
+)
 
 QUICK = [
     (0.8, 1.0, 12, "expected_reward"),  # the draw is known for four steps, then made anew
@@ -61,6 +65,20 @@ def test_windows_win_with_probability_p_and_independently():
     won = wins[:, 0] > 0
     assert stats.binomtest(int(won.sum()), 4000, 0.25).pvalue > 0.01
     assert abs(np.corrcoef(won[1:], won[:-1])[0, 1]) < 4 / np.sqrt(4000)
+
+
+@pytest.mark.parametrize("accuracy", [0.1, 0.7])
+def test_centring(accuracy):
+    assert_centring_is_that_of_a_simulation("lottery:0.2", accuracy)
+
+
+def test_a_state_is_worth_the_rest_of_its_window_once_drawn():
+    """Phase 14: this answer and one more, paid 1 / p or 0, against their mean."""
+    before = state_value("lottery:0.25", 0, 0.0, 0.75, 0.5, 0.5)
+    won, lost = (state_value("lottery:0.25", 14, draw, 0.75, 0.5, 0.5) for draw in (0.1, 0.9))
+    assert before == 0.25
+    assert won == pytest.approx((4 * 0.75 - 0.5) + 0.5 * (4 * 0.5 - 0.5))
+    assert lost == pytest.approx(-0.5 - 0.5 * 0.5)
 
 
 @pytest.mark.parametrize(("discount", "gae_lambda", "phase", "baseline"), CASES)

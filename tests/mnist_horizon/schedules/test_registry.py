@@ -1,48 +1,36 @@
-import jax.numpy as jnp
-import numpy as np
+import subprocess
+import sys
+import textwrap
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_horizon.schedules import Schedule, expected_reward, marginal_reward, parse
+from mnist_horizon import schedules
+from mnist_horizon.schedules import make, parse, register, registry
+from mnist_horizon.schedules.dense import Dense
+
+TEXTS = ["dense", "revealed:0.25", "periodic:8", "streak:3", "lottery:0.5"]
 
 
-def simulate(schedule, accuracy, windows, generator):
-    """Rewards [window, k] of right answers drawn independently, from the table of definitions."""
-    period = int(schedule.level) if schedule.kind in ("periodic", "streak") else 1
-    right = generator.random((windows, period)) < accuracy
-    rewards = np.zeros((windows, period))
-    if schedule.kind in ("dense", "revealed"):
-        shown = generator.random((windows, 1)) < schedule.level
-        rewards = right * shown / schedule.level
-    elif schedule.kind == "periodic":
-        rewards[:, -1] = right.sum(axis=1)
-    else:
-        rewards[:, -1] = period * right.all(axis=1)
-    return rewards
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch):
+    """What a test registers is forgotten afterwards."""
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
 
 
-@pytest.mark.parametrize(
-    ("text", "schedule"),
-    [
-        ("dense", Schedule("dense")),
-        ("revealed:0.25", Schedule("revealed", 0.25)),
-        ("periodic:8", Schedule("periodic", 8.0)),
-        ("streak:3", Schedule("streak", 3.0)),
-    ],
-)
-def test_parse_reads_what_str_writes(text, schedule):
-    assert parse(text) == schedule
-    assert str(schedule) == text
+@pytest.mark.parametrize("text", TEXTS)
+def test_parse_reads_what_str_writes(text):
+    kind, _, level = text.partition(":")
+    assert parse(text) == make(kind, float(level or 1))
+    assert str(parse(text)) == text
 
 
 @settings(deadline=None)
 @given(
     st.one_of(
-        st.builds(Schedule, st.just("revealed"), st.floats(1e-9, 1)),
-        st.builds(
-            Schedule, st.sampled_from(["periodic", "streak"]), st.integers(1, 10**9).map(float)
-        ),
+        st.builds(make, st.sampled_from(["revealed", "lottery"]), st.floats(1e-9, 1)),
+        st.builds(make, st.sampled_from(["periodic", "streak"]), st.integers(1, 2**24).map(float)),
     )
 )
 def test_text_loses_no_digit(schedule):
@@ -59,9 +47,12 @@ def test_text_loses_no_digit(schedule):
         ("revealed:0", "0 < p <= 1, not 0"),
         ("revealed:1.5", "0 < p <= 1, not 1.5"),
         ("revealed:nan", "0 < p <= 1, not nan"),
+        ("revealed:1e-50", "above 0 in single precision, not 1e-50"),
         ("periodic:0", "whole number k >= 1, not 0"),
         ("periodic:2.5", "whole number k >= 1, not 2.5"),
+        ("periodic:16777217", r"k of at most 2\^24, not 1.67772e\+07"),
         ("streak:inf", "whole number k >= 1, not inf"),
+        ("streak:nan", "whole number k >= 1, not nan"),
         ("streak:many", "streak:many"),
         ("periodic:", "periodic:"),
     ],
@@ -72,59 +63,105 @@ def test_refusals_say_in_one_line_what_is_accepted(text, says):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("kind", "level"), [("dense", 2.0), ("lottery", 1.0), ("streak", 0.5)])
-def test_schedule_refuses_what_parse_would(kind, level):
+@pytest.mark.parametrize(("kind", "level"), [("dense", 2.0), ("raffle", 1.0), ("streak", 0.5)])
+def test_make_refuses_what_parse_would(kind, level):
     with pytest.raises(ValueError, match=kind):
-        Schedule(kind, level)
+        make(kind, level)
 
 
-@pytest.mark.parametrize(
-    ("text", "reveal", "period", "streak"),
-    [
-        ("dense", 1.0, 1, False),
-        ("revealed:0.25", 0.25, 1, False),
-        ("periodic:4", 1.0, 4, False),
-        ("streak:4", 1.0, 4, True),
-    ],
-)
-def test_params_are_the_three_numbers(text, reveal, period, streak):
-    params = parse(text).params()
-    assert (float(params.reveal_probability), int(params.period)) == (reveal, period)
-    assert bool(params.streak) is streak
+def test_every_file_of_the_folder_is_registered():
+    assert set(schedules.kinds()) == {text.partition(":")[0] for text in TEXTS}
 
 
-@pytest.mark.parametrize("text", ["dense", "revealed:0.2", "periodic:3", "streak:3"])
-@pytest.mark.parametrize("accuracy", [0.1, 0.7, 1.0])
-def test_mean_reward_and_expected_reward_against_simulation(text, accuracy):
-    schedule = parse(text)
-    rewards = simulate(schedule, accuracy, 60_000, np.random.default_rng(1))
-    error = 4 * rewards.std(axis=0) / np.sqrt(len(rewards)) + 1e-6
-    by_phase = expected_reward(
-        schedule.params(), jnp.arange(rewards.shape[1]), jnp.float32(accuracy)
+def test_a_name_belongs_to_one_class_and_the_same_once_more_is_welcome():
+    class Often(Dense):
+        def mean_reward(self, accuracy):
+            return accuracy
+
+    register("often")(Often)
+    register("often")(Often)
+    assert make("often").kind == "often"
+    assert make("dense").kind == "dense"
+    with pytest.raises(ValueError, match="'often'"):
+        parse("seldom")
+    with pytest.raises(ValueError, match="'dense' is already registered by Dense"):
+        register("dense")(Often)
+
+
+def test_a_file_may_be_read_twice_and_another_file_may_not_take_its_name(tmp_path):
+    source = textwrap.dedent("""
+        from mnist_horizon.schedules import register
+        from mnist_horizon.schedules.dense import Dense
+
+        @register("mine")
+        class Mine(Dense):
+            def mean_reward(self, accuracy):
+                return accuracy
+    """)
+    for name in ("first.py", "first.py"):
+        exec(compile(source, tmp_path / name, "exec"), {"__name__": "config"})
+    with pytest.raises(ValueError, match="'mine' is already registered"):
+        exec(compile(source, tmp_path / "other.py", "exec"), {"__name__": "config"})
+
+
+@pytest.mark.parametrize("name", ["", "two words", "a:b", "../up", "Dense", "k2", "_a", "a_"])
+def test_a_name_that_is_no_plain_word_is_refused(name):
+    with pytest.raises(ValueError, match="lower-case letters"):
+        register(name)(Dense)
+
+
+def test_a_class_that_lacks_a_method_is_refused():
+    class Empty(schedules.Schedule):
+        def rewards(self, correct, uniform, phase, carried):
+            raise NotImplementedError
+
+    with pytest.raises(ValueError, match=r"Empty must .* have expected_reward, state_value"):
+        register("empty")(Empty)
+    with pytest.raises(ValueError, match="int must be a subclass of Schedule"):
+        register("whole")(int)
+
+
+def test_a_users_schedule_needs_no_other_edit(tmp_path):
+    """In a config file of the user's own: the command trains with it."""
+    config = tmp_path / "mine.py"
+    config.write_text(
+        textwrap.dedent("""
+        from launch.configs import smoke
+        from mnist_horizon.schedules import Payments, Schedule, register
+        import jax.numpy as jnp
+
+        @register("half")
+        class Half(Schedule):
+            level_name = "n"
+
+            def rewards(self, correct, uniform, phase, carried):
+                steps, *env = correct.shape
+                paid = correct / self.level
+                return Payments(paid, self.phases(phase, steps), jnp.zeros((steps + 1, *env)))
+
+            def expected_reward(self, phase, accuracy):
+                return jnp.broadcast_to(accuracy / self.level, phase.shape)
+
+            def state_value(self, phase, carried, probability, accuracy, discount):
+                return (probability - accuracy) / self.level
+
+        def get_config():
+            config = smoke.get_config()
+            config.schedules = ("half:2",)
+            config.widths, config.seeds = (4,), 1
+            return config
+    """)
     )
-    assert np.all(np.abs(rewards.mean(axis=0) - by_phase) <= error)
-    assert abs(rewards.mean() - schedule.mean_reward(accuracy)) <= error.mean()
-    assert schedule.optimal_reward() == 1.0
-    assert schedule.chance_reward(10) == schedule.mean_reward(0.1)
-
-
-def test_mean_rewards_by_hand():
-    assert parse("streak:3").mean_reward(0.5) == 0.125
-    assert parse("periodic:3").mean_reward(0.5) == 0.5
-    assert parse("revealed:0.1").mean_reward(0.5) == 0.5
-    assert parse("streak:2").chance_reward(10) == pytest.approx(0.01)
-
-
-def test_expected_reward_by_hand():
-    phases, half = jnp.arange(3), jnp.float32(0.5)
-    assert expected_reward(parse("periodic:3").params(), phases, half).tolist() == [0, 0, 1.5]
-    assert expected_reward(parse("streak:3").params(), phases, half).tolist() == [0, 0, 0.375]
-    assert expected_reward(parse("revealed:0.1").params(), phases[:1], half).tolist() == [0.5]
-
-
-@pytest.mark.parametrize("text", ["dense", "revealed:0.25", "periodic:4", "streak:1", "streak:4"])
-def test_the_marginal_reward_is_the_slope_of_the_mean_reward(text):
-    schedule, accuracy, step = parse(text), 0.3, 1e-3
-    rise = schedule.mean_reward(accuracy + step) - schedule.mean_reward(accuracy - step)
-    found = marginal_reward(schedule.params(), jnp.float32(accuracy))
-    assert found == pytest.approx(rise / (2 * step), rel=1e-4)
+    command = [sys.executable, "-m", "launch.sweep", f"--config={config}", "--dry_run"]
+    command.append(f"--workdir={tmp_path / 'run'}")
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    result = subprocess.run(
+        [*command, "--config.optimizer.critical_horizon=42"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "'half:2': no closed form" in result.stderr
+    assert "set optimizer.critical_horizon to 0" in result.stderr
