@@ -21,6 +21,11 @@ from mnist_horizon.errors import InputError
 LONGEST_NAME = 200
 """Characters of an id; with what file names add to it, it stays below a file system's 255."""
 
+PLAIN_NAME = (
+    f"only letters, digits and ._-@+, no dot at its start, at most {LONGEST_NAME} characters"
+)
+"""What `is_name` asks for, in messages."""
+
 _NAME = re.compile(rf"(?!\.)[A-Za-z0-9._@+-]{{1,{LONGEST_NAME}}}")
 
 
@@ -37,10 +42,7 @@ def check_name(text: object) -> str:
     """
     if isinstance(text, str) and is_name(text):
         return text
-    raise InputError(
-        f"{shown(text)} is no plain name: only letters, digits and ._-@+, no dot at its start, "
-        f"at most {LONGEST_NAME} characters"
-    )
+    raise InputError(f"{shown(text)} is no plain name: {PLAIN_NAME}")
 
 
 def shown(value: object) -> str:

@@ -7,9 +7,11 @@ used, such as a config file.
 
 import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, Generic, TypeVar
 
 from mnist_horizon.errors import InputError
+from mnist_horizon.files import PLAIN_NAME, is_name
 
 Entry = TypeVar("Entry", bound=Callable[..., Any])
 
@@ -20,30 +22,25 @@ class Registry(Generic[Entry]):
     Args:
         kind: what messages call an entry, such as "network".
         field: the setting that holds a name, such as "network.name".
-        method: of a class, the method whose code tells in which file the class is written; None
-            where entries are functions.
         error: what is raised.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        field: str,
-        method: str | None = None,
-        error: type[InputError] = InputError,
-    ) -> None:
-        self._kind, self._field, self._method, self._error = kind, field, method, error
+    def __init__(self, kind: str, field: str, error: type[ValueError] = InputError) -> None:
+        self._kind, self._field, self._error = kind, field, error
         self._entries: dict[str, Entry] = {}
 
     def add(self, name: str, entry: Entry) -> None:
         """Make an entry known as `name`.
 
         Raises:
-            InputError: the name belongs to another entry. The same one again is accepted, since a
-                config file may be read twice.
+            InputError: the name is no plain name (its parts may be joined by `/`), as it becomes
+                part of the names of files, or it belongs to another entry. The same one again is
+                accepted, since a config file may be read twice.
         """
+        if not all(map(is_name, name.split("/"))):
+            raise self._error(f"{self._kind} {name!r}: its name must be plain: {PLAIN_NAME}")
         known = self._entries.get(name)
-        if known is not None and self._origin(known) != self._origin(entry):
+        if known is not None and _origin(known) != _origin(entry):
             raise self._error(
                 f"{self._kind} {name!r} is already registered by {known.__qualname__}"
             )
@@ -66,7 +63,18 @@ class Registry(Generic[Entry]):
         """All registered names, sorted."""
         return sorted(self._entries)
 
-    def _origin(self, entry: Entry) -> tuple[str, str]:
-        """Where an entry was written; the same after its file is read again."""
-        written: Any = getattr(entry, self._method) if self._method else entry
-        return entry.__qualname__, inspect.unwrap(written).__code__.co_filename
+    def name_of(self, entry: Entry) -> str | None:
+        """The name under which an entry, or the same read again, is registered; None if it is not.
+
+        A class that is not the one registered is looked for by where it is written.
+        """
+        origin = _origin(entry)
+        names = (name for name, known in self._entries.items() if _origin(known) == origin)
+        return next(names, None)
+
+
+def _origin(entry: Any) -> tuple[str, frozenset[str]]:
+    """Where an entry was written; the same after its file is read again."""
+    written = list(vars(entry).values()) if isinstance(entry, type) else [entry]
+    functions = [inspect.unwrap(one) for one in written if isinstance(one, FunctionType)]
+    return entry.__qualname__, frozenset(one.__code__.co_filename for one in functions)

@@ -34,7 +34,7 @@ ORDER = {
     "mnist_horizon.sweeps": ["spec", "plan", "workdir", "progress", "runner"],
 }
 """From the bottom: what each part may import lies before it."""
-LIBRARY_OF_ANALYSIS = {"horizon", "schedules", "theory", "results"}
+LIBRARY_OF_ANALYSIS = {"horizon", "moments", "schedules", "theory", "results"}
 
 
 def declared() -> list[Requirement]:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mnist_horizon import devices, training
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.schedules import make
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Variant
 from mnist_horizon.sweeps.spec import SweepSpec, spec_from
@@ -67,7 +67,7 @@ class Case:
 
     def program(self) -> Program:
         """Horizons repeat with other learning rates until there are enough runs."""
-        dense = Schedule("dense")
+        dense = make("dense")
         variants = [
             Variant(HORIZONS[i % len(HORIZONS)], dense, 1e-4 * (i + 1))
             for i in range(self.runs // self.seeds)

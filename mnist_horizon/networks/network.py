@@ -81,9 +81,7 @@ class Network(nn.Module):
 
 Class = TypeVar("Class", bound=type)
 
-_registry: Registry[type[Network]] = Registry(
-    "network", "network.name", method="__call__", error=NetworkError
-)
+_registry: Registry[type[Network]] = Registry("network", "network.name", NetworkError)
 
 
 def register(name: str) -> Callable[[Class], Class]:

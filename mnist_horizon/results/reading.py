@@ -20,7 +20,7 @@ from mnist_horizon.results.schema import (
     SCHEMA,
     conform,
 )
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.schedules import make
 
 ALWAYS_READ = ("run_id", "interactions", "return_mean")
 
@@ -202,7 +202,7 @@ def _possible(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 
 def _is_schedule(kind: str, level: float) -> bool:
     try:
-        Schedule(kind, float(level))
+        make(kind, float(level))
     except ValueError:
         return False
     return True

@@ -180,28 +180,23 @@ def run_learning_rate(spec: SweepSpec, variant: Variant) -> float:
 def run_coefficient(coefficient: float, variant: Variant) -> float:
     """Coefficient of a run's entropy bonus or KL penalty, in proportion to its schedule's signal.
 
-    Under `periodic:k` the reward's gradient is s1 times the dense one (`theory.signal_factor`), so
-    the same coefficient would act like tau / s1. A streak's has a factor `k mu^(k-1)` beside s1,
-    which the trainer applies with the accuracy mu of each update.
+    Under `periodic:k` the reward's gradient is s1 times the dense one (`Schedule.mean_discount`),
+    so the same coefficient would act like tau / s1. How a schedule's mean reward grows with the
+    accuracy mu (`k mu^(k-1)` for a streak) the trainer applies with the mu of each update.
     """
-    delay = Schedule("periodic", float(variant.schedule.period))
     discount = discount_from_horizon(variant.horizon)
-    return coefficient * float(theory.signal_factor(delay, discount))
+    return coefficient * float(variant.schedule.mean_discount(discount))
 
 
 def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
     """The traced numbers of a program's runs, as arrays [program run]."""
 
-    def column(values: Sequence[float | int], dtype: type = np.float32) -> Any:
-        return np.tile(np.asarray(values, dtype), len(program.seeds))
+    def column(values: Sequence[float]) -> Any:
+        return np.tile(np.asarray(values, np.float32), len(program.seeds))
 
     chosen = program.variants
     return training.RunParams(
-        reward=schedules.RewardParams(
-            reveal_probability=column([v.schedule.reveal_probability for v in chosen]),
-            period=column([v.schedule.period for v in chosen], np.int32),
-            streak=column([v.schedule.is_streak for v in chosen], np.bool_),
-        ),
+        reward=schedules.Choice.of([run.variant.schedule for run in program.runs]),
         discount=column([discount_from_horizon(v.horizon) for v in chosen]),
         gae_lambda=column([spec.algorithm.gae_lambda] * len(chosen)),
         learning_rate=column([run_learning_rate(spec, v) for v in chosen]),

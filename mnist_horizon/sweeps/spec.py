@@ -12,8 +12,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from mnist_horizon import networks, optimizers, schedules, tasks, training
-from mnist_horizon.advantages import BASELINES
+from mnist_horizon import networks, optimizers, schedules, tasks, theory, training
+from mnist_horizon.baselines import BASELINES
 from mnist_horizon.errors import SweepError
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec
@@ -21,7 +21,6 @@ from mnist_horizon.training import TrainSpec
 
 MOST_RUNS = 1_000_000
 LARGEST_INTEGER = 2**63 - 1
-LONGEST_PERIOD = 2**31 - 1
 AXES = ("widths", "horizons", "schedules", "seeds", "optimizer.learning_rates")
 
 
@@ -342,10 +341,10 @@ def _check_axes(spec: SweepSpec) -> None:
             schedule = schedules.parse(text)
         except ValueError as error:
             raise SweepError(f"schedules[{number}]: {error}") from None
-        too_long = f"{text!r} has a period of 2^31 steps or more"
-        _require(schedule.period <= LONGEST_PERIOD, f"schedules[{number}]", too_long)
         canonical = str(schedule)
         _require(canonical == text, f"schedules[{number}]", f"write {canonical!r}, not {text!r}")
+        if spec.optimizer.critical_horizon:
+            _check_noise_is_known(f"schedules[{number}]", schedule)
     for number, horizon in enumerate(spec.horizons):
         _require(horizon >= 1, f"horizons[{number}]", f"must be at least 1, not {horizon:g}")
         below_one = bool(np.float32(discount_from_horizon(horizon)) < 1)
@@ -356,6 +355,14 @@ def _check_axes(spec: SweepSpec) -> None:
         is_single = float(single.tiny) <= rate <= float(single.max)
         message = f"must be above 0 and finite in single precision, not {rate:g}"
         _require(is_single, f"optimizer.learning_rates[{number}]", message)
+
+
+def _check_noise_is_known(name: str, schedule: schedules.Schedule) -> None:
+    """A rate that falls with the noise needs the noise of the schedule."""
+    try:
+        theory.equivalent_horizon(schedule, 1.0)
+    except ValueError as error:
+        raise SweepError(f"{name}: {error}: set optimizer.critical_horizon to 0") from None
 
 
 def _check_numbers(spec: SweepSpec) -> None:

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
-from mnist_horizon.files import is_name
 from mnist_horizon.registry import Registry
 from mnist_horizon.tasks.task import LoadedTask, TaskError, check, content_checksum
 
@@ -13,7 +12,7 @@ SETTING_TYPES = (bool, int, float, str)
 
 Class = TypeVar("Class", bound=type)
 
-_registry: Registry[type] = Registry("task", "task.name", method="load", error=TaskError)
+_registry: Registry[type] = Registry("task", "task.name", error=TaskError)
 
 
 def register(name: str) -> Callable[[Class], Class]:
@@ -125,10 +124,6 @@ def _convert(key: str, value: Any, wanted: type) -> Any:
 
 
 def _check_form(name: str, cls: type) -> None:
-    if not all(map(is_name, name.split("/"))):
-        raise TaskError(
-            f"task {name!r}: a name is of letters, digits and ._-@+, with '/' between its parts"
-        )
     parameters = getattr(cls, "__dataclass_params__", None)
     if parameters is None or not parameters.frozen or not callable(getattr(cls, "load", None)):
         raise TaskError(

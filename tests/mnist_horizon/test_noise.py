@@ -11,7 +11,7 @@ import pytest
 from mnist_horizon import losses, networks, noise, training
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec
-from mnist_horizon.schedules import parse
+from mnist_horizon.schedules import Choice, parse
 from mnist_horizon.tasks.teacher import Teacher
 from mnist_horizon.training import RunParams, TrainSpec
 from tests.mnist_horizon.networks import user_networks
@@ -23,11 +23,11 @@ KEYS = jax.random.split(jax.random.key(5), 2)
 
 def runs_of(axes: list[tuple[str, float]]) -> RunParams:
     """Runs by schedule and horizon, for two seeds."""
-    rewards = [parse(text).params() for text, _ in axes]
+    rewards = Choice.of([parse(text) for text, _ in axes])
     shape = (len(KEYS), len(axes))
     everywhere = functools.partial(jnp.full, shape)
     return RunParams(
-        reward=jax.tree.map(lambda *leaves: jnp.broadcast_to(jnp.stack(leaves), shape), *rewards),
+        reward=jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, shape), rewards),
         discount=jnp.broadcast_to(
             jnp.array([discount_from_horizon(horizon) for _, horizon in axes]), shape
         ),
@@ -112,6 +112,13 @@ def test_measured_noise_is_the_predicted(baseline):
 def test_measured_noise_is_the_predicted_for_other_baselines(baseline):
     found = measured(baseline, AXES, samples=160_000)
     assert_as_predicted(found, 0.08, 0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("baseline", ["expected_reward", "state"])
+def test_lotteries_are_measured_too(baseline):
+    found = measured(baseline, [("lottery:0.5", 1.0), ("lottery:0.5", 7.0)], samples=400_000)
+    assert_as_predicted(found, 0.06, 0.02)
 
 
 @pytest.mark.slow

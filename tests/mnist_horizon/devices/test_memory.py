@@ -10,7 +10,7 @@ import pytest
 from mnist_horizon import noise, training
 from mnist_horizon.devices import memory
 from mnist_horizon.networks import NetworkError, NetworkSpec
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.schedules import make
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Variant
 from mnist_horizon.sweeps.spec import SweepSpec
@@ -37,7 +37,7 @@ MNIST = Task(train=shapes(60_000, 28, 28), test=shapes(10_000, 28, 28), classes=
 
 def compiled_bytes(spec: SweepSpec, width: int, groups: int, runs: int) -> int:
     """What the largest of a program's functions needs beside the data set; nothing is run."""
-    variants = tuple(Variant(1.0 + i, Schedule("dense"), 1e-3) for i in range(runs))
+    variants = tuple(Variant(1.0 + i, make("dense"), 1e-3) for i in range(runs))
     numbers = plan.run_params(spec, Program("", width, tuple(range(groups)), variants))
     numbers = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((groups, runs), np.asarray(leaf).dtype), numbers

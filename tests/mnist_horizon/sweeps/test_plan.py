@@ -15,7 +15,7 @@ from mnist_horizon.errors import InputError, SweepError
 from mnist_horizon.files import LONGEST_NAME
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec, backward_flops, forward_flops
-from mnist_horizon.schedules import Schedule, parse
+from mnist_horizon.schedules import make, parse
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Run, Variant
 from mnist_horizon.tasks import Examples, Task
@@ -34,9 +34,9 @@ def task_of(shape: tuple[int, ...]) -> Task:
 
 
 def test_an_id_is_readable_and_stable() -> None:
-    run = Run(64, Variant(31.0, Schedule("periodic", 8.0), 1e-3), seed=0)
+    run = Run(64, Variant(31.0, make("periodic", 8.0), 1e-3), seed=0)
     assert run.run_id(small()) == "digits-mlp1-w64-h31-periodic8-lr0.001-s0"
-    run = Run(8, Variant(1.5, Schedule("dense"), 1e-5), seed=3)
+    run = Run(8, Variant(1.5, make("dense"), 1e-5), seed=3)
     spec = small(network={"name": "cnn", "depth": 2})
     assert run.run_id(spec) == "digits-cnn2-w8-h1.5-dense-lr0.00001-s3"
 
@@ -174,7 +174,7 @@ def test_a_coefficient_shrinks_with_the_delay(
 
 def test_the_learning_rate_falls_with_the_horizon() -> None:
     spec = small(optimizer={"critical_horizon": 15.0})
-    dense = Schedule("dense")
+    dense = make("dense")
     assert plan.run_learning_rate(spec, Variant(1.0, dense, 0.5)) == 0.5
     assert plan.run_learning_rate(spec, Variant(46.0, dense, 0.5)) == pytest.approx(0.25)
     assert plan.run_learning_rate(small(), Variant(46.0, dense, 0.5)) == 0.5
