@@ -6,6 +6,8 @@ used, such as a config file.
 """
 
 import inspect
+import itertools
+import re
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, Generic, TypeVar
@@ -63,14 +65,20 @@ class Registry(Generic[Entry]):
         """All registered names, sorted."""
         return sorted(self._entries)
 
-    def name_of(self, entry: Entry) -> str | None:
-        """The name under which an entry, or the same read again, is registered; None if it is not.
+    def name_of(self, entry: Entry) -> str:
+        """The name of an entry; one that is not registered is, under a name made of its own.
 
-        A class that is not the one registered is looked for by where it is written.
+        Where that name belongs to another entry, such as one that a notebook has since redefined,
+        a number is added to it.
         """
-        origin = _origin(entry)
-        names = (name for name, known in self._entries.items() if _origin(known) == origin)
-        return next(names, None)
+        for name, known in self._entries.items():
+            if known is entry:
+                return name
+        base = re.sub(r"[^a-z0-9]+", "_", entry.__name__.lower()).strip("_")
+        candidates = itertools.chain([base], (f"{base}_{n}" for n in itertools.count(2)))
+        name = next(one for one in candidates if one not in self._entries)
+        self.add(name, entry)
+        return name
 
 
 def _origin(entry: Any) -> tuple[str, frozenset[str]]:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 from jax import Array
-from jaxtyping import Float, Int, Key
+from jaxtyping import Bool, Float, Int, Key
 
 from mnist_horizon import advantages as adv
 from mnist_horizon import losses, networks, optimizers
@@ -83,13 +83,30 @@ class RunParams:
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
-class Sums:
-    """Metrics summed over updates since the last evaluation, each a mean over the batch."""
+class Metrics:
+    """Sums over updates, each of a mean over the batch; `means` divides them."""
 
     return_: Float[Array, "*runs"]
+    """Of the policy that acted: the mean of pi(label | x)."""
     reward: Float[Array, "*runs"]
+    """Mean reward received per step."""
     accuracy: Float[Array, "*runs"]
+    """Greedy: how often the likeliest action was right."""
     entropy: Float[Array, "*runs"]
+    """Nats per step."""
+    updates: Int[Array, "*runs"]
+    """How many updates were added up."""
+
+    @property
+    def means(self) -> dict[str, Any]:
+        """Per update, by the columns of a results table, each [*runs]."""
+        sums = {
+            "return_mean": self.return_,
+            "reward_mean": self.reward,
+            "train_accuracy": self.accuracy,
+            "entropy": self.entropy,
+        }
+        return {name: total / self.updates for name, total in sums.items()}
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
@@ -105,7 +122,8 @@ class RunState:
     running_mean: Float[Array, "*runs"]
     diverged_at: Int[Array, "*runs"]
     """The first update whose parameters were not finite, or -1."""
-    sums: Sums
+    metrics: Metrics
+    """Since an update that began them anew."""
 
 
 class Draws(NamedTuple):
@@ -139,17 +157,35 @@ class Batch(NamedTuple):
 
 
 class Train(NamedTuple):
-    """The pure functions of a program; jit them with the task as an argument."""
+    """The pure functions of a program; jit them with the task as an argument.
+
+    Arrays begin with [group, run], where a group is one seed (or a part of it) whose runs share
+    observations, save the first layer's kernels: [group, input, run, width] (`run_axes`).
+
+    `init(keys, task, runs) -> state`: keys [group], the numbers of `runs` [group, run].
+
+    `update(state, runs, task, keys, first, updates, continues=False) -> (state, metrics)`: does
+    `updates` updates, numbered from `first`. Both are traced, so that any count shares one
+    compilation. The metrics, [group, run], are of these updates alone; with `continues` they are
+    added to those of the calls before, bit for bit as one call would.
+
+    `evaluate(state, task, keys) -> {name: [group, run]}`: on the whole test split.
+    """
 
     init: Callable[[Key[Array, "group"], Task, RunParams], RunState]
-    update: Callable[..., RunState]
-    """`(state, runs, task, keys, first_update, updates)`: `updates` is traced, so that chunks of
-    any length share one compilation."""
+    update: Callable[..., tuple[RunState, Metrics]]
     evaluate: Callable[[RunState, Task, Key[Array, "group"]], dict[str, Array]]
 
 
 def make_train(spec: TrainSpec) -> Train:
-    """The functions that initialise, update and evaluate the runs of a program."""
+    """The functions that initialise, update and evaluate the runs of a program.
+
+    Runs of a seed start alike and see the same examples and uniforms; everything in which they
+    differ is in `RunParams`. `tests/mnist_horizon/test_training.py` shows it in use.
+
+    Args:
+        spec: all that is static: shapes, and which code runs.
+    """
 
     def init(keys: Key[Array, "group"], task: Task, runs: RunParams) -> RunState:
         def one(key: Array, run: RunParams) -> RunState:
@@ -163,9 +199,10 @@ def make_train(spec: TrainSpec) -> Train:
         runs: RunParams,
         task: Task,
         keys: Key[Array, "group"],
-        first: Int[Array, ""],
-        updates: Int[Array, ""],
-    ) -> RunState:
+        first: Int[Array, ""] | int,
+        updates: Int[Array, ""] | int,
+        continues: Bool[Array, ""] | bool = False,
+    ) -> tuple[RunState, Metrics]:
         initial = jax.vmap(lambda key: init_run(spec, key, task).params)(keys)
 
         def one_group(
@@ -182,7 +219,10 @@ def make_train(spec: TrainSpec) -> Train:
         def body(number: Array, state: RunState) -> RunState:
             return jax.vmap(one_group, (None, 0, 0, 0, 0))(number, state, runs, keys, initial)
 
-        return jax.lax.fori_loop(first, first + updates, body, state)
+        begun = jax.tree.map(lambda sums: jnp.where(continues, sums, 0), state.metrics)
+        state = dataclasses.replace(state, metrics=begun)
+        state = jax.lax.fori_loop(first, first + updates, body, state)
+        return state, state.metrics
 
     def evaluate(
         state: RunState, task: Task, keys: Key[Array, "group"]
@@ -227,7 +267,7 @@ def init_run(spec: TrainSpec, key: Array, task: Task) -> RunState:
         carried=jnp.zeros(spec.environments),
         running_mean=zero,
         diverged_at=jnp.int32(-1),
-        sums=Sums(zero, zero, zero, zero),
+        metrics=Metrics(zero, zero, zero, zero, jnp.int32(0)),
     )
 
 
@@ -467,17 +507,18 @@ def _advance(state: RunState, rollout: Rollout, logits: Array, number: Array) ->
     reward = window.rewards.mean()
     rate = RUNNING_MEAN_RATE
     bad = ~jnp.isfinite(entropy + reward)
-    sums = state.sums
+    metrics = state.metrics
     return dataclasses.replace(
         state,
         phase=window.phase[-1],
         carried=window.carried[-1],
         running_mean=(1 - rate) * state.running_mean + rate * reward,
         diverged_at=jnp.where((state.diverged_at < 0) & bad, number, state.diverged_at),
-        sums=Sums(
-            return_=sums.return_ + window.accuracy,
-            reward=sums.reward + reward,
-            accuracy=sums.accuracy + rollout.greedy_right.mean(),
-            entropy=sums.entropy + entropy,
+        metrics=Metrics(
+            return_=metrics.return_ + window.accuracy,
+            reward=metrics.reward + reward,
+            accuracy=metrics.accuracy + rollout.greedy_right.mean(),
+            entropy=metrics.entropy + entropy,
+            updates=metrics.updates + 1,
         ),
     )

@@ -92,9 +92,8 @@ def noise_scale(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         for what was left out.
     """
     notes = []
-    pairs = zip(noise["schedule"], noise["schedule_level"], strict=True)
+    pairs = list(zip(noise["schedule"], noise["schedule_level"], strict=True))
     known = {pair: _has_scale(*pair) for pair in set(pairs)}
-    pairs = zip(noise["schedule"], noise["schedule_level"], strict=True)
     other = pd.Series([not known[pair] for pair in pairs], index=noise.index, dtype=bool)
     if other.any():
         notes.append(

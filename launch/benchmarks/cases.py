@@ -98,10 +98,8 @@ class Updates:
         self._state = functions.init(keys, task, runs)
         self._arguments = (runs, task, keys)
         started = time.perf_counter()
-        number = jnp.int32(0)
-        self._update = functions.update.lower(
-            self._state, *self._arguments, number, number
-        ).compile()
+        numbers = (jnp.int32(0), jnp.int32(0), jnp.bool_(False))
+        self._update = functions.update.lower(self._state, *self._arguments, *numbers).compile()
         self.compile_seconds = time.perf_counter() - started
         self.devices = layout.devices
         held = self._update.memory_analysis()
@@ -115,7 +113,8 @@ class Updates:
     def run(self, count: int) -> float:
         """Do this many updates; returns the seconds that they took."""
         started = time.perf_counter()
-        self._state = self._update(self._state, *self._arguments, jnp.int32(0), jnp.int32(count))
+        numbers = (jnp.int32(0), jnp.int32(count), jnp.bool_(False))
+        self._state, _ = self._update(self._state, *self._arguments, *numbers)
         jax.block_until_ready(self._state)
         return time.perf_counter() - started
 

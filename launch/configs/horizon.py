@@ -12,6 +12,7 @@ MNIST comes from tensorflow-datasets, or with `--config.task.data_dir=FOLDER` fr
 import ml_collections
 
 from launch.configs import default_config
+from mnist_horizon.sweeps.spec import RATE_RULE
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -27,10 +28,5 @@ def get_config() -> ml_collections.ConfigDict:
     config.noise.samples = 1024
     # Without a bonus one digit may never be chosen again: most runs at h >= 31 stall near 0.85.
     config.entropy_coef = 0.1
-    # Chosen by launch/configs/learning_rates.py: within a factor 2 of the best at both ends of
-    # both axes.
-    config.optimizer.learning_rates = (2e-2,)
-    config.optimizer.rule = "capped_sqrt_width"
-    config.optimizer.critical_horizon = 42.0
-    config.optimizer.decay_interactions = 200_000.0
+    config.optimizer.update(RATE_RULE)
     return config

@@ -10,6 +10,7 @@ runs, none short of a return of 0.85; knees near 16; a free exponent whose inter
 import ml_collections
 
 from launch.configs import default_config
+from mnist_horizon.sweeps.spec import RATE_RULE
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -22,8 +23,5 @@ def get_config() -> ml_collections.ConfigDict:
     config.batch.rollout_length = 256
     config.budget = 204_800
     config.entropy_coef = 0.1
-    config.optimizer.learning_rates = (2e-2,)
-    config.optimizer.rule = "capped_sqrt_width"
-    config.optimizer.critical_horizon = 42.0
-    config.optimizer.decay_interactions = 200_000.0
+    config.optimizer.update(RATE_RULE)
     return config

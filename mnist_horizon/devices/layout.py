@@ -127,7 +127,7 @@ class ProgramFunctions:
         self.init = self.sharded(train.init, (GROUP, REPLICATED, GROUP))
         self.update = self.sharded(
             train.update,
-            (GROUP, GROUP, REPLICATED, GROUP, REPLICATED, REPLICATED),
+            (GROUP, GROUP, REPLICATED, GROUP, REPLICATED, REPLICATED, REPLICATED),
             donate_argnums=0,
         )
         self.evaluate = self.sharded(train.evaluate, (GROUP, REPLICATED, GROUP))

@@ -46,6 +46,7 @@ from mnist_horizon.networks.network import (
     first_inputs,
     get,
     init,
+    name_of,
     names,
     register,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "get",
     "init",
     "learning_rate_factors",
+    "name_of",
     "names",
     "observation_product",
     "patches",

@@ -110,6 +110,11 @@ def get(name: str) -> type[Network]:
     return _registry.get(name)
 
 
+def name_of(entry: type[Network]) -> str:
+    """The name of a class; one that is not registered is, under a name made of its own."""
+    return _registry.name_of(entry)
+
+
 def names() -> list[str]:
     """All registered names, sorted."""
     return _registry.names()

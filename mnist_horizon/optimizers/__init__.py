@@ -14,9 +14,9 @@ that is imported before its name is used.
 import importlib
 import pkgutil
 
-from mnist_horizon.optimizers.optimizer import OptimizerError, build, names, register
+from mnist_horizon.optimizers.optimizer import OptimizerError, build, name_of, names, register
 
-__all__ = ["OptimizerError", "build", "names", "register"]
+__all__ = ["OptimizerError", "build", "name_of", "names", "register"]
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

@@ -49,6 +49,11 @@ def build(name: str) -> optax.GradientTransformation:
     return _registry.get(name)()
 
 
+def name_of(entry: Maker) -> str:
+    """The name of a function; one that is not registered is, under a name made of its own."""
+    return _registry.name_of(entry)
+
+
 def names() -> list[str]:
     """All registered names, sorted."""
     return _registry.names()

@@ -4,7 +4,6 @@ The host decides when to look (evaluations, checkpoints, progress), never what i
 run's numbers are carried in its state, so that chunks of any length give the same results.
 """
 
-import dataclasses
 import functools
 import logging
 import math
@@ -28,7 +27,7 @@ from mnist_horizon.sweeps.progress import Progress
 from mnist_horizon.sweeps.rows import run_columns, table_rows
 from mnist_horizon.sweeps.spec import SweepSpec
 from mnist_horizon.tasks import LoadedTask
-from mnist_horizon.training import RunState, TrainSpec
+from mnist_horizon.training import Metrics, RunState, TrainSpec
 
 LOG = logging.getLogger(__name__)
 
@@ -128,7 +127,7 @@ class ProgramRunner:
     def _compile(self, state: RunState) -> None:
         """Compile update and evaluation first, so that the speed of updates does not include it."""
         number = jnp.int32(0)
-        arguments = (state, self.runs, self.data, self.keys, number, number)
+        arguments = (state, self.runs, self.data, self.keys, number, number, jnp.bool_(False))
         self._update = self.functions.update.lower(*arguments).compile()
         self._evaluate = self.functions.evaluate.lower(state, self.data, self.keys).compile()
 
@@ -147,30 +146,24 @@ class ProgramRunner:
 
     def _advance(self, state: RunState, journal: Journal, count: int) -> RunState:
         """Do `count` updates, and the evaluation that is due after them; `journal` is changed."""
-        first, number = jnp.int32(journal.update), jnp.int32(count)
-        state = self._update(state, self.runs, self.data, self.keys, first, number)
+        continues = jnp.bool_(journal.update != journal.sums_from)
+        numbers = jnp.int32(journal.update), jnp.int32(count), continues
+        state, metrics = self._update(state, self.runs, self.data, self.keys, *numbers)
         journal.update += count
         self._note_divergence(state, journal)
         if journal.update in self.marks:
-            state = self._write_rows(state, journal)
+            self._write_rows(state, metrics, journal)
             if self.spec.noise.samples and self.marks.index(journal.update) in self._noisy_marks:
                 self._write_noise(state, journal)
         return state
 
-    def _write_rows(self, state: RunState, journal: Journal) -> RunState:
-        """Add a row for each run, and begin new sums."""
-        updates = journal.update - journal.sums_from
-        measured = self._evaluate(state, self.data, self.keys)
-        flat = self._by_run({**vars(state.sums), **measured})
+    def _write_rows(self, state: RunState, metrics: Metrics, journal: Journal) -> None:
+        """Add a row for each run, of the updates since the rows before."""
+        sums: dict[str, Any] = self._by_run(vars(metrics))  # in float64, unlike the devices'
+        means = Metrics(**sums).means
+        measured = means | self._by_run(self._evaluate(state, self.data, self.keys))
         for i, columns in enumerate(self.columns):
-            row = {
-                "return_mean": flat["return_"][i] / updates,
-                "reward_mean": flat["reward"][i] / updates,
-                "train_accuracy": flat["accuracy"][i] / updates,
-                "entropy": flat["entropy"][i] / updates,
-                "test_accuracy": flat["test_accuracy"][i],
-                "kl_initial": flat["kl_initial"][i],
-            }
+            row = {name: float(values[i]) for name, values in measured.items()}
             if not all(map(math.isfinite, row.values())):
                 self._stop_run(columns["run_id"], journal.update, journal)
             if columns["run_id"] not in journal.diverged:
@@ -178,9 +171,8 @@ class ProgramRunner:
                     "interactions": journal.update * self.spec.batch_size,
                     "updates": journal.update,
                 }
-                journal.rows.append({"run": i, **counts, **{k: float(v) for k, v in row.items()}})
+                journal.rows.append({"run": i, **counts, **row})
         journal.sums_from = journal.update
-        return dataclasses.replace(state, sums=jax.tree.map(jnp.zeros_like, state.sums))
 
     def _write_noise(self, state: RunState, journal: Journal) -> None:
         """Measure the gradient's noise, for a row of the noise table for each run."""

@@ -35,6 +35,7 @@ class Progress:
         spec: SweepSpec,
         programs: Sequence[Program],
         cost: Mapping[int, float],
+        bar: bool | None = None,
     ) -> None:
         """Begin with nothing done.
 
@@ -43,6 +44,7 @@ class Progress:
             spec: the sweep.
             programs: all of its programs.
             cost: of an interaction at each width, in any unit.
+            bar: whether to show a bar; by default where stderr is a terminal.
         """
         self._spec, self._cost = spec, cost
         self._path = files.inside(folder, "progress.jsonl") if folder else None
@@ -58,7 +60,7 @@ class Progress:
             total=self._work,
             bar_format="{percentage:3.0f}%|{bar}| {desc}",
             file=sys.stderr,
-            disable=folder is None or not sys.stderr.isatty(),
+            disable=folder is None or not (sys.stderr.isatty() if bar is None else bar),
             dynamic_ncols=True,
         )
 

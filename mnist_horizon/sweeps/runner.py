@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ def run_sweep(
     task: LoadedTask,
     checkpoint_seconds: float = 60.0,
     only: Container[str] | None = None,
+    bar: bool | None = None,
 ) -> Outcome:
     """Run what a sweep still lacks in its working directory.
 
@@ -51,6 +53,7 @@ def run_sweep(
         task: the task that the spec names, loaded.
         checkpoint_seconds: time between checkpoints of a program.
         only: ids of the programs to work on, as they are in the directory; by default all.
+        bar: whether to show a progress bar; by default where stderr is a terminal.
 
     Raises:
         SweepError: the directory holds another sweep, or a program does not fit into the memory.
@@ -70,7 +73,7 @@ def run_sweep(
     runs, left = (sum(len(p.runs) for p in some) for some in (programs, waiting))
     LOG.info("%d runs in %d programs; %d runs are done already", runs, len(programs), runs - left)
     log = folder if hosts.is_first() else None
-    with _stop_requested() as stop, Progress(log, spec, programs, cost) as progress:
+    with _stop_requested() as stop, Progress(log, spec, programs, cost, bar) as progress:
         for program in programs:
             if program not in waiting:
                 progress.skip(program)
@@ -134,8 +137,15 @@ def _memory_named(program: Program) -> Iterator[None]:
 
 @contextmanager
 def _stop_requested() -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM or SIGINT came; the chunk in flight is finished first."""
+    """Whether SIGTERM or SIGINT came; the chunk in flight is finished first.
+
+    Python handles signals in its main thread alone: in another, such as a notebook's worker, none
+    is looked for.
+    """
     received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
     kinds = (signal.SIGTERM, signal.SIGINT)
     before = {kind: signal.signal(kind, lambda kind, _: received.append(kind)) for kind in kinds}
     try:

@@ -59,6 +59,18 @@ class OptimizerChoice:
     decay_interactions: float = 0.0
 
 
+RATE_RULE: Mapping[str, Any] = {
+    "learning_rates": (2e-2,),
+    "rule": "capped_sqrt_width",
+    "critical_horizon": 42.0,
+    "decay_interactions": 200_000.0,
+}
+"""`optimizer.*` for Adam, within a factor 2 of the best at both ends of widths and horizons.
+
+Chosen by `launch/configs/learning_rates.py` on MNIST.
+"""
+
+
 @dataclass(frozen=True)
 class BatchChoice:
     """`batch.*`: interactions per update = environments x rollout length."""

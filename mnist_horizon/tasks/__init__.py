@@ -17,9 +17,11 @@ import importlib
 import pkgutil
 
 from mnist_horizon.tasks.registry import (
+    describe,
     get,
     identity_settings,
     load,
+    name_of,
     names,
     register,
     settings_of,
@@ -31,10 +33,12 @@ __all__ = [
     "LoadedTask",
     "Task",
     "TaskError",
+    "describe",
     "get",
     "identity_settings",
     "load",
     "make_examples",
+    "name_of",
     "names",
     "register",
     "settings_of",

@@ -46,17 +46,18 @@ def get(name: str) -> type:
     return _registry.get(name)
 
 
+def name_of(entry: type) -> str:
+    """The name of a class; one that is not registered is, under a name made of its own."""
+    return _registry.name_of(entry)
+
+
 def names() -> list[str]:
     """All registered names, sorted."""
     return _registry.names()
 
 
 def load(name: str, settings: Mapping[str, Any]) -> LoadedTask:
-    """Load the task `name` with these settings, defaults for the rest.
-
-    The provenance gains the task's name, its settings, the optimal return where it is known (else
-    None), and each split's size and `content` checksum, which says whether two loads gave the same
-    data whatever their source.
+    """Load the task `name` with these settings, defaults for the rest (`describe`).
 
     Raises:
         TaskError: unknown name or setting, wrong type, impossible value, or data at fault.
@@ -65,6 +66,19 @@ def load(name: str, settings: Mapping[str, Any]) -> LoadedTask:
         loaded = _make(name, settings).load()
     except MemoryError as error:
         raise TaskError(f"task {name!r} does not fit into the memory: {error}") from None
+    return describe(name, settings, loaded)
+
+
+def describe(name: str, settings: Mapping[str, Any], loaded: LoadedTask) -> LoadedTask:
+    """A loaded task, checked, with what a sweep records of it.
+
+    The provenance gains the task's name, its settings, the optimal return where it is known (else
+    None), and each split's size and `content` checksum, which says whether two loads gave the same
+    data whatever their source.
+
+    Raises:
+        TaskError: the data are not what a task's fields say.
+    """
     check(name, loaded.task)
     splits = {"train": loaded.task.train, "test": loaded.task.test}
     provenance = {

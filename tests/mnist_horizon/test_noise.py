@@ -45,7 +45,7 @@ def trained(baseline: str, axes: tuple[tuple[str, float], ...]):
     )
     runs, train = runs_of(list(axes)), training.make_train(spec)
     state = train.init(KEYS, TASK, runs)
-    state = jax.jit(train.update)(state, runs, TASK, KEYS, jnp.int32(0), jnp.int32(40))
+    state, _ = jax.jit(train.update)(state, runs, TASK, KEYS, jnp.int32(0), jnp.int32(40))
     return spec, runs, state
 
 
@@ -137,7 +137,7 @@ def test_a_small_batch_centres_away_part_of_the_future():
         state = train.init(KEYS, TASK, runs)
         if environments == 1:
             update = jax.jit(train.update)
-            policy = update(state, runs, TASK, KEYS, jnp.int32(0), jnp.int32(300)).params
+            policy = update(state, runs, TASK, KEYS, jnp.int32(0), jnp.int32(300))[0].params
         state = dataclasses.replace(state, params=policy)
         found = jax.jit(functools.partial(noise.measure, spec, 300_000))(
             state, runs, TASK, KEYS, jnp.int32(300)

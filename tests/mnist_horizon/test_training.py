@@ -53,7 +53,7 @@ def program(spec):
 def train(spec, task, runs, updates, keys=SEEDS[:1], first=0, state=None):
     init, update, _ = program(spec)
     state = init(keys, task, runs) if state is None else state
-    return update(state, runs, task, keys, jnp.int32(first), jnp.int32(updates))
+    return update(state, runs, task, keys, jnp.int32(first), jnp.int32(updates))[0]
 
 
 def select(tree, index):
@@ -163,9 +163,8 @@ def test_digits_are_learned_at_a_short_and_a_longer_horizon(task, spec):
     assert float(scores["test_accuracy"].min()) > 0.8
     assert float(scores["kl_initial"].min()) > 1.0
     # Over the last fifty updates, of which the mean return says the same.
-    before = state.sums.return_
     state = train(spec, task, runs, 50, first=400, state=state)
-    assert float(((state.sums.return_ - before) / 50).min()) > 0.75
+    assert float(state.metrics.means["return_mean"].min()) > 0.75
     assert state.diverged_at.tolist() == [[-1, -1]]
 
 
@@ -209,14 +208,14 @@ def test_runs_of_a_seed_share_examples_and_uniforms_and_seeds_do_not(task):
         seeds=2,
     )
     state = train(TINY, task, runs, 3, keys=SEEDS)
-    answers, paid = np.asarray(state.carried), np.asarray(state.sums.reward)
+    answers, paid = np.asarray(state.carried), np.asarray(state.metrics.reward)
     assert answers[:, :2].any()
     assert np.array_equal(answers[:, 0], answers[:, 1])
     assert np.array_equal(paid[:, 2], paid[:, 3])
-    assert np.ptp(np.asarray(state.sums.return_), axis=1).max() < 1e-6
+    assert np.ptp(np.asarray(state.metrics.return_), axis=1).max() < 1e-6
     assert not np.array_equal(answers[0, 0], answers[1, 0])
     assert paid[0, 2] != paid[1, 2]
-    assert abs(state.sums.return_[0, 0] - state.sums.return_[1, 0]) > 1e-6
+    assert abs(state.metrics.return_[0, 0] - state.metrics.return_[1, 0]) > 1e-6
     kernels = state.params["first"]["kernel"]  # [group, input, run, width]
     assert jnp.array_equal(kernels[:, :, 0], kernels[:, :, 1])
     assert not jnp.allclose(kernels[0], kernels[1])
@@ -260,14 +259,17 @@ def test_chunks_of_any_length_share_one_trace_and_change_no_bit(task):
     runs = group(run_params("periodic:3", 3.0), run_params("dense", 7.0), seeds=2)
     start = program(TINY)[0](SEEDS, task, runs)
 
-    def go(state, runs, first, updates):
-        return update(state, runs, task, SEEDS, jnp.int32(first), jnp.int32(updates))
+    def go(state, runs, first, updates, continues=False):
+        numbers = (jnp.int32(first), jnp.int32(updates), jnp.bool_(continues))
+        return update(state, runs, task, SEEDS, *numbers)[0]
 
     whole = go(start, runs, 0, 12)
+    assert whole.metrics.updates.tolist() == [[12, 12]] * 2
     state, done = start, 0
     for part in (1, 4, 7):
-        state, done = go(state, runs, done, part), done + part
+        state, done = go(state, runs, done, part, continues=done > 0), done + part
     assert_close(state, whole, rtol=0, atol=0)
+    assert go(state, runs, 12, 2).metrics.updates.tolist() == [[2, 2]] * 2
     other = group(run_params("streak:2", 31.0, 0.5, 0.1), run_params("revealed:0.5"), seeds=2)
     go(start, other, 0, 2)
     assert len(traces) == 1
@@ -385,9 +387,9 @@ def test_metrics_by_hand(task):
         "entropy": stats.entropy(policy, axis=1).mean(),
     }
     for name, value in expected.items():
-        np.testing.assert_allclose(getattr(state.sums, name)[0], [value] * 2, rtol=1e-5)
+        np.testing.assert_allclose(getattr(state.metrics, name)[0], [value] * 2, rtol=1e-5)
     # Eight steps are two windows of four: what was right is paid, and the mean is the same.
-    np.testing.assert_allclose(state.sums.reward[0], [right.mean()] * 2, rtol=1e-6)
+    np.testing.assert_allclose(state.metrics.reward[0], [right.mean()] * 2, rtol=1e-6)
     assert state.running_mean[0].tolist() == pytest.approx(
         [training.RUNNING_MEAN_RATE * right.mean()] * 2
     )
@@ -410,16 +412,16 @@ def test_a_task_of_its_own_rule_has_the_returns_of_that_rule(task):
     policy = jax.nn.softmax(networks.apply(TINY.network, 10, params, draws.inputs))
     labels = draws.labels.ravel()
     right = policy[np.arange(32), labels] + policy[np.arange(32), (labels + 1) % 10]
-    np.testing.assert_allclose(state.sums.return_[0], [right.mean()], rtol=1e-5)
+    np.testing.assert_allclose(state.metrics.return_[0], [right.mean()], rtol=1e-5)
 
 
 def test_sums_add_up_over_updates(task):
     runs = group(run_params(rate=0.0))
     one = [train(TINY, task, runs, 1, first=number) for number in range(3)]
     whole = train(TINY, task, runs, 3)
-    for name in ("return_", "reward", "accuracy", "entropy"):
-        total = sum(getattr(state.sums, name) for state in one)
-        np.testing.assert_allclose(getattr(whole.sums, name), total, rtol=1e-5)
+    for name in ("return_", "reward", "accuracy", "entropy", "updates"):
+        total = sum(getattr(state.metrics, name) for state in one)
+        np.testing.assert_allclose(getattr(whole.metrics, name), total, rtol=1e-5)
 
 
 def test_evaluation_by_hand_whatever_its_parts(task, monkeypatch):
@@ -448,7 +450,7 @@ def test_windows_and_their_answers_are_carried_across_updates(task):
     state = train(TINY, task, runs, 5)  # 40 steps: eight whole windows
     assert select(state, 1).phase == 0
     assert not select(state, 1).carried.any()
-    rewards = state.sums.reward[0]
+    rewards = state.metrics.reward[0]
     assert float(rewards[0]) == pytest.approx(float(rewards[1]), rel=1e-6)
     assert int(select(train(TINY, task, runs, 2), 1).phase) == 16 % 5
 

@@ -95,14 +95,14 @@ import jax.numpy as jnp
 jax.config.update("jax_num_cpu_devices", 2)
 from mnist_horizon import devices, training
 from mnist_horizon.tasks import load
-from tests.mnist_horizon.test_devices import SPEC, run_params
+from tests.mnist_horizon.devices.test_layout import SPEC, run_params
 functions = devices.ProgramFunctions(training.make_train(SPEC), devices.choose_layout(2, 2, 2))
 runs, keys = functions.place_runs(run_params(2, (1.0, 3.0))), functions.place_keys((0, 1))
 task = functions.place_task(load("digits", {}).task)
 state = functions.init(keys, task, runs)
 assert len(keys.devices()) == 2
-number = jnp.int32(0)
-print(functions.update.lower(state, runs, task, keys, number, number).compile().as_text())
+numbers = (jnp.int32(0), jnp.int32(0), jnp.bool_(False))
+print(functions.update.lower(state, runs, task, keys, *numbers).compile().as_text())
 """
 
 

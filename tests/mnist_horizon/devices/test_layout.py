@@ -114,12 +114,11 @@ def train_for(count: int, updates: int, seeds: int) -> dict[str, list[float]]:
     runs = functions.place_runs(run_params(seeds, (1.0, 3.0, 7.0)))
     keys = functions.place_keys(tuple(range(seeds)))
     task = functions.place_task(load("digits", {}).task)
-    state = functions.update(
-        functions.init(keys, task, runs), runs, task, keys, jnp.int32(0), jnp.int32(updates)
-    )
+    numbers = (jnp.int32(0), jnp.int32(updates), jnp.bool_(False))
+    state, _ = functions.update(functions.init(keys, task, runs), runs, task, keys, *numbers)
     found = functions.unpack(state)
     return {
-        "returns": (found.sums.return_ / updates).tolist(),
+        "returns": found.metrics.means["return_mean"].tolist(),
         "parameter": found.params["first"]["kernel"].sum(axis=(1, 2)).tolist(),
     }
 

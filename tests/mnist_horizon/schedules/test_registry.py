@@ -16,7 +16,7 @@ TEXTS = ["dense", "revealed:0.25", "periodic:8", "streak:3", "lottery:0.5"]
 @pytest.fixture(autouse=True)
 def as_before(monkeypatch):
     """What a test registers is forgotten afterwards."""
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    monkeypatch.setattr(registry._registry, "_entries", dict(registry._registry._entries))
 
 
 @pytest.mark.parametrize("text", TEXTS)

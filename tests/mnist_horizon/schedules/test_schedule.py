@@ -26,7 +26,7 @@ class Toy(Schedule):
 
 @pytest.fixture
 def toy(monkeypatch):
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    monkeypatch.setattr(registry._registry, "_entries", dict(registry._registry._entries))
     return register("toy")(Toy)
 
 

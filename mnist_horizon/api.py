@@ -1,0 +1,264 @@
+"""Training from Python: a small sweep in a notebook, with its curves and policies in hand.
+
+    curves = train("digits", widths=[32], horizons=[1, 3, 7, 15, 31], seeds=4, budget=200_000)
+    curves.plot()
+    curves.frame                          # tidy: one row per run and evaluation (`results.SCHEMA`)
+    curves.policies[run_id].act(images)
+
+It is the trainer of `launch.sweep`, program by program, in a working directory that is deleted when
+its content has been read: the same settings give the same numbers.
+"""
+
+import importlib
+import importlib.util
+import tempfile
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int, Key, Num
+
+from mnist_horizon import devices, networks, optimizers, results, tasks
+from mnist_horizon.errors import InputError
+from mnist_horizon.networks import NetworkSpec
+from mnist_horizon.schedules import Schedule
+from mnist_horizon.sweeps import runner
+from mnist_horizon.sweeps.spec import RATE_RULE, SweepSpec, spec_from
+from mnist_horizon.tasks import LoadedTask, TaskError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DEFAULTS: Mapping[str, Any] = {
+    "entropy_coef": 0.1,
+    "batch": {"environments": 1, "rollout_length": 256},
+    "optimizer": {"name": "adam", **RATE_RULE},
+}
+"""What `train` sets unless it is told otherwise: the rule of `launch/configs/quickstart.py`."""
+
+
+GIVEN = "given"
+
+
+@tasks.register(GIVEN)
+@dataclass(frozen=True)
+class Given:
+    """The name in results of a task that was passed to `train` when it was loaded already."""
+
+    def load(self) -> LoadedTask:
+        """Refuse: the data were passed, and cannot be found again by a name.
+
+        Raises:
+            TaskError: always.
+        """
+        raise TaskError(f"task {GIVEN!r} stands for data that a caller passed to train")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A trained policy.
+
+    Attributes:
+        params: the network's parameters.
+        network: its shape.
+        classes: how many actions there are.
+    """
+
+    params: dict[str, Any]
+    network: NetworkSpec
+    classes: int
+
+    def probabilities(
+        self, images: Num[np.ndarray | jax.Array, "batch *shape"]
+    ) -> Float[jax.Array, "batch action"]:
+        """pi(a | x) of each image; a visible phase is held at 0, the start of a reward window."""
+        inputs = networks.first_inputs(self.network, jnp.asarray(images))
+        phase = None
+        if self.network.phase_visible:
+            phase = jnp.tile(jnp.array([1.0, 0.0]), (len(inputs), 1))
+        logits = networks.apply(self.network, self.classes, self.params, inputs, phase)
+        return jax.nn.softmax(logits)
+
+    def act(
+        self,
+        images: Num[np.ndarray | jax.Array, "batch *shape"],
+        key: Key[jax.Array, ""] | None = None,
+    ) -> Int[jax.Array, "batch"]:
+        """The likeliest action of each image or, given a key, one drawn from the policy."""
+        probabilities = self.probabilities(images)
+        if key is None:
+            return jnp.argmax(probabilities, axis=-1)
+        return jax.random.categorical(key, jnp.log(probabilities))
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What `train` gives.
+
+    Attributes:
+        frame: tidy results, one row per run and evaluation (`results.SCHEMA`).
+        policies: the final policy of each run that did not diverge, by run id.
+        spec: the sweep's settings.
+    """
+
+    frame: pd.DataFrame
+    policies: Mapping[str, Policy]
+    spec: SweepSpec
+
+    def __repr__(self) -> str:
+        counts = (f"{self.frame[name].nunique()} {name}s" for name in ("width", "horizon", "seed"))
+        return f"Curves({self.frame['run_id'].nunique()} runs: {', '.join(counts)})"
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Return against interactions: a line for each horizon, a band from lowest to highest seed.
+
+        Widths and schedules have lines of their own where there are several.
+
+        Args:
+            axes: where to draw; by default on a figure of their own.
+        """
+        from matplotlib import pyplot
+
+        if axes is None:
+            axes = pyplot.figure(figsize=(6, 4)).add_subplot()
+        varying = [name for name in _CURVE if self.frame[name].nunique() > 1] or ["horizon"]
+        groups = self.frame.groupby(varying, sort=True)
+        colors = pyplot.get_cmap("viridis")(np.linspace(0, 0.9, groups.ngroups))
+        for color, (key, rows) in zip(colors, groups, strict=True):
+            name = ", ".join(f"{n} {v}" for n, v in zip(varying, key, strict=True))
+            returns = rows.groupby("interactions")["return_mean"].agg(["mean", "min", "max"])
+            axes.plot(returns.index, returns["mean"], color=color, label=name)
+            axes.fill_between(
+                returns.index, returns["min"], returns["max"], color=color, alpha=0.2, linewidth=0
+            )
+        axes.set_xscale("log")
+        axes.set_xlabel("interactions (environment steps)")
+        axes.set_ylabel("return")
+        axes.legend()
+        return axes
+
+    def horizon_law(self, threshold: float = 0.85) -> Any:
+        """The horizon law of these runs: interactions to a return against the horizon.
+
+        Args:
+            threshold: the return to reach.
+
+        Returns:
+            An `analysis.laws.HorizonLaw` in h - 1, all widths together: its `summary()` has a, b
+            and the knee with their intervals.
+
+        Raises:
+            ImportError: the package `analysis` is not importable; it lies in a checkout.
+            InputError: the runs allow no law; the message says why.
+        """
+        if importlib.util.find_spec("analysis") is None:
+            raise ImportError(
+                "the laws are in the package `analysis`, which a checkout of mnist_horizon has and "
+                "a wheel has not: run Python in the checkout, or install it with pip install -e ."
+            )
+        data, laws = (importlib.import_module(f"analysis.{name}") for name in ("data", "laws"))
+        measured = data.measure(results.Results(self.frame, ()), thresholds=(threshold,))
+        fits = laws.fit_horizon_laws(measured.crossings, regressors=("h-1",))
+        if not fits.entries:
+            raise InputError("; ".join(fits.notes))
+        return fits.entries[-1]
+
+
+_CURVE = ("schedule", "schedule_level", "width", "horizon")
+
+
+def train(
+    task: str | LoadedTask | object,
+    *,
+    widths: Iterable[int] = (64,),
+    horizons: Iterable[float] = (1.0,),
+    schedules: Iterable[str | Schedule] = ("dense",),
+    seeds: int = 4,
+    budget: float = 200_000,
+    progress: bool = True,
+    workdir: Path | str | None = None,
+    **settings: Any,
+) -> Curves:
+    """Train policies over widths, horizons, schedules and seeds, and give their curves.
+
+    Args:
+        task: the name of a task, an object of a task's class, or a task that is loaded.
+        widths: of the networks.
+        horizons: horizon lengths h, each a discount `1 - 2 / (h + 1)`.
+        schedules: names such as `"periodic:4"`, or schedules.
+        seeds: how many; runs of a seed share observations and sampling noise.
+        budget: interactions (environment steps) of each run.
+        progress: whether to show a bar.
+        workdir: keep the sweep in this working directory, as `launch.sweep` does, and go on with
+            what is there; by default nothing is kept on disk.
+        **settings: any other field of a sweep, as in a config file: `network="cnn"`,
+            `optimizer={"learning_rates": [1e-2]}`, `algorithm={"name": "ppo", "epochs": 2}`,
+            `baseline`, `entropy_coef`, `evaluations`, `precision`, ... A network may be its class,
+            an optimiser its function; what is not registered yet is registered under its name.
+
+    Raises:
+        InputError: a setting is unknown, of the wrong type or impossible; the message is one line.
+        KeyboardInterrupt: the training was interrupted.
+    """
+    name, task_settings, loaded = _task(task)
+    axes = {
+        "widths": tuple(widths),
+        "horizons": tuple(map(float, horizons)),
+        "schedules": tuple(map(str, schedules)),
+        "seeds": seeds,
+        "budget": budget,
+    }
+    spec = spec_from({**_merged(settings), **axes, "task": {"name": name, **task_settings}})
+    devices.use_cpu_cores()
+    loaded = loaded or tasks.load(spec.task, spec.task_settings)
+    with tempfile.TemporaryDirectory(prefix="mnist_horizon-") as temporary:
+        folder = Path(workdir or temporary)
+        try:
+            outcome = runner.run_sweep(spec, folder, loaded, bar=progress)
+        except runner.Interrupted:
+            raise KeyboardInterrupt from None
+        if outcome.diverged:
+            warnings.warn(f"not finite, so stopped: {', '.join(outcome.diverged)}", stacklevel=2)
+        frame = results.read_results(folder).frame
+        policies = {
+            run: Policy(
+                results.load_policy(folder, run), spec.network_spec(width), loaded.task.classes
+            )
+            for run, width in frame.groupby("run_id")["width"].first().items()
+            if run not in outcome.diverged
+        }
+    return Curves(frame, policies, spec)
+
+
+def _task(task: Any) -> tuple[str, dict[str, Any], LoadedTask | None]:
+    """Name, settings and, where it is given, the loaded task."""
+    if isinstance(task, str):
+        return task, {}, None
+    if isinstance(task, LoadedTask):
+        return GIVEN, {}, tasks.describe(GIVEN, {}, task)
+    return tasks.name_of(type(task)), dict(vars(task)), None
+
+
+def _merged(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings over the defaults; a name or an object stands for the group of that name."""
+    merged: dict[str, Any] = {**DEFAULTS}
+    for field, value in settings.items():
+        if field in _REGISTRIES and callable(value):
+            value = {"name": _REGISTRIES[field].name_of(value)}
+        elif field in _GROUPS and isinstance(value, str):
+            value = {"name": value}
+        before = merged.get(field)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            value = {**before, **value}
+        merged[field] = value
+    return merged
+
+
+_GROUPS = ("network", "algorithm", "optimizer")
+_REGISTRIES: Mapping[str, Any] = {"network": networks, "optimizer": optimizers}
