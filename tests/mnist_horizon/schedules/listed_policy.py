@@ -180,6 +180,11 @@ def exact_gradient(moments: Moments) -> np.ndarray:
     return exact
 
 
+def traced(text):
+    """The schedule with its level as an array, as the trainer and the environment hold it."""
+    return jax.tree.map(jnp.float32, parse(text))
+
+
 def estimator(
     baseline: str, discount: float, gae_lambda: float = 1.0, phase: int = 0, steps: int = STEPS
 ) -> Estimator:
@@ -189,7 +194,7 @@ def estimator(
 def assert_total_is_that_of_the_code(text, one, environments=16_000):
     """Covariance of a step's gradient and of a batch mean, and the mean gradient."""
     moments = exact_moments(one.baseline)
-    found = simulate(jax.random.key(11), parse(text), one, environments)
+    found = simulate(jax.random.key(11), traced(text), one, environments)
     expected = parse(text).window_covariance(one, moments)
     scale = float(np.trace(expected.total))
     assert np.trace(found["total"]) == pytest.approx(scale, rel=0.025)
@@ -213,7 +218,7 @@ def assert_parts_are_those_of_the_code(text, one, environments=4000):
         # To set an answer in all environments at once would move the batch mean.
         one = dataclasses.replace(one, baseline="none")
     moments = exact_moments(one.baseline)
-    found = simulate_parts(jax.random.key(5), parse(text), one, environments)
+    found = simulate_parts(jax.random.key(5), traced(text), one, environments)
     expected = parse(text).window_covariance(one, moments)
     scale = float(np.trace(expected.total))
     mean_square = float(expected.signal_square * np.trace(moments.signal))
