@@ -131,7 +131,8 @@ class Curves:
         groups = self.frame.groupby(varying, sort=True)
         colors = pyplot.get_cmap("viridis")(np.linspace(0, 0.9, groups.ngroups))
         for color, (key, rows) in zip(colors, groups, strict=True):
-            name = ", ".join(f"{n} {v}" for n, v in zip(varying, key, strict=True))
+            parts = zip(varying, key, strict=True)
+            name = ", ".join(v if isinstance(v, str) else f"{_CURVE[n]} {v:g}" for n, v in parts)
             returns = rows.groupby("interactions")["return_mean"].agg(["mean", "min", "max"])
             axes.plot(returns.index, returns["mean"], color=color, label=name)
             axes.fill_between(
@@ -170,7 +171,7 @@ class Curves:
         return fits.entries[-1]
 
 
-_CURVE = ("schedule", "schedule_level", "width", "horizon")
+_CURVE = {"schedule": "", "schedule_level": "level", "width": "width", "horizon": "h ="}
 
 
 def train(

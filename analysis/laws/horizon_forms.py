@@ -20,7 +20,6 @@ from analysis.laws.regressors import regressor_values
 from analysis.stats import censored
 from analysis.stats.censored import Fit, Sample, Values
 
-FORMS = ("affine", "proportional", "free")
 MULTIPLIER_BOUNDS = (-6.0, 16.0)
 EXPONENT_BOUNDS = (float(np.log(0.05)), float(np.log(8.0)))
 _LOG_E_BOUNDS = (-5.0, 70.0)
@@ -34,7 +33,7 @@ class HorizonMean:
     sign), and free has `log g`:  `log E = log a_w + log(1 + (e^m - 1) z^g)`, `z = x / x_max`.
 
     Attributes:
-        form: one of `FORMS`.
+        form: "affine", "proportional" or "free".
         x: regressor of each run, shape [run] (h for the proportional form).
         x_max: the largest x of the whole data set.
         width: number of the width of each run, 0 to widths - 1, shape [run].

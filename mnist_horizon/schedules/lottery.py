@@ -173,7 +173,8 @@ class Lottery(Schedule):
         value_mean: Float[Array, ""],
     ) -> tuple[Float[Array, "time env"], Float[Array, "time env"]]:
         """As under `dense`; a known draw adds `(f - 1) (c - mu - [state] z + mu H)`."""
-        wrong, right = Dense().expected_advantages(estimator, states, value, value_mean)
+        none = states._replace(phase=0 * states.phase, carried=0 * states.carried)
+        wrong, right = Dense().expected_advantages(estimator, none, value, value_mean)
         phase = states.phase[:, None]
         factor = self._known_factor(phase, states.carried)
         own = own_draw_weights(estimator)[:, None]

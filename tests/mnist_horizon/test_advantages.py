@@ -13,6 +13,7 @@ from mnist_horizon.environment import EnvState, make_params, step
 from mnist_horizon.schedules import parse
 from mnist_horizon.tasks import Task, make_examples
 from mnist_horizon.training import sample_actions
+from tests.mnist_horizon.schedules.listed_policy import traced
 
 DISCOUNT = 0.7
 SCHEDULES = ["dense", "revealed:0.5", "periodic:3", "streak:3", "lottery:0.5"]
@@ -246,11 +247,6 @@ def test_state_values_against_simulation(task, text):
         over_examples = means.reshape(-1, 3)[number].mean()
         error = jnp.sqrt((errors.reshape(-1, 3)[number] ** 2).sum()) / 3
         assert jnp.all(jnp.abs(bootstrap - over_examples) < 4 * error)
-
-
-def traced(text):
-    """The schedule with its level as an array, as the trainer and the environment hold it."""
-    return jax.tree.map(jnp.float32, parse(text))
 
 
 def rollout(key, schedule, rollout_length, environments, first_phase):

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from mnist_horizon import theory
 from mnist_horizon.schedules import make, parse
-from tests.mnist_horizon.schedules.listed_policy import estimator, exact_moments, simulate
+from tests.mnist_horizon.schedules.listed_policy import estimator, exact_moments, simulate, traced
 
 
 @pytest.mark.parametrize("period", [8, 64])
@@ -71,7 +71,7 @@ def test_noise_scale_is_that_of_a_batch_of_the_code():
     traces = jax.tree.map(lambda leaf: np.trace(leaf) if np.ndim(leaf) else leaf, moments)
     steps = 30  # long against the horizon of 4, so that the window is as good as endless
     one = estimator("expected_reward", gamma, steps=steps)
-    found = simulate(jax.random.key(3), schedule, one)
+    found = simulate(jax.random.key(3), traced("periodic:3"), one)
     measured = np.trace(found["batch"]) / np.sum(np.asarray(found["mean"]) ** 2)
     assert theory.noise_over_signal(schedule, 4.0, traces) == pytest.approx(measured, rel=0.04)
 

@@ -34,12 +34,17 @@ def run_params(schedule="dense", horizon=1.0, rate=1e-2, entropy_coef=0.0, kl_co
     return RunParams(jax.tree.map(jnp.float32, parse(schedule)), *map(jnp.float32, numbers))
 
 
-def group(*runs, seeds=1):
-    """Runs stacked as [group, run], the same for each seed."""
-    reward = Choice.of([run.reward for run in runs])
+def stack(runs):
+    """Runs, of any schedules, as [run]."""
     numbers = [dataclasses.replace(run, reward=None) for run in runs]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *numbers)
-    stacked = dataclasses.replace(stacked, reward=jax.tree.map(jnp.asarray, reward))
+    reward = jax.tree.map(jnp.asarray, Choice.of([run.reward for run in runs]))
+    return dataclasses.replace(stacked, reward=reward)
+
+
+def group(*runs, seeds=1):
+    """Runs stacked as [group, run], the same for each seed."""
+    stacked = stack(runs)
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (seeds, *leaf.shape)), stacked)
 
 
@@ -130,7 +135,7 @@ def test_regularised_runs_converge_to_the_closed_form(one_state, kl_penalty):
     cases = {("dense", 1.0): 1.0, ("dense", 3.0): 1.0}
     cases |= {("periodic:4", 3.0): shrunk[4], ("streak:3", 3.0): shrunk[3]}
     runs = [run_params(name, horizon, rate=0.2, **coefficient) for name, horizon in cases]
-    runs = jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
+    runs = stack(runs)
     initial = training.init_run(spec, SEEDS[0], one_state).params
     tilt = jnp.array([-0.5, 1.0, 0.0, -1.0])
     initial = {**initial, "last": {**initial["last"], "bias": tilt}}
@@ -224,12 +229,12 @@ def test_runs_of_a_seed_share_examples_and_uniforms_and_seeds_do_not(task):
 def test_draws_differ_from_update_to_update_and_from_seed_to_seed(task):
     draws = [training.draw(TINY, key, jnp.int32(number), task) for key, number in
              [(SEEDS[0], 0), (SEEDS[0], 0), (SEEDS[0], 1), (SEEDS[1], 0)]]  # fmt: skip
-    for name in ("labels", "action_uniform", "mask_uniform"):
+    for name in ("labels", "action_uniform", "reward_uniform"):
         first, again, later, other = (np.asarray(getattr(drawn, name)) for drawn in draws)
         assert np.array_equal(first, again)
         assert not np.array_equal(first, later)
         assert not np.array_equal(first, other)
-    assert not np.array_equal(draws[0].action_uniform, draws[0].mask_uniform)
+    assert not np.array_equal(draws[0].action_uniform, draws[0].reward_uniform)
     images = task.train.images.reshape(-1, 64) / 255
     shown = draws[0].inputs[0]
     label = draws[0].labels.reshape(-1)[0]
@@ -270,7 +275,7 @@ def test_chunks_of_any_length_share_one_trace_and_change_no_bit(task):
         state, done = go(state, runs, done, part, continues=done > 0), done + part
     assert_close(state, whole, rtol=0, atol=0)
     assert go(state, runs, 12, 2).metrics.updates.tolist() == [[2, 2]] * 2
-    other = group(run_params("streak:2", 31.0, 0.5, 0.1), run_params("revealed:0.5"), seeds=2)
+    other = group(run_params("periodic:2", 31.0, 0.5, 0.1), run_params("dense"), seeds=2)
     go(start, other, 0, 2)
     assert len(traces) == 1
 

@@ -17,7 +17,7 @@ import pytest
 from mnist_horizon import advantages as adv
 from mnist_horizon import losses
 from mnist_horizon.moments import Moments, ValueMoments
-from mnist_horizon.schedules import Estimator, parse
+from mnist_horizon.schedules import Estimator, States, parse
 from mnist_horizon.training import sample_actions
 
 STEPS, LONGEST_WINDOW = 9, 16
@@ -79,11 +79,27 @@ def draw(key, shape):
     return index, actions, correct, jax.random.uniform(keys[2], shape)
 
 
+def carried_in(key, schedule, estimator, environments):
+    """What a window carries after `phase` steps of answers."""
+    _, _, correct, uniform = draw(key, (LONGEST_WINDOW, environments))
+    opened = schedule.rewards(correct, uniform, jnp.int32(0), jnp.zeros(environments))
+    return opened.carried[estimator.phase]
+
+
+def states(schedule, estimator, index, correct, uniform, carried):
+    """What is known before each action of a rollout, with z(x) and its mean."""
+    paid = schedule.rewards(correct, uniform, jnp.int32(estimator.phase), carried)
+    right = losses.pick(POLICY[index], LABELS[index])
+    known = States(paid.phase[:-1], paid.carried[:-1], right, right.mean())
+    net = NET_VALUES[index]
+    values = {"state": right - right.mean(), "value_net": net - net.mean()}
+    mean = net.mean() if estimator.baseline == "value_net" else jnp.float32(0)
+    return known, values.get(estimator.baseline, jnp.zeros_like(right)), mean
+
+
 def player(key, schedule, estimator, environments):
     """The code's advantages for given answers, after `phase` steps of an open window."""
-    before = draw(key, (LONGEST_WINDOW, environments))
-    opened = schedule.rewards(before[2], before[3], jnp.int32(0), jnp.zeros(environments))
-    carried = opened.carried[estimator.phase]
+    carried = carried_in(key, schedule, estimator, environments)
 
     def play(index, correct, uniform):
         paid = schedule.rewards(correct, uniform, jnp.int32(estimator.phase), carried)
@@ -180,6 +196,11 @@ def exact_gradient(moments: Moments) -> np.ndarray:
     return exact
 
 
+def traced(text):
+    """The schedule with its level as an array, as the trainer and the environment hold it."""
+    return jax.tree.map(jnp.float32, parse(text))
+
+
 def estimator(
     baseline: str, discount: float, gae_lambda: float = 1.0, phase: int = 0, steps: int = STEPS
 ) -> Estimator:
@@ -189,7 +210,7 @@ def estimator(
 def assert_total_is_that_of_the_code(text, one, environments=16_000):
     """Covariance of a step's gradient and of a batch mean, and the mean gradient."""
     moments = exact_moments(one.baseline)
-    found = simulate(jax.random.key(11), parse(text), one, environments)
+    found = simulate(jax.random.key(11), traced(text), one, environments)
     expected = parse(text).window_covariance(one, moments)
     scale = float(np.trace(expected.total))
     assert np.trace(found["total"]) == pytest.approx(scale, rel=0.025)
@@ -213,7 +234,7 @@ def assert_parts_are_those_of_the_code(text, one, environments=4000):
         # To set an answer in all environments at once would move the batch mean.
         one = dataclasses.replace(one, baseline="none")
     moments = exact_moments(one.baseline)
-    found = simulate_parts(jax.random.key(5), parse(text), one, environments)
+    found = simulate_parts(jax.random.key(5), traced(text), one, environments)
     expected = parse(text).window_covariance(one, moments)
     scale = float(np.trace(expected.total))
     mean_square = float(expected.signal_square * np.trace(moments.signal))

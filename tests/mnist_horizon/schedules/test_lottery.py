@@ -99,6 +99,26 @@ def test_long_windows_become_endless(text, baseline):
     listed_policy.assert_long_rollouts_become_endless(text, baseline)
 
 
+@pytest.mark.parametrize("baseline", sorted({*BASELINES} - {"batch_mean"}))  # it holds the answers
+def test_expected_advantages_are_the_means_over_draws_to_come(baseline):
+    """Of the real advantages, given the state and the action of one step in each environment."""
+    one = estimator(baseline, 0.8, phase=12, steps=9)
+    schedule, count = listed_policy.traced("lottery:0.5"), 60_000
+    keys = jax.random.split(jax.random.key(3))
+    index, _, correct, uniform = listed_policy.draw(keys[0], (9, count))
+    paid = listed_policy.player(keys[1], schedule, one, count)(index, correct, uniform)
+    before = listed_policy.carried_in(keys[1], schedule, one, count)
+    states, value, mean = listed_policy.states(schedule, one, index, correct, uniform, before)
+    wrong, right = schedule.expected_advantages(one, states, value, mean)
+    gap = paid - jnp.where(correct > 0, right, wrong)
+    for chosen in (correct > 0, correct == 0, states.carried < 0.5, states.carried >= 0.5):
+        total = jnp.maximum(chosen.sum(axis=1), 1)
+        by_step = jnp.sum(gap * chosen, axis=1) / total
+        error = jnp.sqrt(jnp.sum(chosen * gap**2, axis=1)) / total
+        assert jnp.all(jnp.abs(by_step) < 4.5 * error + 2e-3)
+    assert float(jnp.abs(right - wrong).max()) > 1.5  # f = 2 where a window has won
+
+
 def test_a_long_rollout_is_that_of_the_code():
     """Three windows, where most of the noise is that of later draws."""
     one = estimator("expected_reward", 0.9, phase=5, steps=40)
