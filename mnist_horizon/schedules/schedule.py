@@ -157,12 +157,8 @@ class Schedule(ABC):
         """The largest number that a window carries from step to step, for observation spaces."""
         return self.window - 1.0
 
-    def mean_reward(self, accuracy: Value) -> Value:
-        """Mean reward per step where answers are right with this probability, independently: mu."""
-        return accuracy
-
     def marginal_reward(self, accuracy: Value) -> Value:
-        """How the mean reward grows with the accuracy: 1."""
+        """How the mean reward per step grows with the accuracy mu; 1 where it is mu."""
         return 1.0
 
     def mean_discount(self, discount: Value) -> Value:

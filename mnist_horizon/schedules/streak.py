@@ -68,12 +68,8 @@ class Streak(Delayed):
         open_ = (carried == phase) * probability * accuracy**ahead
         return discount**ahead * (self.level * (open_ - accuracy**self.level))
 
-    def mean_reward(self, accuracy: Value) -> Value:
-        """`mu^k`: k is paid with probability mu^k at every k-th step."""
-        return accuracy**self.level
-
     def marginal_reward(self, accuracy: Value) -> Value:
-        """`k mu^(k-1)`: the k - 1 others must be right too."""
+        """`k mu^(k-1)`: the mean reward is mu^k, as the k - 1 others must be right too."""
         return self.level * accuracy ** (self.level - 1)
 
     def covariance(

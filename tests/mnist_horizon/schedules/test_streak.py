@@ -29,7 +29,6 @@ def test_centring(text, accuracy):
 def test_centring_by_hand():
     found = parse("streak:3").expected_reward(jnp.arange(3), jnp.float32(0.5))
     assert found.tolist() == [0, 0, 0.375]
-    assert parse("streak:3").mean_reward(0.5) == 0.125
 
 
 def test_a_state_is_worth_what_its_window_may_still_pay():

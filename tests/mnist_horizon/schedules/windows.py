@@ -39,12 +39,16 @@ def simulate(text, accuracy, windows=60_000):
 
 
 def assert_centring_is_that_of_a_simulation(text, accuracy):
-    """`expected_reward` by phase, `mean_reward` and, as its slope, `marginal_reward`."""
+    """`expected_reward` by phase and, as the slope of its mean, `marginal_reward`."""
     schedule, rewards = parse(text), simulate(text, accuracy)
     error = 4 * rewards.std(axis=0) / np.sqrt(len(rewards)) + 1e-6
     by_phase = schedule.expected_reward(jnp.arange(rewards.shape[1]), jnp.float32(accuracy))
     assert np.all(np.abs(rewards.mean(axis=0) - by_phase) <= error)
-    assert abs(rewards.mean() - schedule.mean_reward(accuracy)) <= error.mean()
-    assert schedule.mean_reward(1.0) == 1.0
-    rise = schedule.mean_reward(accuracy + 1e-3) - schedule.mean_reward(accuracy - 1e-3)
-    np.testing.assert_allclose(schedule.marginal_reward(accuracy), rise / 2e-3, rtol=1e-4)
+
+    def mean_reward(accuracy):
+        by_phase = schedule.expected_reward(jnp.arange(rewards.shape[1]), jnp.float32(accuracy))
+        return float(np.asarray(by_phase, float).mean())
+
+    assert mean_reward(1.0) == 1.0
+    rise = mean_reward(accuracy + 1e-2) - mean_reward(accuracy - 1e-2)
+    np.testing.assert_allclose(schedule.marginal_reward(accuracy), rise / 2e-2, rtol=2e-2)
