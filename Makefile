@@ -32,17 +32,20 @@ export JAX_COMPILATION_CACHE_DIR ?= $(CACHE)/jax
 
 BASE := $(call stamp,$(call commas,$(EXTRAS)))
 DEV  := $(call stamp,$(call commas,dev $(EXTRAS)))
-FULL := $(call stamp,$(call commas,dev tfds-prepare $(EXTRAS)))
+DOCS := $(call stamp,$(call commas,docs $(EXTRAS)))
+SLOW := $(call stamp,$(call commas,dev docs $(EXTRAS)))
+FULL := $(call stamp,$(call commas,dev docs tfds-prepare $(EXTRAS)))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup quickstart sparsity test test-full lock clean
+.PHONY: help setup quickstart sparsity test test-full docs lock clean
 
 help:
 	@echo 'make quickstart   set up, train a small sweep on real digits, write its report (minutes)'
 	@echo 'make sparsity     the same for rewards that are rare, delayed or all-or-nothing (minutes)'
 	@echo 'make test         set up, check the style and the types, run the fast tests'
 	@echo 'make test-full    set up what is slow or heavy (TensorFlow: 2 GB) and run the slow tests'
+	@echo 'make docs         build the tutorials and the reference into site/; warnings are errors'
 	@echo 'make setup        set up only'
 	@echo 'make lock         renew requirements.lock from pyproject.toml'
 	@echo 'make clean        delete .venv and every cache; runs/ stays'
@@ -74,12 +77,16 @@ test: $(DEV)
 	@echo '== Fast tests: pytest, $(WORKERS) workers'
 	@$(PY) -m pytest -n $(WORKERS) -m 'not slow'
 
-test-full: $(DEV)
+test-full: $(SLOW)
 	@$(MAKE) --no-print-directory $(FULL) \
 	  || echo '== TensorFlow could not be installed: the tests that need it will be skipped'
 	@# Files stay whole: several share one sweep, or one cluster, among their tests.
 	@echo '== Slow tests: pytest, $(WORKERS) workers'
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m slow
+
+docs: $(DOCS)
+	@$(PY) -m mkdocs build --strict --quiet
+	@echo '== Done. The site: $(CURDIR)/site/index.html'
 
 # The lock covers every extra: they resolve together, and a constraint installs nothing by itself.
 lock: $(UV)
@@ -89,7 +96,7 @@ lock: $(UV)
 	  --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(UV):

@@ -28,11 +28,11 @@ import numpy as np
 from absl import flags
 from scipy.stats import norm
 
-from analysis import command
 from analysis.data.families import label_of_law, schedule_of
 from analysis.laws.horizon import main_entries
 from analysis.page.wording import interval, number
-from mnist_horizon import schedules, theory
+from mnist_horizon import cli, schedules, theory
+from mnist_horizon.errors import InputError
 from mnist_horizon.horizon import variance_horizon
 from mnist_horizon.schedules import Schedule
 
@@ -145,12 +145,12 @@ def schedule_factor(
     try:
         moments = theory.moments_from_ratio(ratio, accuracy, _SMALL_SIGNAL)
     except ValueError as error:
-        raise command.InputError(f"--variance_ratio: {error}") from None
+        raise InputError(f"--variance_ratio: {error}") from None
     alone = theory.noise_over_signal(DENSE, 1.0, moments)
     batch = variance_horizon(np.asarray(knee, dtype=float)) / _SMALL_SIGNAL - alone
     if np.any(np.median(batch) < 0):
         shortest = float(theory.knee(moments, 0.0))
-        raise command.InputError(
+        raise InputError(
             f"--variance_ratio {ratio:g} puts the knee at {shortest:.3g} or more, not at "
             f"{float(np.median(knee)):.3g}: give a smaller ratio"
         )
@@ -187,16 +187,16 @@ def measured_laws(path: Path, threshold: float) -> tuple[list[MeasuredLaw], str,
         dense = [entry for entry in entries if schedule_of(entry["group"]) == DENSE]
         entries = next(iter(main_entries(dense)), [])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise command.InputError(f"--fits={path}: cannot be read as a fits.json: {error}") from None
+        raise InputError(f"--fits={path}: cannot be read as a fits.json: {error}") from None
     found = [entry for entry in entries if abs(entry["threshold"] - threshold) < 1e-9]
     if not found:
         known = ", ".join(f"{entry['threshold']:g}" for entry in entries) or "none"
-        raise command.InputError(
+        raise InputError(
             f"--threshold={threshold:g}: {path} has no horizon law there; it has {known}"
         )
     entry = found[0]
     if entry.get("knee") is None:
-        raise command.InputError(f"{path}: interactions do not grow with h, there is no multiplier")
+        raise InputError(f"{path}: interactions do not grow with h, there is no multiplier")
     laws = [MeasuredLaw("affine", entry["knee"], entry.get("knee_ci"))]
     free = entry.get("free_power") or {}
     name = label_of_law(entry["group"], entry["threshold"])
@@ -212,17 +212,17 @@ def _given_laws() -> tuple[list[MeasuredLaw], str, float | None]:
     """The law that the flags name."""
     given = _KNEE.value
     if (_FITS.value is None) == (given is None):
-        raise command.InputError("give one of --fits=REPORT/fits.json and --knee=NUMBER")
+        raise InputError("give one of --fits=REPORT/fits.json and --knee=NUMBER")
     if _FITS.value is not None:
         return measured_laws(Path(_FITS.value), _THRESHOLD.value)
     assert given is not None
     if not 1 < given < math.inf:
-        raise command.InputError(f"--knee={given:g}: a knee is a horizon above 1")
+        raise InputError(f"--knee={given:g}: a knee is a horizon above 1")
     ends = None
     if _KNEE_CI.value is not None:
         ends = [_float("knee_ci", text) for text in _KNEE_CI.value]
         if len(ends) != 2 or not 1 < ends[0] <= given <= ends[1]:
-            raise command.InputError("--knee_ci: give low,high about the knee, both above 1")
+            raise InputError("--knee_ci: give low,high about the knee, both above 1")
     return [MeasuredLaw("affine", given, ends)], "as given by --knee", None
 
 
@@ -230,21 +230,21 @@ def _float(flag: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise command.InputError(f"--{flag}: {text!r} is no number") from None
+        raise InputError(f"--{flag}: {text!r} is no number") from None
     if not math.isfinite(value):
-        raise command.InputError(f"--{flag}: {text} is no finite number")
+        raise InputError(f"--{flag}: {text} is no finite number")
     return value
 
 
 def _drawn(flag: str, text: str | None, generator: np.random.Generator) -> np.ndarray:
     """A positive number, or draws from a log-uniform range low:high."""
     if text is None:
-        raise command.InputError(
+        raise InputError(
             f"--{flag} is needed: a number or low:high (no value of it is agreed upon)"
         )
     ends = [_float(flag, part) for part in text.split(":")]
     if len(ends) > 2 or not 0 < ends[0] <= ends[-1] < float("inf"):
-        raise command.InputError(f"--{flag}={text}: give a positive number or low:high")
+        raise InputError(f"--{flag}={text}: give a positive number or low:high")
     return log_uniform(ends[0], ends[-1], generator)
 
 
@@ -263,15 +263,15 @@ def _given_schedule() -> tuple[Schedule, float, float]:
     try:
         schedule = schedules.parse(_SCHEDULE.value)
     except ValueError as error:
-        raise command.InputError(f"--schedule: {error}") from None
+        raise InputError(f"--schedule: {error}") from None
     if schedule == DENSE:
         return schedule, 0.5, 1.0
     if _ACCURACY.value is None or _RATIO.value is None:
-        raise command.InputError(
+        raise InputError(
             f"--schedule={schedule} needs --accuracy (mu) and --variance_ratio (A / (F v))"
         )
     if not 0 < _ACCURACY.value < 1:
-        raise command.InputError(f"--accuracy={_ACCURACY.value:g}: it lies between 0 and 1")
+        raise InputError(f"--accuracy={_ACCURACY.value:g}: it lies between 0 and 1")
     return schedule, _ACCURACY.value, _RATIO.value
 
 
@@ -319,7 +319,7 @@ def compute_table(
 ) -> str:
     """Training compute for each published range of horizons, by both rules, as text."""
     if _P.value is None:
-        raise command.InputError("--parameters (P) is needed: the parameters of the model")
+        raise InputError("--parameters (P) is needed: the parameters of the model")
     flop = _drawn("flop_per_second (F)", _F.value, generator)
     points = _drawn("data_coefficient (K)", _K.value, generator)
     shared = (points, _P.value, _A.value, _STEP.value)
@@ -346,18 +346,18 @@ def compute_table(
 def main(argv: Sequence[str]) -> None:
     """Print multipliers, savings and training compute."""
     if len(argv) > 1:
-        raise command.InputError(f"{argv[1]!r}: all inputs are flags, see --helpshort")
+        raise InputError(f"{argv[1]!r}: all inputs are flags, see --helpshort")
     generator = np.random.default_rng(_SEED.value)
     factor = _given_schedule()
     laws, name, largest = _given_laws()
     horizons = [_float("horizons", text) for text in _HORIZONS.value]
     if not horizons or min(horizons) < 1:
-        raise command.InputError("--horizons: give some, each at least 1")
+        raise InputError("--horizons: give some, each at least 1")
     for flag, value in (("seconds_per_step", _STEP.value), ("P", _P.value)):
         if value is not None and not 0 < value < math.inf:
-            raise command.InputError(f"--{flag}={value:g}: give a finite number above 0")
+            raise InputError(f"--{flag}={value:g}: give a finite number above 0")
     if not math.isfinite(_A.value):
-        raise command.InputError(f"--a={_A.value:g}: give a finite number")
+        raise InputError(f"--a={_A.value:g}: give a finite number")
     compute = compute_table(laws, factor, generator)
     print(f"Law: {name}")
     for law in laws:
@@ -376,4 +376,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main, takes_arguments=True)

@@ -21,7 +21,6 @@ import pandas as pd
 from absl import flags
 from scipy.stats import binomtest
 
-from analysis import command
 from analysis.data import Measurements, read
 from analysis.data.families import label_of_law
 from analysis.laws.horizon import (
@@ -39,6 +38,8 @@ from analysis.laws.power.draws import redraw
 from analysis.laws.power.level_estimate import LevelEstimate, constants
 from analysis.laws.power.single import estimate_alone, power_law_groups
 from analysis.stats.intervals import Interval
+from mnist_horizon import cli
+from mnist_horizon.errors import InputError
 
 FLAGS = flags.FLAGS
 
@@ -244,7 +245,7 @@ def _row(label: str, outcomes: Sequence[Outcome]) -> dict[str, object]:
 def main(argv: Sequence[str]) -> None:
     """Print the coverage of every law fitted to the working directories given."""
     if len(argv) < 2:
-        raise command.InputError("name a working directory: python -m analysis.coverage WORKDIR")
+        raise InputError("name a working directory: python -m analysis.coverage WORKDIR")
     measured = read([Path(name) for name in argv[1:]])
     targets: list[Target] = []
     notes = list(measured.notes)
@@ -279,4 +280,4 @@ def format_table(rows: pd.DataFrame) -> str:
 
 if __name__ == "__main__":
     define_flags()
-    command.run(main)
+    cli.run(main, takes_arguments=True)

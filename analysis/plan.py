@@ -19,13 +19,14 @@ import pandas as pd
 from absl import flags
 from ml_collections import config_flags
 
-from analysis import command
 from analysis.data import interactions_to_threshold, with_chosen_rates
 from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
 from analysis.laws.power.curves import FitError
 from analysis.laws.power.single import fit_power_law
 from analysis.laws.synthetic import Design, HorizonTruth, Noise, PowerLawTruth, simulate
 from analysis.stats.intervals import Interval
+from mnist_horizon import cli
+from mnist_horizon.errors import InputError
 from mnist_horizon.results import read_results
 from mnist_horizon.schedules import parse
 
@@ -43,25 +44,6 @@ def define_flags() -> None:
     flags.DEFINE_integer("seed", 0, "Of the generator of all draws.", lower_bound=0)
 
 
-def settings_of(config: Any) -> dict[str, Any]:
-    """The fields of `--config`, which ml-collections reads only when it is asked for them.
-
-    Raises:
-        InputError: no config was named, or the file cannot be read.
-    """
-    if config is None:
-        raise command.InputError("--config: name a sweep, such as launch/configs/horizon.py")
-    try:
-        settings: dict[str, Any] = config.to_dict()
-    except OSError as error:
-        raise command.InputError(
-            f"--config: {str(error).strip().splitlines()[-1].strip()}"
-        ) from None
-    except AttributeError:
-        raise command.InputError("--config: get_config() must return a ConfigDict") from None
-    return settings
-
-
 def design_of(config: Mapping[str, Any]) -> Design:
     """The shape of a sweep from its config's fields, those of one schedule.
 
@@ -71,7 +53,7 @@ def design_of(config: Mapping[str, Any]) -> Design:
     needed = ("widths", "horizons", "schedules", "seeds", "budget")
     missing = [name for name in needed if name not in config]
     if missing:
-        raise command.InputError(f"--config: it lacks {', '.join(missing)}")
+        raise InputError(f"--config: it lacks {', '.join(missing)}")
     try:
         schedule = parse(config["schedules"][0])
         stop = float(config.get("stop_at_return", 0.0))
@@ -85,11 +67,11 @@ def design_of(config: Mapping[str, Any]) -> Design:
             stop_at_return=stop if stop > 0 else 1.0,
         )
     except (TypeError, ValueError, IndexError) as error:
-        raise command.InputError(f"--config: {error}") from None
+        raise InputError(f"--config: {error}") from None
     if not design.widths or not design.horizons or min(design.horizons) < 1:
-        raise command.InputError("--config: widths and horizons (each >= 1) may not be empty")
+        raise InputError("--config: widths and horizons (each >= 1) may not be empty")
     if min(design.seeds, design.budget, design.evaluations, *design.widths) < 1:
-        raise command.InputError("--config: seeds, budget, evaluations and widths must be >= 1")
+        raise InputError("--config: seeds, budget, evaluations and widths must be >= 1")
     return design
 
 
@@ -106,7 +88,7 @@ def measured_truth(workdir: str, threshold: float) -> tuple[HorizonTruth, Noise]
     table = interactions_to_threshold(chosen, (threshold,))
     laws = fit_horizon_laws(table, ("h-1",), profiles=False).entries
     if not laws:
-        raise command.InputError(
+        raise InputError(
             f"--from={workdir}: no horizon law for a return of {threshold:g} there; "
             "name another --threshold or another folder"
         )
@@ -205,15 +187,12 @@ def format_plan(rows: pd.DataFrame) -> str:
 
 def main(argv: Sequence[str]) -> None:
     """Print the expected intervals of the sweep that `--config` describes."""
-    if len(argv) > 1:
-        raise command.InputError(f"unexpected argument {argv[1]!r}: flags are written --name=value")
-    design = design_of(settings_of(FLAGS.config))
+    del argv
+    design = design_of(cli.settings_of(FLAGS.config))
     threshold = FLAGS.threshold
     truth, noise = HorizonTruth(threshold=threshold), Noise()
     if not truth.floor < threshold < truth.ceiling:
-        raise command.InputError(
-            f"--threshold: choose one between {truth.floor:g} and {truth.ceiling:g}"
-        )
+        raise InputError(f"--threshold: choose one between {truth.floor:g} and {truth.ceiling:g}")
     if FLAGS["from"].value:
         truth, noise = measured_truth(FLAGS["from"].value, threshold)
     rng = np.random.default_rng(FLAGS.seed)
@@ -236,4 +215,4 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     define_flags()
-    command.run(main)
+    cli.run(main)

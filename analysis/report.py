@@ -16,7 +16,6 @@ from typing import Any
 import pandas as pd
 from absl import flags
 
-from analysis import command
 from analysis.data import Family, Measurements, families, read
 from analysis.data.noise import agreement, horizon_coefficients, noise_scale
 from analysis.laws import fit_laws
@@ -33,6 +32,8 @@ from analysis.page.factors import factor_sections
 from analysis.page.facts import comparison, provenance, read_sweeps
 from analysis.page.figures import FamilyFits, save_figures
 from analysis.page.page import FamilySection, Page
+from mnist_horizon import cli, files
+from mnist_horizon.errors import InputError
 
 _OUT = flags.DEFINE_string(
     "out", None, "Folder of the report; default: report/ in the first working directory."
@@ -189,17 +190,18 @@ def main(argv: Sequence[str]) -> None:
     """Write the report and print its key sentences and where it is."""
     workdirs = [Path(name) for name in argv[1:]]
     if not workdirs:
-        raise command.InputError(
+        raise InputError(
             "name a sweep's working directory: python -m analysis.report WORKDIR [--out=DIR]"
         )
-    out = Path(_OUT.value) if _OUT.value else workdirs[0] / "report"
+    out = Path(_OUT.value) if _OUT.value else files.inside(workdirs[0], "report")
+    files.check_no_links(out, ["."])
     try:
         lines = write_report(workdirs, out)
     except OSError as error:
-        raise command.InputError(f"{out}: cannot be written: {error}") from error
+        raise InputError(f"{out}: cannot be written: {error}") from error
     print("\n".join(lines))
     print(f"report: {out / 'report.html'}")
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main, takes_arguments=True)

@@ -3,7 +3,7 @@
     python -m launch.bench [--runs=16,64] [--widths=16,64] [--depth=1,2] [--batch=512]
         [--network=mlp] [--precision=f32] [--devices=2] [--json=bench.json]
 
-For each case the steady speed of the trainer's own update (512 interactions an update, data of
+For each case the steady speed of the trainer's own update (512 interactions per update, data of
 MNIST's shape): interactions/s over all runs, achieved FLOP/s by the analytic count of
 `mnist_horizon.networks`, and its ratio to a 2048^3 f32 product in the same process (all threads);
 the seconds to trace and compile the update, from no cache; and the memory of the compiled update on
@@ -27,7 +27,6 @@ it beside, and what is alike).
 import itertools
 import json
 import platform
-import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,22 +34,20 @@ from typing import Any
 import jax
 from absl import flags
 
-from launch import cli
 from launch.benchmarks import peer
 from launch.benchmarks.cases import Case, measure, mnist_shaped_task
 from launch.benchmarks.start import cold_start
 from launch.forecast import product_speed
-from mnist_horizon import devices
+from mnist_horizon import cli, devices, networks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.networks import NETWORKS, PRECISIONS
 
 RUNS = flags.DEFINE_list("runs", ["16", "64"], "Runs updated together (against a peer: 1,16).")
 WIDTHS = flags.DEFINE_list("widths", ["16", "64"], "Widths of the network.")
 DEPTHS = flags.DEFINE_list("depth", ["1", "2"], "Hidden layers of the network.")
-BATCHES = flags.DEFINE_list("batch", ["512"], "Interactions an update.")
+BATCHES = flags.DEFINE_list("batch", ["512"], "Interactions per update.")
 DEVICES = flags.DEFINE_list("devices", [], "How many of the devices are used; by default all.")
-NETWORK = flags.DEFINE_enum("network", "mlp", NETWORKS, "Family of networks.")
-PRECISION = flags.DEFINE_enum("precision", "f32", PRECISIONS, "Of the trainer's products.")
+NETWORK = flags.DEFINE_enum("network", "mlp", networks.names(), "Family of networks.")
+PRECISION = flags.DEFINE_enum("precision", "f32", networks.PRECISIONS, "Of the trainer's products.")
 SECONDS = flags.DEFINE_float(
     "seconds", 1.0, "Measure each case about this long, five times.", lower_bound=0.0
 )
@@ -107,7 +104,7 @@ def main(argv: Sequence[str]) -> int:
         devices.use_cpu_cores()
         jax.config.update("jax_enable_compilation_cache", False)  # compile times are cold ones
         measured = _against_peer() if AGAINST.value else _cases()
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        memory = cli.peak_bytes()
         print(f"peak memory {memory / 1e6:.0f} MB")
         report = {
             "machine": platform.machine(),

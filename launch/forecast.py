@@ -1,7 +1,6 @@
 """What a sweep will cost before it is run: programs, interactions, FLOPs, memory, time."""
 
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,7 +56,7 @@ def forecast(
     Raises:
         SweepError: a run does not fit into the memory.
     """
-    needs = memory.needs(spec, task.task)
+    needs = plan.memory_by_width(spec, task.task)
     placed, rest = workdir.remaining_runs(folder, spec)
     data = memory.data_bytes(task.task)
     shape, classes = task.task.train.images.shape[1:], task.task.classes
@@ -65,8 +64,8 @@ def forecast(
     for program in [*placed, *plan.plan(spec, rest, needs)]:
         interactions = len(program.runs) * spec.updates * spec.batch_size
         layout = devices.layout_here(len(program.seeds), len(program.variants))
-        need = memory.need(spec, program.width, task.task)
-        held = need.of(layout.groups, layout.runs_per_group) + layout.devices * data
+        need = plan.memory_of_width(spec, program.width, task.task)
+        held = need.total(layout.groups, layout.runs_per_group) + layout.devices * data
         work = interactions * plan.work_per_interaction(spec, program.width, classes, shape)
         result.append(
             ProgramForecast(
@@ -101,8 +100,8 @@ def describe(spec: SweepSpec, task: LoadedTask, costs: Sequence[ProgramForecast]
             f"each run: {spec.updates} updates of {spec.batch_size} = "
             f"{spec.updates * spec.batch_size} interactions (budget {spec.budget}){stop}",
             f"time: at {EFFICIENCY:.0%} of the speed of this machine's matrix product "
-            f"({jax.default_backend()}, {os.cpu_count()} cores), and {COMPILE_SECONDS:g} s to "
-            "compile a program",
+            f"({jax.default_backend()}, {devices.usable_cores()} cores), and "
+            f"{COMPILE_SECONDS:g} s to compile a program",
             f"memory: of {jax.device_count()} devices, with the data set "
             f"({size(memory.data_bytes(task.task))}) on each; the total is the largest program's",
         ]

@@ -15,7 +15,6 @@ be written (a full disk): all that it holds is whole, and the same command goes 
 
 import errno
 import logging as standard_logging
-import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,14 +22,13 @@ from pathlib import Path
 from absl import flags, logging
 from tqdm import tqdm
 
-from launch import cli
-from mnist_horizon import tasks
+from mnist_horizon import cli, tasks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps.spec import SweepSpec
+from mnist_horizon.sweeps.spec import SweepSpec, spec_from
 
 LOG = standard_logging.getLogger("mnist_horizon")
 
-CONFIG = cli.define()
+CONFIG = cli.define_config()
 WORKDIR = flags.DEFINE_string("workdir", None, "Where results, policies and checkpoints go.")
 DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Print programs, cost and expected time; run nothing."
@@ -49,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
     del argv
     _log_plainly()
-    spec = cli.spec(CONFIG.value)
+    spec = spec_from(cli.settings_of(CONFIG.value))
     if not WORKDIR.value:
         raise SweepError("--workdir: name the folder for the results")
     # Only now, so that wrong settings are answered in half the time.
@@ -68,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     if DRY_RUN.value and hosts.is_first():
         costs = forecast.forecast(spec, folder, task, forecast.product_speed())
         print(forecast.describe(spec, task, costs))
-        print(f"peak memory of this process so far: {forecast.size(_peak_bytes())}")
+        print(f"peak memory of this process so far: {forecast.size(cli.peak_bytes())}")
     if DRY_RUN.value:
         return cli.DONE
     try:
@@ -86,7 +84,7 @@ def main(argv: Sequence[str]) -> int:
         return cli.CANNOT_WRITE
     for program in outcome.busy:
         LOG.info("%s is left to the process that works on it", program)
-    LOG.info("results in %s; peak memory %s", folder / "results", forecast.size(_peak_bytes()))
+    LOG.info("results in %s; peak memory %s", folder / "results", forecast.size(cli.peak_bytes()))
     if outcome.diverged:
         runs = ", ".join(f"{run} (update {at})" for run, at in outcome.diverged.items())
         LOG.error("error: not finite, so stopped: %s: try a lower learning rate", runs)
@@ -95,10 +93,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _check(folder: Path, spec: SweepSpec) -> None:
-    """Refuse a working directory that the command cannot be for, without touching it.
+    """Refuse a working directory that does not suit the command, without touching it.
 
     Raises:
-        SweepError: it holds another sweep or cannot be written, or lacks one of `--programs`.
+        InputError: it holds another sweep or cannot be written, or lacks one of `--programs`.
     """
     from mnist_horizon.sweeps import workdir
 
@@ -120,10 +118,6 @@ def _log_plainly() -> None:
     LOG.setLevel("INFO")
     LOG.propagate = False
     LOG.handlers = [_PlainLines()]
-
-
-def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 if __name__ == "__main__":

@@ -175,14 +175,14 @@ class _GymnaxMethods:
         return box(low, 1.0, low.shape)
 
     def state_space(self, params: GymnaxParams) -> Any:
-        """The example shown, the phase, the right answers so far, the time."""
+        """The example shown, the phase, what the reward window carries, the time."""
         spaces = _import("gymnax.environments.spaces", "gymnax")
-        period = params.env.reward.period
+        reward: Any = params.env.reward
         return spaces.Dict(
             {
                 "index": spaces.Discrete(params.task.train.labels.shape[0]),
-                "phase": spaces.Discrete(period),
-                "accumulated": spaces.Box(0.0, period - 1.0, ()),
+                "phase": spaces.Discrete(reward.window),
+                "carried": spaces.Box(0.0, reward.largest_carried, ()),
                 "time": spaces.Discrete(environment.NEVER),
             }
         )

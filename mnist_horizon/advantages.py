@@ -1,7 +1,7 @@
-"""Discounted returns, generalised advantages, and the baselines that centre them.
+"""Generalised advantages, and the baselines that centre them.
 
 Every baseline is a pair (rewards shifted by a constant, value estimate V) put through the same
-GAE(gamma, lambda): see `shifted_rewards` and `state_values`.
+GAE(gamma, lambda): see `advantages` and `state_values`.
 """
 
 import jax
@@ -10,10 +10,9 @@ from flax import struct
 from jax import Array
 from jaxtyping import Float, Int
 
-from mnist_horizon.schedules import RewardParams, expected_reward
-
-BASELINES = ("none", "batch_mean", "running_mean", "expected_reward", "state", "value_net")
-CENTRED = ("expected_reward", "state", "value_net")
+from mnist_horizon import baselines
+from mnist_horizon.baselines import CENTRED
+from mnist_horizon.schedules import Reward
 
 
 @struct.dataclass
@@ -21,9 +20,10 @@ class Window:
     """What one rollout of T steps in E environments left behind."""
 
     rewards: Float[Array, "time env"]
-    phase: Int[Array, "time"]
-    counts: Float[Array, "time env"]
-    """Right answers of the reward window, with this step."""
+    phase: Int[Array, "time+1"]
+    """Steps of the open reward window so far, before each step and after the last."""
+    carried: Float[Array, "time+1 env"]
+    """What the open reward window carries (`schedules.Payments`), likewise."""
     correct: Float[Array, "time env"]
     success_probability: Float[Array, "time env"]
     """E[c | x], for most tasks pi(label | x): as it is before the action is drawn."""
@@ -43,21 +43,6 @@ def reverse_recurrence(
         return earlier[0] + earlier[1] * later[0], earlier[1] * later[1]
 
     return jax.lax.associative_scan(combine, (inputs, decay), reverse=True)[0]
-
-
-def discounted_returns(
-    rewards: Float[Array, "time *env"],
-    discount: Float[Array, "..."] | float,
-    bootstrap: Float[Array, "*env"] | float = 0.0,
-    terminated: Float[Array, "time *env"] | float = 0.0,
-) -> Float[Array, "time *env"]:
-    """Discounted returns `G_t = r_t + gamma (1 - terminated_t) G_{t+1}`, G_T = `bootstrap`.
-
-    A termination has no future; a truncated window has one, whose value is `bootstrap`.
-    """
-    decay = jnp.broadcast_to(discount * (1.0 - jnp.asarray(terminated)), rewards.shape)
-    last = rewards[-1] + decay[-1] * bootstrap
-    return reverse_recurrence(rewards.at[-1].set(last), decay)
 
 
 def gae(
@@ -80,35 +65,19 @@ def gae(
 
 
 def state_values(
-    window: Window,
-    discount: Float[Array, ""],
-    params: RewardParams,
+    window: Window, discount: Float[Array, ""], reward: Reward
 ) -> tuple[Float[Array, "time env"], Float[Array, "env"]]:
     """The exact value of centred rewards given the environment's state, before each action.
-
-    With phase j, n right answers so far and d = k - 1 - j steps to the payment:
-    `V = gamma^d (n - j mu + pi(label|x) - mu)`, or for a streak
-    `gamma^d k ([n = j] pi(label|x) mu^d - mu^k)`; later windows are worth 0 once centred.
 
     Returns:
         V_t for each step, and V_T for the state after the last, averaged over its example: what a
         truncated window bootstraps from.
     """
     mu = window.accuracy
-    period = params.period
-    before = window.counts - window.correct
-    probability, phase = window.success_probability, window.phase[:, None]
-    after_phase = (window.phase[-1] + 1) % period
-    after_count = jnp.where(after_phase == 0, 0.0, window.counts[-1])
-
-    def value(phase: Array, count: Array, probability: Array) -> Array:
-        ahead = (period - 1 - phase).astype(jnp.float32)
-        k = period.astype(jnp.float32)
-        linear = count - phase * mu + probability - mu
-        streak = k * ((count == phase) * probability * mu**ahead - mu**k)
-        return discount**ahead * jnp.where(params.streak, streak, linear)
-
-    return value(phase, before, probability), value(after_phase, after_count, mu)
+    phase, carried, probability = window.phase, window.carried, window.success_probability
+    values = reward.state_value(phase[:-1, None], carried[:-1], probability, mu, discount)
+    last = reward.state_value(phase[-1], carried[-1], mu, mu, discount)
+    return values, jnp.broadcast_to(last, carried.shape[1:])
 
 
 def advantages(
@@ -116,11 +85,11 @@ def advantages(
     baseline: str,
     discount: Float[Array, ""],
     gae_lambda: Float[Array, ""],
-    params: RewardParams,
+    reward: Reward,
     running_mean: Float[Array, ""],
     net_values: Float[Array, "time env"] | None = None,
 ) -> Float[Array, "time env"]:
-    """Advantages of a rollout under one of `BASELINES`.
+    """Advantages of a rollout under one of `baselines.BASELINES`.
 
     | baseline | rewards | V |
     |---|---|---|
@@ -140,15 +109,14 @@ def advantages(
     Raises:
         ValueError: the baseline is unknown.
     """
-    if baseline not in BASELINES:
-        raise ValueError(f"unknown baseline {baseline!r}: choose from {', '.join(BASELINES)}")
+    baselines.check(baseline)
     rewards, zero = window.rewards, jnp.zeros_like(window.rewards)
     if baseline not in CENTRED:
         shift = running_mean if baseline == "running_mean" else 0.0
         result = gae(rewards - shift, zero, zero[0], discount, gae_lambda)
         return result - result.mean() if baseline == "batch_mean" else result
-    centred = rewards - expected_reward(params, window.phase, window.accuracy)[:, None]
-    exact, bootstrap = state_values(window, discount, params)
+    centred = rewards - reward.expected_reward(window.phase[:-1], window.accuracy)[:, None]
+    exact, bootstrap = state_values(window, discount, reward)
     if baseline == "state":
         return gae(centred, exact, bootstrap, discount, gae_lambda)
     if baseline == "value_net":

@@ -2,8 +2,8 @@
 
 The example shown is drawn uniformly from the split at every step, whatever the policy did before;
 only the reward's window (its phase and the right answers in it) is carried from step to step.
-`reset` and `step` serve one environment at a time and are vmapped by their users. The trainer uses
-`payments`, the same reward code over whole windows at once, since nothing else depends on time.
+`reset` and `step` serve one environment at a time and are vmapped by their users. The trainer asks
+the schedule for the rewards of whole rollouts at once, since nothing else depends on time.
 """
 
 from typing import Any, no_type_check
@@ -14,7 +14,7 @@ from flax import struct
 from jax import Array
 from jaxtyping import Bool, Float, Int, Key, UInt8
 
-from mnist_horizon.schedules import RewardParams, Schedule
+from mnist_horizon.schedules import Reward, Schedule
 from mnist_horizon.tasks import Task
 
 NEVER = jnp.iinfo(jnp.int32).max
@@ -31,7 +31,7 @@ class EnvParams:
     `time_limit` truncates: the interaction stops after that many steps, the future exists.
     """
 
-    reward: RewardParams
+    reward: Reward
     discount: Float[Array, "*runs"]
     episode_length: Int[Array, "*runs"]
     time_limit: Int[Array, "*runs"]
@@ -46,9 +46,9 @@ class EnvState:
     index: Int[Array, "*env"]
     """Which example of the training split is shown."""
     phase: Int[Array, "*env"]
-    """Steps since the last payment: 0 to k - 1."""
-    accumulated: Float[Array, "*env"]
-    """Right answers in the window so far."""
+    """Steps of the open reward window so far."""
+    carried: Float[Array, "*env"]
+    """What the open reward window carries: right answers so far, or its draw."""
     time: Int[Array, "*env"]
     """Steps since the reset."""
 
@@ -72,7 +72,7 @@ def make_params(
 ) -> EnvParams:
     """Parameters of a task with this schedule and discount."""
     return EnvParams(
-        reward=schedule.params(),
+        reward=jax.tree.map(jnp.float32, schedule),
         discount=jnp.float32(discount),
         episode_length=jnp.int32(episode_length),
         time_limit=jnp.int32(time_limit),
@@ -80,61 +80,10 @@ def make_params(
     )
 
 
-def phase_features(phase: Int[Array, "*n"], period: Int[Array, ""]) -> Float[Array, "*n 2"]:
-    """The phase as a point of the unit circle, `(cos, sin)(2 pi phase / k)`."""
-    angle = 2 * jnp.pi * phase / period
+def phase_features(phase: Int[Array, "*n"], window: Int[Array, ""] | int) -> Float[Array, "*n 2"]:
+    """The phase as a point of the unit circle, `(cos, sin)(2 pi phase / window)`."""
+    angle = 2 * jnp.pi * phase / window
     return jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=-1)
-
-
-def window_counts(
-    correct: Float[Array, "time *env"],
-    phase: Int[Array, "time"],
-    accumulated: Float[Array, "*env"],
-) -> Float[Array, "time *env"]:
-    """Right answers in the current reward window up to and with each step.
-
-    `phase` is the phase of each step; `accumulated` what the window held when the rollout began.
-    """
-    total = jnp.cumsum(correct, axis=0)
-    start = jnp.arange(correct.shape[0]) - phase  # the step that opened the window
-    before = jnp.take(total, jnp.maximum(start - 1, 0), axis=0)
-    opened_here = (start > 0).reshape(-1, *(1,) * (correct.ndim - 1))
-    carried = jnp.broadcast_to(accumulated, correct.shape)
-    carried = jnp.where((start < 0).reshape(opened_here.shape), carried, 0.0)
-    return total + jnp.where(opened_here, -before, carried)
-
-
-def payments(
-    correct: Float[Array, "time *env"],
-    mask_uniform: Float[Array, "time *env"],
-    phase: Int[Array, ""],
-    accumulated: Float[Array, "*env"],
-    params: RewardParams,
-) -> tuple[Float[Array, "time *env"], Int[Array, "time"], Float[Array, "time *env"]]:
-    """Rewards of a rollout of environments that are in step with each other.
-
-    `r_t = [phase_t = k - 1] [u_t < p] / p (n_t  or, for a streak,  k [n_t = k])` with n_t the
-    right answers of the window at step t.
-
-    Args:
-        correct: c_t, 1 where the answer was right.
-        mask_uniform: u_t, uniform on [0, 1).
-        phase: phase of the first step.
-        accumulated: right answers of the window that was open when the rollout began.
-        params: the schedule.
-
-    Returns:
-        The rewards; the phase of each step; n_t, the count with step t.
-    """
-    steps = jnp.arange(correct.shape[0])
-    phases = (phase + steps) % params.period
-    # A window that the rollout opened has start >= 0; one carried in has phase > step.
-    counts = window_counts(correct, phases, accumulated)
-    period = params.period.astype(jnp.float32)
-    paid = jnp.where(params.streak, period * (counts == period), counts)
-    closes = (phases == params.period - 1).reshape(-1, *(1,) * (correct.ndim - 1))
-    revealed = mask_uniform < params.reveal_probability
-    return jnp.where(closes & revealed, paid / params.reveal_probability, 0.0), phases, counts
 
 
 def observe(state: EnvState, task: Task, params: EnvParams) -> Observation:
@@ -142,7 +91,7 @@ def observe(state: EnvState, task: Task, params: EnvParams) -> Observation:
     visible = params.phase_visible
     return Observation(
         image=task.train.images[state.index],
-        phase=phase_features(state.phase, params.reward.period) if visible else None,
+        phase=phase_features(state.phase, params.reward.window) if visible else None,
     )
 
 
@@ -154,7 +103,7 @@ def draw_index(key: Key[Array, ""], task: Task, shape: tuple[int, ...] = ()) -> 
 def reset(key: Key[Array, ""], task: Task, params: EnvParams) -> tuple[Observation, EnvState]:
     """A fresh environment: an example drawn uniformly, the window empty."""
     zero = jnp.int32(0)
-    state = EnvState(draw_index(key, task), phase=zero, accumulated=jnp.float32(0), time=zero)
+    state = EnvState(draw_index(key, task), phase=zero, carried=jnp.float32(0), time=zero)
     return observe(state, task, params), state
 
 
@@ -172,27 +121,21 @@ def transition(
         follows: gamma, or 0 after a termination; `info["correct"]` is c_t, which sparse rewards
         hide from the agent.
     """
-    index_key, mask_key = jax.random.split(key)
+    index_key, reward_key = jax.random.split(key)
     correct = task.score(task.train.labels[state.index], action).astype(jnp.float32)
-    rewards, _, counts = payments(
-        correct[None],
-        jax.random.uniform(mask_key, (1,)),
-        state.phase,
-        state.accumulated,
-        params.reward,
-    )
+    uniform = jax.random.uniform(reward_key, (1,))
+    paid = params.reward.rewards(correct[None], uniform, state.phase, state.carried)
     time = state.time + 1
     terminated = time >= params.episode_length
     truncated = ~terminated & (time >= params.time_limit)
-    phase = (state.phase + 1) % params.reward.period
     following = EnvState(
         index=draw_index(index_key, task),
-        phase=phase,
-        accumulated=jnp.where(phase == 0, 0.0, counts[0]),
+        phase=paid.phase[-1],
+        carried=paid.carried[-1],
         time=time,
     )
     info = {"discount": jnp.where(terminated, 0.0, params.discount), "correct": correct}
-    return following, rewards[0], terminated, truncated, info
+    return following, paid.rewards[0], terminated, truncated, info
 
 
 def step(
@@ -215,7 +158,7 @@ def step(
     fresh = EnvState(
         index=following.index,  # drawn anew at every step, so it serves a new episode as well
         phase=jnp.where(done, 0, following.phase),
-        accumulated=jnp.where(done, 0.0, following.accumulated),
+        carried=jnp.where(done, 0.0, following.carried),
         time=jnp.where(done, 0, following.time),
     )
     info = {**info, "final_observation": observe(following, task, params)}

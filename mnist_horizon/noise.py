@@ -26,9 +26,11 @@ from flax import linen as nn
 from jax import Array, lax
 from jaxtyping import Float, Int, Key
 
-from mnist_horizon import action_baselines, losses, networks, theory, training
+from mnist_horizon import action_baselines, losses, networks, training
 from mnist_horizon import advantages as adv
+from mnist_horizon.moments import Covariance, Moments, ValueMoments
 from mnist_horizon.networks import NetworkSpec
+from mnist_horizon.schedules import Estimator, States
 from mnist_horizon.tasks import Task
 from mnist_horizon.training import Draws, Params, Rollout, RunParams, RunState, TrainSpec
 
@@ -39,7 +41,7 @@ PARTS = ("total", "future", "action", "state")
 Loss = Callable[[Array, Array, Array], Array]
 
 
-class Played(NamedTuple):
+class Measured(NamedTuple):
     """One rollout as the estimators read it."""
 
     rollout: Rollout
@@ -84,11 +86,16 @@ def measure(
 
     Returns:
         `total`, `future`, `action`, `state`, their `predicted_*` for rollouts of this length
-        (`theory.window_covariance`), and `signal`. NaN where no form is known (a streak's parts
-        with other baselines than `expected_reward` and `state`, or lambda below 1). The predictions
-        take the policy for the same at every phase where it sees the phase, and hold for
-        action_fraction 0.
+        (`Schedule.window_covariance`), and `signal`. NaN where no form is known (a streak's parts
+        with other baselines than `expected_reward` and `state`, or lambda below 1; a schedule
+        without theory). The predictions take the policy for the same at every phase where it sees
+        the phase, and hold for action_fraction 0.
+
+    Raises:
+        NetworkError: the network has parameters that are not those of its own `nn.Dense` layers.
     """
+    shape = task.train.images.shape[1:]
+    networks.check_noise_is_measurable(spec.network, task.classes, shape)
     rollouts = -(-samples // spec.batch)
 
     def one_group(state: RunState, runs: RunParams, key: Array) -> dict[str, Array]:
@@ -120,11 +127,13 @@ def measure_run(
     def one(carry: tuple[RunState, Params], number: Array) -> tuple[Any, Any]:
         state, gradient = carry
         draws = training.draw(spec, key, number, task)
-        played, more = _play(spec, state, run, task, draws)
-        loss = _loss(played, action_fraction)
-        sums = {**second_moments(played, loss), **score_moments(played)}
+        measured, more = _roll_out(spec, state, run, task, draws)
+        loss = _loss(measured, action_fraction)
+        sums = {**second_moments(measured, loss), **score_moments(measured)}
         gradient = jax.tree.map(jnp.add, gradient, more)
-        return (_next(state, run, played.rollout), gradient), (sums, state.phase)
+        window = measured.rollout.window
+        following = dataclasses.replace(state, phase=window.phase[-1], carried=window.carried[-1])
+        return (following, gradient), (sums, state.phase)
 
     start = jax.tree.map(jnp.zeros_like, state.params)
     (_, gradient), (sums, phases) = lax.scan(one, (state, start), jnp.arange(rollouts))
@@ -222,67 +231,54 @@ def expected_advantages(
     value: Float[Array, "time env"],
     value_mean: Float[Array, ""],
 ) -> tuple[Float[Array, "time env"], Float[Array, "time env"]]:
-    """E[A | state, action] if the action is wrong, and if it is right.
+    """E[A | state, action] if the action is wrong, and if it is right; NaN where it is not known.
 
-    With the window's own estimate of mu, as the trainer centres rewards. For a streak
-    `k gamma^d ([n = j] c mu^d - mu^k)`, less its mean given the state under `state`; NaN for its
-    other baselines. Rewards that add up: `theory.StepWeights`.
+    With the window's own estimate of mu, as the trainer centres rewards.
     """
-    mu, period = window.accuracy, run.reward.period
-    moments = theory.Moments(mu, 1.0, 0.0, 0.0, 0.0, theory.ValueMoments(mean=value_mean))
-    arguments = (run.discount, run.gae_lambda, moments, spec.baseline, spec.rollout_length)
-    steps = theory.step_weights(run.reward, *arguments, window.phase[0], running_mean)
-    phase, before = window.phase[:, None], window.counts - window.correct
-    column = lambda leaf: leaf[:, None]  # noqa: E731
-    rest = column(steps.past) * (before - phase * mu) + column(steps.constant)
-    wrong = rest - column(steps.own) * mu - column(steps.zeta) * value
-    ahead = period - 1 - phase
-    paid = period * run.discount**ahead * jnp.ones_like(before)
-    slope = paid * (before == phase) * mu**ahead
-    known = (run.gae_lambda == 1) & (spec.baseline in ("expected_reward", "state"))
-    centre = slope * window.success_probability if spec.baseline == "state" else paid * mu**period
-    streak = jnp.where(known, -centre, jnp.nan)
-    wrong = jnp.where(run.reward.streak, streak, wrong)
-    return wrong, wrong + jnp.where(run.reward.streak, slope, column(steps.own))
+    estimator = _estimator(spec, run, window.phase[0], running_mean)
+    states = States(
+        window.phase[:-1], window.carried[:-1], window.success_probability, window.accuracy
+    )
+    return run.reward.expected_advantages(estimator, states, value, value_mean)
 
 
-def second_moments(played: Played, loss: Loss) -> dict[str, Float[Array, ""]]:
+def second_moments(measured: Measured, loss: Loss) -> dict[str, Float[Array, ""]]:
     """Uncentred parts of the estimator whose loss is given, averaged over the rollout.
 
     `loss(logits, actions, advantages)` is a mean over the batch in which no example's derivative
     depends on the others'.
     """
-    count, classes = played.logits.shape
+    count, classes = measured.logits.shape
     gradient = jax.grad(loss)
 
     def cotangents(actions: Array, advantages: Array) -> Array:
-        return -count * gradient(played.logits, actions, advantages)
+        return -count * gradient(measured.logits, actions, advantages)
 
     def of_action(action: Array) -> Array:
-        return cotangents(jnp.full(count, action), played.expected[:, action])
+        return cotangents(jnp.full(count, action), measured.expected[:, action])
 
-    actions = played.rollout.actions
-    taken = cotangents(actions, played.advantages)
-    foreseen = cotangents(actions, losses.pick(played.expected, actions))
+    actions = measured.rollout.actions
+    taken = cotangents(actions, measured.advantages)
+    foreseen = cotangents(actions, losses.pick(measured.expected, actions))
     each = jax.vmap(of_action)(jnp.arange(classes))
-    policy = jax.nn.softmax(played.logits).T
+    policy = jax.nn.softmax(measured.logits).T
     mean = jnp.sum(policy[..., None] * each, axis=0)
-    squares = jnp.sum(policy * squared_norms(played.grams, each), axis=0)
-    mean_square = squared_norms(played.grams, mean)
+    squares = jnp.sum(policy * squared_norms(measured.grams, each), axis=0)
+    mean_square = squared_norms(measured.grams, mean)
     return {
-        "total": squared_norms(played.grams, taken).mean(),
-        "future": squared_norms(played.grams, taken - foreseen).mean(),
+        "total": squared_norms(measured.grams, taken).mean(),
+        "future": squared_norms(measured.grams, taken - foreseen).mean(),
         "action": (squares - mean_square).mean(),
         "state": mean_square.mean(),
     }
 
 
-def score_moments(played: Played) -> dict[str, Float[Array, ""]]:
-    """Traces of `theory.Moments`, exact over actions, averaged over the rollout's examples."""
-    policy, right, value = jax.nn.softmax(played.logits), played.right, played.value
+def score_moments(measured: Measured) -> dict[str, Float[Array, ""]]:
+    """Traces of `Moments`, exact over actions, averaged over the rollout's examples."""
+    policy, right, value = jax.nn.softmax(measured.logits), measured.right, measured.value
     classes = policy.shape[1]
     scores = jnp.eye(classes)[:, None, :] - policy
-    norms = squared_norms(played.grams, scores).T
+    norms = squared_norms(measured.grams, scores).T
     accuracy = jnp.sum(policy * right, axis=-1)
     fisher = jnp.sum(policy * norms, axis=-1)
     correct = jnp.sum(policy * right * norms, axis=-1)
@@ -292,21 +288,21 @@ def score_moments(played: Played) -> dict[str, Float[Array, ""]]:
         "accuracy_square": accuracy**2,
         "fisher": fisher,
         "correct": correct,
-        "state_signal": squared_norms(played.grams, answer),
+        "state_signal": squared_norms(measured.grams, answer),
         "value_fisher": fisher * value,
         "value_correct": correct * value,
         "value_square": fisher * value**2,
         "value_variance": value**2,
         "value_covariance": accuracy * value,
     }
-    return {name: leaf.mean() for name, leaf in each.items()} | {"value_mean": played.value_mean}
+    return {name: leaf.mean() for name, leaf in each.items()} | {"value_mean": measured.value_mean}
 
 
-def _loss(played: Played, action_fraction: float) -> Loss:
+def _loss(measured: Measured, action_fraction: float) -> Loss:
     """The trainer's policy-gradient loss, or the one with an action-dependent baseline."""
     if not action_fraction:
         return losses.policy_gradient_loss
-    baseline = action_fraction * played.expected
+    baseline = action_fraction * measured.expected
 
     def loss(logits: Array, actions: Array, advantages: Array) -> Array:
         return action_baselines.action_dependent_loss(logits, actions, advantages, baseline)
@@ -314,9 +310,9 @@ def _loss(played: Played, action_fraction: float) -> Loss:
     return loss
 
 
-def _play(
+def _roll_out(
     spec: TrainSpec, state: RunState, run: RunParams, task: Task, draws: Draws
-) -> tuple[Played, Params]:
+) -> tuple[Measured, Params]:
     """One rollout, and the gradient of the sum of E[c | x] over its examples."""
     right = task.scores(draws.labels.reshape(-1))
     phase_inputs = training.visible_phase(spec, state, run)
@@ -347,7 +343,7 @@ def _play(
         net,
     )
     wrong, rights = wrong.reshape(-1, 1), rights.reshape(-1, 1)
-    played = Played(
+    measured = Measured(
         rollout,
         logits,
         logit_grams(spec.network, task.classes, state.params, draws.inputs, phase_inputs),
@@ -357,37 +353,36 @@ def _play(
         centred.reshape(-1),
         mean,
     )
-    return played, gradient
+    return measured, gradient
 
 
-def _next(state: RunState, run: RunParams, rollout: Rollout) -> RunState:
-    """Carry the reward window over to the next rollout."""
-    phase = (rollout.window.phase[-1] + 1) % run.reward.period
-    accumulated = jnp.where(phase == 0, 0.0, rollout.window.counts[-1])
-    return dataclasses.replace(state, phase=phase, accumulated=accumulated)
-
-
-def _moments(sums: dict[str, Array], signal: Array) -> theory.Moments:
+def _moments(sums: dict[str, Array], signal: Array) -> Moments:
     names = ("fisher", "correct", "square", "variance", "covariance", "mean")
-    values = theory.ValueMoments(**{name: sums[f"value_{name}"] for name in names})
+    values = ValueMoments(**{name: sums[f"value_{name}"] for name in names})
     scores = {name: sums[name] for name in ("accuracy", "fisher", "correct", "state_signal")}
     spread = sums["accuracy_square"] - sums["accuracy"] ** 2
-    return theory.Moments(**scores, signal=signal, values=values, example_variance=spread)
+    return Moments(**scores, signal=signal, values=values, example_variance=spread)
+
+
+def _estimator(spec: TrainSpec, run: RunParams, phase: Array, running_mean: Array) -> Estimator:
+    """The trainer's estimator of advantages, over a rollout that begins at `phase`."""
+    shape = (spec.baseline, spec.rollout_length)
+    return Estimator(*shape, run.discount, run.gae_lambda, phase, running_mean)
 
 
 def _predict(
     spec: TrainSpec,
     run: RunParams,
-    moments: theory.Moments,
+    moments: Moments,
     running_mean: Array,
     phases: Int[Array, "rollout"],
 ) -> tuple[dict[str, Array], Array]:
     """Predicted parts, and the mean over steps of |E g|^2, over rollouts that begin at `phases`."""
 
-    def one(phase: Array) -> theory.Covariance:
-        arguments = (run.discount, run.gae_lambda, moments, spec.baseline, spec.rollout_length)
-        return theory.window_covariance(run.reward, *arguments, phase, running_mean, spec.batch)
+    def one(phase: Array) -> Covariance:
+        estimator = _estimator(spec, run, phase, running_mean)
+        return run.reward.window_covariance(estimator, moments, spec.batch)
 
-    found = jax.tree.map(lambda leaf: leaf.mean(axis=0), lax.map(one, phases))
-    predicted = {f"predicted_{name}": getattr(found, name) for name in PARTS}
-    return predicted, found.signal_square * moments.signal
+    mean = jax.tree.map(lambda leaf: leaf.mean(axis=0), lax.map(one, phases))
+    predicted = {f"predicted_{name}": getattr(mean, name) for name in PARTS}
+    return predicted, mean.signal_square * moments.signal

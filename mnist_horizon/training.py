@@ -1,7 +1,7 @@
 """The trainer: runs of one program, updated together, in groups that share observations.
 
 Axes: `group` (one seed, or a part of it) and `run` (horizons, schedules, learning rates) within a
-group. Runs of a group see the same examples and the same uniforms for actions and masks (common
+group. Runs of a group see the same examples and the same uniforms for actions and rewards (common
 random numbers); across seeds all is independent. `make_train` returns pure functions over states
 whose leaves begin with [group, run], save the first layer's kernels: [group, input, run, width].
 """
@@ -19,14 +19,15 @@ from jax import Array
 from jaxtyping import Float, Int, Key
 
 from mnist_horizon import advantages as adv
-from mnist_horizon import losses, networks
-from mnist_horizon.environment import draw_index, payments, phase_features
+from mnist_horizon import losses, networks, optimizers
+from mnist_horizon.baselines import BASELINES
+from mnist_horizon.environment import draw_index, phase_features
+from mnist_horizon.errors import check_choice
 from mnist_horizon.networks import NetworkSpec
-from mnist_horizon.schedules import RewardParams, marginal_reward
+from mnist_horizon.schedules import Reward
 from mnist_horizon.tasks import Task
 
 ALGORITHMS = ("vpg", "ppo")
-OPTIMIZERS = ("adam", "sgd")
 RUNNING_MEAN_RATE = 0.05
 EVALUATION_PART = 1024
 
@@ -35,7 +36,11 @@ Params = dict[str, Any]
 
 @dataclass(frozen=True)
 class TrainSpec:
-    """All that is static in a program: shapes, and which code runs."""
+    """All that is static in a program: shapes, and which code runs.
+
+    Raises:
+        InputError: a name is unknown; the message lists the choices.
+    """
 
     network: NetworkSpec
     environments: int
@@ -50,9 +55,15 @@ class TrainSpec:
     decay_interactions: float = 0.0
     kl_penalty: bool = False
 
+    def __post_init__(self) -> None:
+        check_choice("algorithm", self.algorithm, ALGORITHMS)
+        check_choice("baseline", self.baseline, BASELINES)
+        check_choice("optimizer", self.optimizer, optimizers.names())
+        check_choice("rule", self.rule, networks.RULES)
+
     @property
     def batch(self) -> int:
-        """Interactions an update."""
+        """Interactions per update."""
         return self.environments * self.rollout_length
 
 
@@ -61,13 +72,13 @@ class TrainSpec:
 class RunParams:
     """The numbers in which the runs of a program differ; all are traced."""
 
-    reward: RewardParams
+    reward: Reward
     discount: Float[Array, "*runs"]
     gae_lambda: Float[Array, "*runs"]
     learning_rate: Float[Array, "*runs"]
     entropy_coef: Float[Array, "*runs"]
     kl_coef: Float[Array, "*runs"]
-    """As the entropy's, times `schedules.marginal_reward` at the accuracy of each update."""
+    """As the entropy's, times the schedule's `marginal_reward` at the accuracy of each update."""
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
@@ -90,7 +101,7 @@ class RunState:
     value_params: Params
     optimizer: optax.OptState
     phase: Int[Array, "*runs"]
-    accumulated: Float[Array, "*runs env"]
+    carried: Float[Array, "*runs env"]
     running_mean: Float[Array, "*runs"]
     diverged_at: Int[Array, "*runs"]
     """The first update whose parameters were not finite, or -1."""
@@ -103,7 +114,7 @@ class Draws(NamedTuple):
     inputs: Float[Array, "batch ..."]
     labels: Int[Array, "time env"]
     action_uniform: Float[Array, "time env"]
-    mask_uniform: Float[Array, "time env"]
+    reward_uniform: Float[Array, "time env"]
     minibatch_key: Key[Array, ""]
 
 
@@ -211,9 +222,9 @@ def init_run(spec: TrainSpec, key: Array, task: Task) -> RunState:
     return RunState(
         params=params,
         value_params=value_params,
-        optimizer=_optimizer(spec).init((params, value_params)),
+        optimizer=optimizers.build(spec.optimizer).init((params, value_params)),
         phase=jnp.int32(0),
-        accumulated=jnp.zeros(spec.environments),
+        carried=jnp.zeros(spec.environments),
         running_mean=zero,
         diverged_at=jnp.int32(-1),
         sums=Sums(zero, zero, zero, zero),
@@ -230,7 +241,7 @@ def draw(spec: TrainSpec, key: Array, number: Array, task: Task) -> Draws:
         inputs=networks.first_inputs(spec.network, images),
         labels=task.train.labels[index],
         action_uniform=jax.random.uniform(keys[1], shape),
-        mask_uniform=jax.random.uniform(keys[2], shape),
+        reward_uniform=jax.random.uniform(keys[2], shape),
         minibatch_key=keys[3],
     )
 
@@ -256,13 +267,11 @@ def roll_out(
     shape, labels = draws.labels.shape, draws.labels.reshape(-1)
     actions = sample_actions(probabilities, draws.action_uniform.reshape(-1))
     correct = task.score(labels, actions).astype(jnp.float32).reshape(shape)
-    rewards, phase, counts = payments(
-        correct, draws.mask_uniform, state.phase, state.accumulated, run.reward
-    )
+    paid = run.reward.rewards(correct, draws.reward_uniform, state.phase, state.carried)
     # Exact over actions, and for the default score the same bits as pi(label | x).
     success = jnp.sum(probabilities * task.scores(labels), axis=-1).reshape(shape)
     greedy = task.score(labels, jnp.argmax(logits, axis=-1)).astype(jnp.float32)
-    window = adv.Window(rewards, phase, counts, correct, success)
+    window = adv.Window(*paid, correct, success)
     return Rollout(actions, greedy, window)
 
 
@@ -287,8 +296,8 @@ def visible_phase(
     """The phase of every interaction as the networks see it; None where they do not."""
     if not spec.network.phase_visible:
         return None
-    phase = (state.phase + jnp.arange(spec.rollout_length)) % run.reward.period
-    return jnp.repeat(phase_features(phase, run.reward.period), spec.environments, axis=0)
+    phase = (state.phase + jnp.arange(spec.rollout_length)) % run.reward.window
+    return jnp.repeat(phase_features(phase, run.reward.window), spec.environments, axis=0)
 
 
 def net_values(
@@ -334,7 +343,7 @@ def update_run(
     ).reshape(-1)
     # A streak's signal follows the accuracy; with fixed coefficients bonus and penalty outweigh it
     # at chance, and no policy would ever leave there.
-    signal = marginal_reward(run.reward, rollout.window.accuracy)
+    signal = run.reward.marginal_reward(rollout.window.accuracy)
     run = dataclasses.replace(
         run,
         learning_rate=run.learning_rate * decay(spec, number),
@@ -349,7 +358,7 @@ def update_run(
         state = _apply_gradient(spec, state, run, gradient)
     else:
         state = ppo_updates(spec, state, run, task, batch, draws.minibatch_key)
-    return _advance(state, run, rollout, logits, number)
+    return _advance(state, rollout, logits, number)
 
 
 def decay(spec: TrainSpec, number: Int[Array, ""]) -> Float[Array, ""]:
@@ -436,15 +445,11 @@ def evaluate_run(
     return {"test_accuracy": right.sum() / count, "kl_initial": kl.sum() / count}
 
 
-def _optimizer(spec: TrainSpec) -> optax.GradientTransformation:
-    return optax.scale_by_adam() if spec.optimizer == "adam" else optax.identity()
-
-
 def _apply_gradient(
     spec: TrainSpec, state: RunState, run: RunParams, gradient: tuple[Params, Params]
 ) -> RunState:
     both = (state.params, state.value_params)
-    direction, optimizer = _optimizer(spec).update(gradient, state.optimizer, both)
+    direction, optimizer = optimizers.build(spec.optimizer).update(gradient, state.optimizer, both)
     factors = networks.learning_rate_factors(both, spec.rule, spec.network.width)
     params, value_params = jax.tree.map(
         lambda leaf, step, factor: leaf - run.learning_rate * factor * step,
@@ -455,21 +460,18 @@ def _apply_gradient(
     return dataclasses.replace(state, params=params, value_params=value_params, optimizer=optimizer)
 
 
-def _advance(
-    state: RunState, run: RunParams, rollout: Rollout, logits: Array, number: Array
-) -> RunState:
+def _advance(state: RunState, rollout: Rollout, logits: Array, number: Array) -> RunState:
     """Carry the reward window over, and add up the metrics of the policy that acted."""
     window = rollout.window
     entropy = losses.entropy(logits).mean()
     reward = window.rewards.mean()
-    phase = (window.phase[-1] + 1) % run.reward.period
     rate = RUNNING_MEAN_RATE
     bad = ~jnp.isfinite(entropy + reward)
     sums = state.sums
     return dataclasses.replace(
         state,
-        phase=phase,
-        accumulated=jnp.where(phase == 0, 0.0, window.counts[-1]),
+        phase=window.phase[-1],
+        carried=window.carried[-1],
         running_mean=(1 - rate) * state.running_mean + rate * reward,
         diverged_at=jnp.where((state.diverged_at < 0) & bad, number, state.diverged_at),
         sums=Sums(

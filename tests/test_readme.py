@@ -1,60 +1,152 @@
-"""The README's examples run as they are written there."""
+"""The texts at the root: their examples run as written, and what they name exists."""
 
 import re
 from pathlib import Path
 from typing import Any
 
 import jax
+import pytest
+import yaml
 
-from launch import cli as launch_config
-from mnist_horizon import tasks
-from mnist_horizon.results import SCHEMA, read_results
-from mnist_horizon.sweeps import runner
+import mnist_horizon
+from mnist_horizon.results import NOISE_SCHEMA, SCHEMA
+from tests.docs.pages import python_blocks
 from tests.mnist_horizon.test_adapters import needs_gymnax
 
-README = Path(__file__).parent.parent / "README.md"
+CHECKOUT = Path(__file__).parent.parent
+TEXTS = ["README.md", "RESULTS.md", "CONTRIBUTING.md", "launch/PERFORMANCE.md"]
+TEXTS += sorted(path.relative_to(CHECKOUT).as_posix() for path in CHECKOUT.glob("docs/*.md"))
+README_SECTIONS = ["Two commands", "In Python", "What it finds", "Real MNIST", "Longer sweeps"]
+README_SECTIONS += ["How to read the results", "The environment alone", "Related work", "The house"]
+CONTRIBUTING_SECTIONS = ["Set up", "Test", "The map", "Add a part", "Style"]
+CONTRIBUTING_SECTIONS += ["How numbers are reported", "Renew the lock"]
+SECTIONS = [("README.md", title) for title in README_SECTIONS]
+SECTIONS += [("CONTRIBUTING.md", title) for title in CONTRIBUTING_SECTIONS]
+SECTIONS += [("CHANGELOG.md", f"[{title}]") for title in ("Unreleased", mnist_horizon.__version__)]
+RELATED = ["bsuite", "MDP Playground", "PureJaxRL", "rejax", "rliable", "effective horizon"]
+RELATED += ["ScaleRL", "METR"]
 
 
-def code_blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+def read(path: str) -> str:
+    return (CHECKOUT / path).read_text()
 
 
-def test_a_new_task_takes_thirty_lines_and_learns(tmp_path: Path) -> None:
-    (block,) = [block for block in code_blocks() if "@register" in block]
-    lines = [line for line in block.splitlines() if line.strip()]
-    assert len(lines) <= 30
-    namespace: dict[str, object] = {"__name__": "parity"}
-    exec(compile(block, str(tmp_path / "parity.py"), "exec"), namespace)
-    spec = launch_config.spec(namespace["get_config"]())  # type: ignore[operator]
-    runner.run_sweep(spec, tmp_path / "run", tasks.load(spec.task, spec.task_settings))
-    frame = read_results(tmp_path / "run").frame
-    last = frame.sort_values("interactions").groupby("run_id").tail(1)
-    assert len(last) == 12
-    assert last.return_mean[last.horizon == 1].min() > 0.9, "parity of two digits is learnt"
+def section(path: str, title: str) -> str:
+    """The text of a section of the second level."""
+    found = re.search(
+        rf"^## {re.escape(title)}.*?(?=^## |\Z)", read(path), re.DOTALL | re.MULTILINE
+    )
+    assert found is not None, f"{path} has no section {title!r}"
+    return found[0]
+
+
+def readme_block(part: str) -> str:
+    (block,) = [code for _, code in python_blocks("README.md") if part in code]
+    return block
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(mnist_horizon, "train"), reason="mnist_horizon.train is to come")
+def test_the_first_example_runs_as_written() -> None:
+    namespace: dict[str, Any] = {}
+    exec(readme_block("mh.train"), namespace)
+    assert len(namespace["curves"].frame.run_id.unique()) == 20
 
 
 @needs_gymnax
 def test_the_adapters_are_made_as_written() -> None:
-    (block,) = [block for block in code_blocks() if "make_gymnax" in block]
     namespace: dict[str, Any] = {}
-    exec(block, namespace)
+    exec(readme_block("make_gymnax"), namespace)
     assert namespace["envs"].num_envs == 16
     key = jax.random.key(0)
     observation, _ = namespace["env"].reset(key, namespace["env_params"])
     assert observation.shape == (8, 8)
 
 
-def test_every_column_is_explained() -> None:
-    table = re.search(r"\| columns of a row .*?\n\n", README.read_text(), re.DOTALL)
-    assert table is not None
-    rows = [row.split("|")[1] for row in table[0].splitlines() if row]
-    named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
-    assert sorted(named) == sorted(SCHEMA.names)
+def documented_columns(title: str) -> dict[str, str]:
+    """Names and types of the columns that a section of the data dictionary lists."""
+    rows = [row.split("|") for row in section("docs/results_on_disk.md", title).splitlines()]
+    cells = [(row[1], row[2].strip()) for row in rows if len(row) > 2 and "`" in row[1]]
+    return {name: kind for names, kind in cells for name in re.findall(r"`(\w+)`", names)}
 
 
-def test_commands_that_the_readme_names_exist() -> None:
-    text = README.read_text()
-    for module in set(re.findall(r"python -m ((?:launch|analysis)\.\w+)", text)):
-        assert (README.parent / Path(*module.split("."))).with_suffix(".py").exists(), module
-    for path in set(re.findall(r"launch/configs/\w+\.py|docs/\w+\.png|launch/\w+\.md", text)):
-        assert (README.parent / path).exists(), path
+@pytest.mark.skipif("settings" not in SCHEMA.names, reason="the column settings is to come")
+def test_every_column_of_a_results_table_is_explained() -> None:
+    expected = {field.name: str(field.type) for field in SCHEMA}
+    assert documented_columns("Columns of a results table") == expected
+
+
+def test_every_column_of_a_noise_table_is_explained() -> None:
+    expected = {field.name: str(field.type) for field in NOISE_SCHEMA}
+    assert documented_columns("Columns of a noise table") == expected
+
+
+@pytest.mark.parametrize(("path", "title"), SECTIONS)
+def test_a_section_is_there(path: str, title: str) -> None:
+    assert len(section(path, title).splitlines()) > 2
+
+
+@pytest.mark.parametrize("name", RELATED)
+def test_related_work_is_set_apart(name: str) -> None:
+    assert name in section("README.md", "Related work")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_commands_that_a_text_names_exist(text: str) -> None:
+    for module in re.findall(r"python -m ((?:launch|analysis)\.\w+)", read(text)):
+        path = CHECKOUT / Path(*module.split("."))
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_links_of_a_text_lead_somewhere(text: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", read(text)):
+        in_site = text.startswith("docs/") and made_for_the_site(target)
+        assert in_site or (CHECKOUT / text).parent.joinpath(target).exists(), target
+
+
+def made_for_the_site(target: str) -> bool:
+    """Whether the link leads to a page that the site gets from the root or from docstrings."""
+    root = {Path(name).name for name in [*TEXTS, "CHANGELOG.md"]}
+    return target in root or target.startswith("reference/")
+
+
+def test_rooms_and_files_that_the_map_names_exist() -> None:
+    folder, missing, count = Path(), [], 0
+    for line in section("CONTRIBUTING.md", "The map").splitlines():
+        entry = re.match(r"    (  )?([\w./]+)  ", line)
+        if entry is None:
+            continue
+        if entry[1] is None:
+            folder = Path(entry[2])
+        path = folder / entry[2] if entry[1] else folder
+        count += 1
+        if not (CHECKOUT / path).exists():
+            missing.append(path.as_posix())
+    assert count > 20
+    assert [path for path in missing if path not in TO_COME] == []
+
+
+TO_COME = [f"mnist_horizon/{name}" for name in ("schedules", "networks", "optimizers")]
+"""Packages that the rebuild adds; they are modules before."""
+
+
+def test_modules_that_moved_are_where_the_changelog_says() -> None:
+    rows = re.findall(r"^\| (`.*) \| (`.*) \|$", read("CHANGELOG.md"), flags=re.MULTILINE)
+    assert len(rows) > 10
+    for before, now in rows:
+        for module in re.findall(r"`([\w.]+\.[\w.]+)`", now):
+            path = CHECKOUT / Path(*module.split("."))
+            assert path.is_dir() or path.with_suffix(".py").exists(), module
+        for module in re.findall(r"`([\w.]+\.[\w.]+)`", before):
+            assert not (CHECKOUT / Path(*module.split("."))).with_suffix(".py").exists(), module
+
+
+def test_the_software_is_cited_at_its_version() -> None:
+    citation = yaml.safe_load(read("CITATION.cff"))
+    required = {"cff-version", "message", "title", "authors"}
+    assert required <= citation.keys()
+    assert citation["cff-version"] == "1.2.0"
+    assert str(citation["version"]) == mnist_horizon.__version__
+    (paper,) = citation["references"]
+    assert paper["identifiers"][0]["value"] == "arXiv:2301.13442"

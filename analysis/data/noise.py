@@ -9,7 +9,7 @@ correlated, so that the noise scale of a batch mean is
 
     B_noise = (tr Cov + (k s1^2 - s2) |m|^2) / (s1^2 |m|^2)
 
-(`theory.covariance`; the last term is absent under the `state` baseline), and the interactions
+(`Schedule.covariance`; the last term is absent under the `state` baseline), and the interactions
 needed are `E = S_min (B + B_noise)`. For dense rewards `B_noise = n_0 + n_1 x`, x the variance
 horizon, n_0 = (action + state) / |m|^2 and n_1 = future / (x |m|^2).
 """
@@ -22,6 +22,7 @@ import pandas as pd
 from analysis.stats.intervals import t_reach
 from mnist_horizon import theory
 from mnist_horizon.horizon import horizon_from_discount, variance_horizon
+from mnist_horizon.moments import Moments
 from mnist_horizon.schedules import make
 
 PARTS = ("total", "future", "action", "state")
@@ -87,16 +88,18 @@ def noise_scale(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
     Returns:
         The rows with a column `noise_scale`, without those where |m|^2 was not measured above 0
-        and without schedules whose rewards do not add up (a streak's signal needs the accuracy);
-        and a note for what was left out.
+        and without schedules that have no scale (a streak's signal needs the accuracy); and a note
+        for what was left out.
     """
     notes = []
     pairs = zip(noise["schedule"], noise["schedule_level"], strict=True)
-    other = pd.Series([not make(kind, level).adds_up for kind, level in pairs], index=noise.index)
+    known = {pair: _has_scale(*pair) for pair in set(pairs)}
+    pairs = zip(noise["schedule"], noise["schedule_level"], strict=True)
+    other = pd.Series([not known[pair] for pair in pairs], index=noise.index, dtype=bool)
     if other.any():
         notes.append(
-            f"gradient noise scale: {int(other.sum())} rows left out of schedules whose rewards do "
-            "not add up, as their signal depends on the accuracy"
+            f"gradient noise scale: {int(other.sum())} rows left out of schedules whose signal "
+            "depends on the accuracy, or of which no closed form is known"
         )
     weak = ~other & ~(noise["signal"] > 0)
     if weak.any():
@@ -114,13 +117,17 @@ def noise_scale(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return rows.assign(noise_scale=np.array(scale, dtype=float)), notes
 
 
+def _has_scale(kind: str, level: float) -> bool:
+    schedule = make(kind, level)
+    return schedule.adds_up and theory.has_closed_form(schedule)
+
+
 def _scale(
     kind: str, level: float, discount: float, baseline: str, total: float, signal: float
 ) -> float:
-    schedule = make(kind, level)
-    moments = theory.Moments(1.0, 0.0, 0.0, signal, signal)
-    weights = theory.endless_weights(schedule, discount, moments, baseline)
-    return float((total + weights.within * signal) / (weights.own**2 * signal))
+    moments = Moments(1.0, 0.0, 0.0, signal, signal)
+    found = make(kind, level).covariance(discount, moments, baseline)
+    return float((total + found.within) / (found.signal_factor**2 * signal))
 
 
 def scale_along_training(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

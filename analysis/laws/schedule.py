@@ -30,6 +30,7 @@ from analysis.stats import censored
 from analysis.stats.censored import Fit, Sample, Values
 from analysis.stats.intervals import LOG, LOGIT, jackknife_interval
 from mnist_horizon import theory
+from mnist_horizon.moments import Moments
 from mnist_horizon.schedules import Schedule
 
 SLOPE = 4  # place of the slope's log among the parameters of `ScheduleMean`
@@ -39,7 +40,7 @@ _SHARE_BOUNDS = (logit(0.01), logit(0.99))
 _SCALES = {"s_min": LOG, "noise_scale": LOG, "ratio": LOG, "accuracy": LOGIT}
 
 
-def moments(theta: np.ndarray) -> theory.Moments:
+def moments(theta: np.ndarray) -> Moments:
     """Moments in units of |m|^2 from parameters, shape [..., parameter].
 
     `tr F = n / (mu (1 - mu))`, `tr K = share tr F`. What the state adds cancels in the total.
@@ -47,7 +48,7 @@ def moments(theta: np.ndarray) -> theory.Moments:
     scale, share = np.exp(theta[..., 1]), expit(theta[..., 2])
     accuracy = expit(theta[..., 3])
     fisher = scale / (accuracy * (1 - accuracy))
-    return theory.Moments(accuracy, fisher, share * fisher, 1.0, 1.0)
+    return Moments(accuracy, fisher, share * fisher, 1.0, 1.0)
 
 
 def noise_ratio(theta: np.ndarray) -> float:
@@ -361,6 +362,8 @@ def fit_schedule_laws(table: pd.DataFrame, departures: bool = True) -> Fits:
         return Fits()
     laws: list[ScheduleLaw] = []
     notes: list[str] = []
+    table, unknown = _with_closed_forms(table)
+    notes += unknown
     for group in split(table, "horizon", "schedule"):
         data = ScheduleData.from_rows(group.rows, group.threshold)
         if len(data.mean.schedules) < 2:
@@ -375,6 +378,15 @@ def fit_schedule_laws(table: pd.DataFrame, departures: bool = True) -> Fits:
             laws.append(law)
             notes += [f"{name}: {note}" for note in law.notes]
     return Fits(tuple(laws), tuple(notes))
+
+
+def _with_closed_forms(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of schedules whose noise is known, and a note on the others."""
+    unknown = {str(one) for one in schedules_in_order(table) if not theory.has_closed_form(one)}
+    if not unknown:
+        return table, []
+    note = f"law of horizon and schedule: no closed form of the noise of {', '.join(unknown)}"
+    return table[~schedule_names(table).isin(unknown)], [note]
 
 
 def _fit_group(

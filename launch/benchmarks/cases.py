@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mnist_horizon import devices, training
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.schedules import make
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Variant
 from mnist_horizon.sweeps.spec import SweepSpec, spec_from
@@ -67,7 +67,7 @@ class Case:
 
     def program(self) -> Program:
         """Horizons repeat with other learning rates until there are enough runs."""
-        dense = Schedule("dense")
+        dense = make("dense")
         variants = [
             Variant(HORIZONS[i % len(HORIZONS)], dense, 1e-4 * (i + 1))
             for i in range(self.runs // self.seeds)
@@ -87,17 +87,21 @@ class Updates:
 
     def __init__(self, spec: SweepSpec, program: Program, task: Task, device_count: int) -> None:
         layout = devices.choose_layout(len(program.seeds), len(program.variants), device_count)
-        laid = devices.Laid(training.make_train(spec.train_spec(program.width)), layout)
-        runs, keys = (
-            laid.place_runs(plan.run_params(spec, program)),
-            laid.place_keys(program.seeds),
+        functions = devices.ProgramFunctions(
+            training.make_train(spec.train_spec(program.width)), layout
         )
-        task = laid.place_task(task)
-        self._state = laid.init(keys, task, runs)
+        runs, keys = (
+            functions.place_runs(plan.run_params(spec, program)),
+            functions.place_keys(program.seeds),
+        )
+        task = functions.place_task(task)
+        self._state = functions.init(keys, task, runs)
         self._arguments = (runs, task, keys)
         started = time.perf_counter()
         number = jnp.int32(0)
-        self._update = laid.update.lower(self._state, *self._arguments, number, number).compile()
+        self._update = functions.update.lower(
+            self._state, *self._arguments, number, number
+        ).compile()
         self.compile_seconds = time.perf_counter() - started
         self.devices = layout.devices
         held = self._update.memory_analysis()

@@ -6,7 +6,7 @@ evaluations of a program pass
     seconds = a updates + b,
 
 and the slope a (Theil and Sen's, which a pause or a slow moment does not move) is the time of an
-update, b that of an evaluation. With F FLOPs an update,
+update, b that of an evaluation. With F FLOPs per update,
 
     efficiency = (sum of FLOPs / wall time) / (F / a) = seconds of updates alone / wall time,
 
@@ -133,7 +133,7 @@ def _program(
 
 
 def _seconds(name: str, own: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    """Seconds of an update and of an evaluation of a program, from its lines of progress."""
+    """Seconds per update and per evaluation of a program, from its lines of progress."""
     updates = np.diff([line["update"] for line in own])
     seconds = np.diff([line["time"] for line in own])
     is_onward = updates > 0  # a resumed program goes back to its checkpoint

@@ -37,7 +37,7 @@ from launch.benchmarks import cases
 from mnist_horizon import adapters, environment
 from mnist_horizon.errors import SweepError
 from mnist_horizon.horizon import discount_from_horizon
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.schedules import parse
 from mnist_horizon.sweeps.plan import Program, Variant
 from mnist_horizon.sweeps.spec import SweepSpec, spec_from
 from mnist_horizon.tasks import Task
@@ -62,7 +62,7 @@ def compare(
         task: data of MNIST's shape.
         interactions: of each run.
         counts: numbers of runs trained together.
-        layouts: environments x steps of an update.
+        layouts: environments x steps per update.
 
     Raises:
         SweepError: the checkout is not there, or it cannot be loaded; a layout is impossible.
@@ -175,7 +175,7 @@ def _time_peer(
     settings = peer_settings(layout, interactions)
 
     def make(_: str, task: Task) -> tuple[Any, Any]:
-        params = environment.make_params(Schedule("dense"), settings["GAMMA"])
+        params = environment.make_params(parse("dense"), settings["GAMMA"])
         env, env_params = adapters.make_gymnax(task, params)
         return FiveValues(env), env_params
 
@@ -199,7 +199,7 @@ def _time_peer(
 
 def _time_ours(spec: SweepSpec, task: Task, interactions: int, count: int) -> dict[str, Any]:
     """The same of our updates."""
-    variant = Variant(HORIZON, Schedule("dense"), LEARNING_RATE)
+    variant = Variant(HORIZON, parse("dense"), LEARNING_RATE)
     program = Program("bench", WIDTH, tuple(range(count)), (variant,))
     updates = cases.Updates(spec, program, task, jax.device_count())
     number = interactions // spec.batch_size

@@ -14,7 +14,6 @@ Exit codes: 0 done; 2 the input is at fault, or SLURM cannot be asked, and nothi
 """
 
 import json
-import shutil
 import subprocess
 import sys
 import uuid
@@ -27,18 +26,16 @@ import submitit
 from absl import flags
 from ml_collections import config_flags
 
-from launch import cli
 from launch.slurm.job import Work
 from launch.slurm.status import Queue, describe, states
-from mnist_horizon import results, tasks
-from mnist_horizon.devices import memory
+from mnist_horizon import cli, files, tasks
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan, workdir
 from mnist_horizon.sweeps.plan import Program
-from mnist_horizon.sweeps.spec import SweepSpec
+from mnist_horizon.sweeps.spec import SweepSpec, spec_from
 from mnist_horizon.tasks import LoadedTask
 
-CONFIG = cli.define()
+CONFIG = cli.define_config()
 WORKDIR = flags.DEFINE_string("workdir", None, "As of launch.sweep, where all nodes see it.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the jobs; submit and write nothing.")
 STATUS = flags.DEFINE_bool("status", False, "Say what is done, running, queued and failed.")
@@ -60,7 +57,7 @@ SETUP = flags.DEFINE_multi_string(
 )
 
 SECONDS_TO_SAVE = 90
-"""How long before its limit a job is told to save; a chunk of updates takes about two seconds."""
+"""How long before its limit a job is asked to save; a chunk of updates takes about two seconds."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -73,20 +70,23 @@ def main(argv: Sequence[str]) -> int:
         print(describe(states(folder, Queue.ask(folder))))
         return cli.DONE
     jax.config.update("jax_platforms", "cpu")  # a login node's accelerators are left alone
-    spec = cli.spec(CONFIG.value)
+    spec = spec_from(cli.settings_of(CONFIG.value))
     workdir.check(folder, spec)
+    files.inside(folder, "slurm")
     task = tasks.load(spec.task, spec.task_settings)
     settings = sbatch_settings()
     if DRY_RUN.value:
         live = Queue.ask(folder).programs() if folder.exists() else {}
         placed, rest = workdir.remaining_runs(folder, spec)
         missing = [program for program in placed if program.program_id not in live]
-        missing += plan.plan(spec, rest, memory.needs(spec, task.task))
+        missing += plan.plan(spec, rest, plan.memory_by_width(spec, task.task))
         print(describe_jobs(spec, pack(spec, task, missing, TASKS.value), settings))
         return cli.DONE
     with workdir.lock(folder, "slurm", wait=True):
         live = Queue.ask(folder).programs()
-        programs = workdir.prepare(folder, spec, memory.needs(spec, task.task), task.provenance)
+        programs = workdir.prepare(
+            folder, spec, plan.memory_by_width(spec, task.task), task.provenance
+        )
         left = [program for program in programs if not workdir.is_done(folder, program)]
         missing = [program for program in left if program.program_id not in live]
         print(
@@ -110,12 +110,12 @@ def pack(
     }
     packed: list[list[Program]] = [[] for _ in range(min(most, len(work)))]
     for program in sorted(work, key=lambda p: (-work[p], p.program_id)):
-        min(packed, key=lambda held: sum(work[one] for one in held)).append(program)
+        min(packed, key=lambda chosen: sum(work[one] for one in chosen)).append(program)
     return packed
 
 
 def sbatch_settings() -> dict[str, Any]:
-    """The flags as submitit's parameters.
+    """Parameters of submitit from the flags.
 
     Raises:
         SweepError: no partition, or an option of sbatch that is not NAME=VALUE.
@@ -161,26 +161,25 @@ def describe_jobs(
 
 
 def submit(folder: Path, packed: Sequence[Sequence[Program]], settings: dict[str, Any]) -> str:
-    """Submit one array job; its tasks are on disk before, so that it is always known.
+    """Submit one array job; its tasks are written before, so that no job is ever unknown.
 
     Raises:
         SweepError: SLURM refuses it.
     """
     name = f"mnist_horizon-{uuid.uuid4().hex[:12]}"
-    place = folder / "slurm" / name
-    held = [[program.program_id for program in programs] for programs in packed]
-    text = json.dumps(held, indent=1)
-    results.write_atomically(place / "tasks.json", lambda file: file.write(text.encode()))
+    place = files.inside(folder, "slurm", name)
+    ids = [[program.program_id for program in programs] for programs in packed]
+    files.write_text(place / "tasks.json", json.dumps(ids, indent=1))
     try:
         executor = submitit.SlurmExecutor(place, max_num_timeout=sys.maxsize)
         executor.update_parameters(job_name=name, **settings)
         with executor.batch():
             jobs = [
-                executor.submit(Work(sweep_command(folder, names), place / f"{index}.json"))
-                for index, names in enumerate(held)
+                executor.submit(Work(sweep_command(folder, names), folder, name, index))
+                for index, names in enumerate(ids)
             ]
     except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
-        shutil.rmtree(place)
+        files.remove_folder(folder, "slurm", name)
         raise SweepError(f"SLURM took no job: {_reason(error)}") from None
     return jobs[0].job_id.partition("_")[0]
 

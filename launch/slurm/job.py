@@ -1,6 +1,6 @@
-"""What a SLURM task runs: the sweep command on its programs, ended in order and put back in line.
+"""What a SLURM task runs: the sweep command on its programs, saved and requeued when it must stop.
 
-It is pickled by submitit in `launch.slurm` and started by it on the cluster.
+submitit pickles it in `launch.slurm` and starts it on the cluster.
 """
 
 import contextlib
@@ -15,25 +15,29 @@ from types import FrameType
 
 from submitit.helpers import DelayedSubmission
 
-from launch import cli
-from mnist_horizon import results
+from mnist_horizon import cli, files
 
 
 @dataclass
 class Work:
-    """The sweep command as submitit's function, which ends it before a requeue.
+    """The sweep command as the function that submitit calls, which ends it before a requeue.
 
-    SLURM says that a job must go by SIGTERM (preemption) or, some time before its limit, by the
+    SLURM says that a job must stop by SIGTERM (preemption) or, some time before its limit, by the
     signal that submitit asks for. Either ends the sweep with all saved; the job is then requeued,
     and its next start goes on from there. A job that was cancelled stays so.
 
     Attributes:
         command: the sweep command, as arguments of this Python.
-        outcome: where the way that it ended is written, `{"code": ..., "reason": ...}`.
+        workdir: the sweep's working directory.
+        submission: name of the folder in `WORKDIR/slurm` of the array job that this task is of.
+        index: number of this task in the array. Its exit code and reason are written to
+            `WORKDIR/slurm/SUBMISSION/INDEX.json`, as `{"code": ..., "reason": ...}`.
     """
 
     command: tuple[str, ...]
-    outcome: Path
+    workdir: Path
+    submission: str
+    index: int
     _process: subprocess.Popen[str] | None = None
     _is_ending: bool = False
 
@@ -44,7 +48,7 @@ class Work:
             RuntimeError: it failed, with its last line; SLURM calls the job failed then.
             SystemExit: it was interrupted, and this job requeued unless it was cancelled.
         """
-        self.outcome.unlink(missing_ok=True)
+        self._exit_file.unlink(missing_ok=True)
         signal.signal(signal.SIGTERM, self._end)
         self._process = subprocess.Popen(
             [sys.executable, *self.command],
@@ -69,7 +73,7 @@ class Work:
         if is_first:
             text = json.dumps({"code": code, "reason": last})
             with contextlib.suppress(OSError):  # the disk may be full; the log says the same
-                results.write_atomically(self.outcome, lambda file: file.write(text.encode()))
+                files.write_text(self._exit_file, text)
         if code != cli.DONE:
             raise RuntimeError(f"exit code {code}: {last}")
 
@@ -78,7 +82,11 @@ class Work:
         self._end(signal.SIGTERM, None)
         if self._process is not None:
             os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
-        return DelayedSubmission(Work(self.command, self.outcome))
+        return DelayedSubmission(Work(self.command, self.workdir, self.submission, self.index))
+
+    @property
+    def _exit_file(self) -> Path:
+        return files.inside(self.workdir, "slurm", self.submission, f"{self.index}.json")
 
     def _end(self, kind: int, frame: FrameType | None) -> None:
         del kind, frame
@@ -88,7 +96,7 @@ class Work:
 
 
 def _requeue_unless_cancelled() -> None:
-    """Put this job back in line; one that was cancelled, or requeued by SLURM, runs no more."""
+    """Requeue this job, unless it was cancelled or SLURM requeued it: then it runs no more."""
     job = os.environ["SLURM_JOB_ID"]
     command = ["squeue", "--noheader", f"--jobs={job}", "--format=%T"]
     state = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

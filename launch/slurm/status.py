@@ -1,4 +1,4 @@
-"""What became of the jobs of a working directory, by SLURM's queue and what they left.
+"""The state of each program of a working directory, by SLURM's queue and the files of its jobs.
 
 A submission is a folder `WORKDIR/slurm/NAME` with `tasks.json`, the programs of each task; NAME is
 the name of the array job too, so that the queue alone says which programs are in it. Accounting
@@ -13,23 +13,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mnist_horizon import results
-from mnist_horizon.errors import SweepError
+from mnist_horizon import files, results
+from mnist_horizon.errors import InputError, SweepError
 
 STATES = ("done", "running", "queued", "failed", "not submitted")
 
 
 @dataclass(frozen=True)
-class Task:
-    """A task in the queue: SLURM's words for its state and why it is in it."""
+class QueuedTask:
+    """A task of an array job in the queue: its state and the reason, as SLURM names them."""
 
     state: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Program:
-    """A program's state (one of `STATES`), and the reason if there is one."""
+class ProgramState:
+    """A program's number of runs, its state (one of `STATES`), and the reason if there is one."""
 
     program_id: str
     runs: int
@@ -40,7 +40,7 @@ class Program:
 class Queue:
     """The tasks of a working directory that SLURM holds, by submission and number."""
 
-    def __init__(self, folder: Path, tasks: Mapping[tuple[str, int], Task]) -> None:
+    def __init__(self, folder: Path, tasks: Mapping[tuple[str, int], QueuedTask]) -> None:
         self._folder, self._tasks = folder, tasks
 
     @classmethod
@@ -55,7 +55,7 @@ class Queue:
             return cls(folder, {})
         command = ["squeue", "--noheader", "--array", f"--name={','.join(names)}"]
         try:
-            found = subprocess.run(
+            answer = subprocess.run(
                 [*command, "--format=%j|%K|%T|%r"], capture_output=True, text=True, check=True
             )
         except OSError:
@@ -63,52 +63,72 @@ class Queue:
         except subprocess.CalledProcessError as error:
             raise SweepError(f"squeue: {' '.join(error.stderr.split())}") from None
         tasks = {}
-        for line in found.stdout.splitlines():
+        for line in answer.stdout.splitlines():
             name, index, state, reason = line.strip().split("|")
             # A single task is no array, and has no index.
-            tasks[name, int(index) if index.isdigit() else 0] = Task(state, reason)
+            tasks[name, int(index) if index.isdigit() else 0] = QueuedTask(state, reason)
         return cls(folder, tasks)
 
-    def programs(self) -> dict[str, Task]:
-        """The programs that are queued or running, with the task that holds them."""
+    def programs(self) -> dict[str, QueuedTask]:
+        """The programs that are queued or running, with the task that works on them."""
         return {
-            program: self._tasks[path.name, index]
-            for path in submissions(self._folder)
-            for index, programs in enumerate(held_by(path))
-            if (path.name, index) in self._tasks
-            for program in programs
+            program: self._tasks[submission.name, index]
+            for program, submission, index in submitted_programs(self._folder)
+            if (submission.name, index) in self._tasks
         }
 
 
 def submissions(folder: Path) -> list[Path]:
-    """The folders of the submissions of a working directory, the oldest first."""
-    found = (folder / "slurm").glob("*/tasks.json")
-    return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime_ns)]
+    """The folders of the submissions of a working directory, the oldest first.
+
+    Raises:
+        InputError: one is a link, or its name is no plain one.
+    """
+    paths = [path.parent for path in (folder / "slurm").glob("*/tasks.json")]
+    for path in paths:
+        files.inside(folder, "slurm", files.check_name(path.name), "tasks.json")
+    return sorted(paths, key=lambda path: (path / "tasks.json").stat().st_mtime_ns)
 
 
-def held_by(submission: Path) -> list[list[str]]:
-    """The ids of the programs of each task."""
-    held: list[list[str]] = json.loads((submission / "tasks.json").read_text())
-    return held
+def programs_by_task(submission: Path) -> list[list[str]]:
+    """The ids of the programs of each task of a submission.
+
+    Raises:
+        InputError: the file holds something else.
+    """
+    path = submission / "tasks.json"
+    try:
+        tasks: list[list[str]] = json.loads(path.read_text())
+        for name in (name for names in tasks for name in names):
+            files.check_name(name)
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        reason = str(error) if isinstance(error, InputError) else "cannot be read"
+        raise SweepError(f"{path}: {reason}: remove its folder") from None
+    return tasks
 
 
-def states(folder: Path, queue: Queue) -> list[Program]:
+def submitted_programs(folder: Path) -> list[tuple[str, Path, int]]:
+    """Every program that was submitted, as often as it was: id, submission, number of the task."""
+    return [
+        (program, submission, index)
+        for submission in submissions(folder)
+        for index, programs in enumerate(programs_by_task(submission))
+        for program in programs
+    ]
+
+
+def states(folder: Path, queue: Queue) -> list[ProgramState]:
     """The state of every program of a working directory.
 
     Raises:
-        SweepError: there is no sweep.
+        InputError: there is no sweep, or it holds ids that are no plain names.
     """
     if not (folder / "sweep.json").exists():
         raise SweepError(f"--workdir: {folder} holds no sweep")
     live = queue.programs()
-    tasks = {
-        program: (path, index)
-        for path in submissions(folder)
-        for index, programs in enumerate(held_by(path))
-        for program in programs
-    }
-    found = []
-    for record in results.read_programs(folder)[0]:
+    last = {name: (submission, task) for name, submission, task in submitted_programs(folder)}
+    result = []
+    for record in results.read_programs(folder, strict=True)[0]:
         name = record["program_id"]
         state, reason = "not submitted", ""
         if record.get("done"):
@@ -118,14 +138,14 @@ def states(folder: Path, queue: Queue) -> list[Program]:
             is_queued = live[name].state == "PENDING"
             state = "queued" if is_queued else "running"
             reason = live[name].reason if is_queued else ""
-        elif name in tasks:
-            state, reason = "failed", _why_ended(*tasks[name])
-        found.append(Program(name, len(record["runs"]), state, reason))
-    return found
+        elif name in last:
+            state, reason = "failed", _why_ended(*last[name])
+        result.append(ProgramState(name, len(record["runs"]), state, reason))
+    return result
 
 
-def describe(programs: Sequence[Program]) -> str:
-    """Programs and runs in each state; then the reasons, each with the programs it holds back."""
+def describe(programs: Sequence[ProgramState]) -> str:
+    """Programs and runs in each state; then each reason, with a program that it applies to."""
     lines = [f"{'':13} programs     runs"]
     for state in STATES:
         chosen = [program for program in programs if program.state == state]
@@ -139,16 +159,16 @@ def describe(programs: Sequence[Program]) -> str:
 
 
 def _why_ended(submission: Path, index: int) -> str:
-    """Why a task is no more: what the sweep said last, or SLURM in the task's log."""
-    outcome = submission / f"{index}.json"
-    with contextlib.suppress(OSError, ValueError):  # there is none, or a full disk cut it short
-        said = json.loads(outcome.read_text())
-        return f"exit code {said['code']}: {said['reason']}"
-    number = f"_{index}" * (len(held_by(submission)) > 1)  # a single task is no array
+    """Why a task ended: its exit code and last line, or what SLURM says in the task's log."""
+    # There may be no such file, or a full disk cut it short.
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        ending = json.loads((submission / f"{index}.json").read_text())
+        return f"exit code {ending['code']}: {ending['reason']}"
+    number = f"_{index}" * (len(programs_by_task(submission)) > 1)  # a single task is no array
     for log in submission.glob(f"*{number}_0_log.err"):
         lines = [line.strip("* ") for line in log.read_text(errors="replace").splitlines()]
         # The node's daemon names the cause: cancelled, out of memory, out of time. srun does not.
         for speaker in ("slurmstepd", "srun: error"):
             if said := [line for line in lines if line.startswith(speaker)]:
                 return f"{said[-1]} ({log})"
-    return f"it left no word: cancelled before it began, or its node died ({submission})"
+    return f"no exit status found: cancelled before it began, or its node died ({submission})"

@@ -3,19 +3,21 @@
 from mnist_horizon.devices.layout import (
     GROUP,
     REPLICATED,
-    Laid,
     Layout,
+    ProgramFunctions,
     choose_layout,
     layout_here,
+    usable_cores,
     use_cpu_cores,
 )
 
 __all__ = [
     "GROUP",
     "REPLICATED",
-    "Laid",
     "Layout",
+    "ProgramFunctions",
     "choose_layout",
     "layout_here",
+    "usable_cores",
     "use_cpu_cores",
 ]

@@ -2,8 +2,8 @@
 
 Every process runs the same program and holds the same numbers on its host; only the first touches
 the working directory, so that results are written once and no file system need be shared. What the
-first one reads or decides reaches the others through `on_first` and `agree`, between the chunks of
-updates and never within them. Alone, a process passes everything through.
+first one reads or decides reaches the others through `on_first` and `synchronize`, between the
+chunks of updates and never within them. In a single process both give back what they are given.
 """
 
 import os
@@ -103,13 +103,21 @@ def on_first(function: Callable[[], Value]) -> Value:
     return value
 
 
-def agree(seconds: float, is_asked: bool) -> tuple[float, bool]:
-    """The first process's seconds, and whether any process is asked (to stop)."""
+def synchronize(seconds: float, is_asked: bool) -> tuple[float, bool]:
+    """Give all processes the same answer to: how long did it take, and must we stop?
+
+    Args:
+        seconds: by this process's clock.
+        is_asked: whether this process was asked to stop.
+
+    Returns:
+        The first process's seconds, and whether any process was asked.
+    """
     if jax.process_count() == 1:
         return seconds, is_asked
-    mine = np.frombuffer(struct.pack("<d?", seconds, is_asked), np.uint8)
-    said = multihost_utils.process_allgather(mine)
-    pairs = [struct.unpack("<d?", row.tobytes()) for row in said]
+    message = np.frombuffer(struct.pack("<d?", seconds, is_asked), np.uint8)
+    messages = multihost_utils.process_allgather(message)
+    pairs = [struct.unpack("<d?", row.tobytes()) for row in messages]
     return pairs[0][0], any(asked for _, asked in pairs)
 
 

@@ -91,6 +91,18 @@ def choose_layout(seeds: int, variants: int, devices: int, least: int = 1) -> La
     return min(candidates, key=lambda layout: layout.groups * (layout.runs_per_group + 1))
 
 
+def usable_cores() -> int:
+    """CPU cores that this process may use, or where the system does not tell, those that there are.
+
+    Linux tells; macOS does not. Python 3.13 asks for both in one call.
+    """
+    if hasattr(os, "process_cpu_count"):
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def use_cpu_cores() -> None:
     """Make each CPU core that this process may use a device; call it before JAX starts.
 
@@ -98,10 +110,10 @@ def use_cpu_cores() -> None:
     """
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+            jax.config.update("jax_num_cpu_devices", usable_cores())
 
 
-class Laid:
+class ProgramFunctions:
     """A program's functions compiled for a layout, with the states in the program's own order.
 
     `pack` and `unpack` carry a pytree of arrays [program run, ...] to the layout and back, on the

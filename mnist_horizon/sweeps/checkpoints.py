@@ -5,7 +5,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,9 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from mnist_horizon import files
 from mnist_horizon.devices import hosts
+from mnist_horizon.files import check_name
 
 LOG = logging.getLogger(__name__)
 
@@ -24,23 +25,23 @@ KEPT = 2
 class PlainFiles(ocp.CheckpointHandler):
     """Arrays as `arrays.npz` and the host's part as `host.json`.
 
-    Orbax sees to it that a checkpoint is there whole or not at all, and how many are kept. Its own
+    Orbax makes a checkpoint appear as a whole or not at all, and deletes the oldest. Its own
     format for arrays would write from threads that print tracebacks when a disk is full.
     """
 
     def save(self, directory: os.PathLike[str], args: "Save") -> None:
-        """Write both files, down to the disk."""
-        with (Path(directory) / "arrays.npz").open("wb") as file:
+        """Write both files and flush them to disk."""
+        with (Path(directory) / "arrays.npz").open("xb") as file:
             np.savez(file, **args.arrays)
             file.flush()
             os.fsync(file.fileno())
-        with (Path(directory) / "host.json").open("w") as file:
+        with (Path(directory) / "host.json").open("x") as file:
             json.dump(args.host, file)
             file.flush()
             os.fsync(file.fileno())
 
     def restore(self, directory: os.PathLike[str], args: "Restore | None" = None) -> "Save":
-        """Read both files, and all of each."""
+        """Read the whole of both files."""
         del args
         with np.load(Path(directory) / "arrays.npz") as file:
             arrays = {name: file[name] for name in file.files}
@@ -59,25 +60,27 @@ class Save(ocp.args.CheckpointArgs):
 @ocp.args.register_with_handler(PlainFiles, for_restore=True)
 @dataclass
 class Restore(ocp.args.CheckpointArgs):
-    """Nothing more than the folder is needed."""
+    """Restoring takes no arguments: the folder is enough."""
 
 
 class Checkpoints:
     """The checkpoints of one program, `WORKDIR/checkpoints/<program id>/`.
 
     A checkpoint is a pytree of arrays and the host's part as JSON, which carries the checksum of
-    both: a damaged checkpoint is noticed, said in one line, and the one before is used. Of several
+    both: a damaged checkpoint is noticed and logged, and the one before is used. Of several
     processes the first writes and reads, and the others are given what it read.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder.absolute()
+    def __init__(self, workdir: Path, program_id: str) -> None:
+        self._workdir = workdir.absolute()
+        self._parts = "checkpoints", check_name(program_id)
+        self._folder = self._workdir.joinpath(*self._parts)
         hosts.on_first(self._open)
 
     def _open(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        files.inside(self._workdir, *self._parts).mkdir(parents=True, exist_ok=True)
         for half_written in self._folder.glob("*.orbax-checkpoint-tmp*"):
-            shutil.rmtree(half_written)
+            files.remove_folder(self._workdir, *self._parts, half_written.name)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=KEPT,
             create=False,
@@ -121,10 +124,10 @@ class Checkpoints:
         Raises:
             OSError: one cannot be read, for a reason that may pass; it is left as it is.
         """
-        found = hosts.on_first(lambda: self._newest(like))
-        if found is None:
+        newest = hosts.on_first(lambda: self._newest(like))
+        if newest is None:
             return None
-        leaves, text = found
+        leaves, text = newest
         return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(text)
 
     def _newest(self, like: Any) -> tuple[list[np.ndarray], str] | None:
@@ -144,9 +147,9 @@ class Checkpoints:
         return None
 
     def _restore(self, step: int, like: Any) -> tuple[list[np.ndarray], str]:
-        found = self._manager.restore(step, args=Restore())
-        arrays, text = found.arrays, found.host["host"]
-        if _checksum(arrays, text) != found.host["checksum"]:
+        saved = self._manager.restore(step, args=Restore())
+        arrays, text = saved.arrays, saved.host["host"]
+        if _checksum(arrays, text) != saved.host["checksum"]:
             raise ValueError("its content is not what was saved")
         expected = {name: (leaf.shape, leaf.dtype) for name, leaf in _named(like).items()}
         if expected != {name: (array.shape, array.dtype) for name, array in arrays.items()}:
@@ -157,11 +160,11 @@ class Checkpoints:
         """Delete them all: the program is done."""
         if hosts.is_first():
             self._manager.close()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            files.remove_folder(self._workdir, *self._parts)
 
 
 def _named(state: Any) -> dict[str, Any]:
-    """Leaves by number: their structure is the code's affair, and the checkpoint stays readable."""
+    """Leaves by number: a checkpoint stays readable when the code's structures are renamed."""
     return {f"{i:03d}": leaf for i, leaf in enumerate(jax.tree.leaves(state))}
 
 

@@ -17,10 +17,14 @@ from typing import Any
 import numpy as np
 
 from mnist_horizon import networks, schedules, theory, training
-from mnist_horizon.devices.memory import Need
+from mnist_horizon.devices import memory
+from mnist_horizon.devices.memory import ProgramMemory
+from mnist_horizon.errors import SweepError
+from mnist_horizon.files import check_name
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.schedules import Schedule
-from mnist_horizon.sweeps.spec import SweepSpec
+from mnist_horizon.sweeps.spec import SweepSpec, check_network
+from mnist_horizon.tasks import Task
 
 ELEMENTWISE_FLOPS = 45_000
 """FLOPs of a product that take as long as the rest of an interaction: sampling, rewards, metrics.
@@ -84,7 +88,53 @@ def all_runs(spec: SweepSpec) -> list[Run]:
     )
 
 
-def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, Need]) -> list[Program]:
+def memory_by_width(spec: SweepSpec, task: Task) -> dict[int, ProgramMemory]:
+    """What a run and a group need at each width of the sweep.
+
+    Raises:
+        SweepError: one run alone needs more than `max_program_bytes`, or the network does not
+            suit the task (`check_network`).
+    """
+    check_network(spec, task.classes, task.train.images.shape[1:])
+    result = {width: memory_of_width(spec, width, task) for width in spec.widths}
+    for number, width in enumerate(spec.widths):
+        alone = result[width].total(groups=1, runs=1)
+        if alone > spec.max_program_bytes:
+            raise SweepError(
+                f"widths[{number}]: a run of width {width} needs {alone / 1e6:,.0f} MB, more than "
+                f"max_program_bytes = {spec.max_program_bytes / 1e6:,.0f} MB"
+            )
+    return result
+
+
+def memory_of_width(spec: SweepSpec, width: int, task: Task) -> ProgramMemory:
+    """What a run and a group of this width need.
+
+    Raises:
+        SweepError: the network has no layers whose memory can be told.
+    """
+    try:
+        return memory.program_memory(spec.train_spec(width), task, spec.noise.samples)
+    except networks.NetworkError as error:
+        raise SweepError(f"network.name: {error}") from None
+
+
+def check_ids(spec: SweepSpec) -> None:
+    """Refuse a sweep with run ids that cannot be names of files.
+
+    Raises:
+        InputError: the longest of them is too long, or a name in it is no plain one.
+    """
+    schedule = max(spec.schedules, key=len)
+    horizon, rate = (
+        max(values, key=lambda value: len(_digits(value)))
+        for values in (spec.horizons, spec.optimizer.learning_rates)
+    )
+    variant = Variant(horizon, schedules.parse(schedule), rate)
+    check_name(Run(max(spec.widths), variant, spec.seeds).run_id(spec))
+
+
+def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, ProgramMemory]) -> list[Program]:
     """Programs that hold exactly these runs, each within `max_program_bytes` if one run is.
 
     Seeds that lack the same variants go together; a program that would be too large is cut along
@@ -93,7 +143,7 @@ def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, Need]) -> lis
     Args:
         spec: the sweep.
         runs: which of its runs.
-        needs: for each width, what a run and a group need (`memory.needs`).
+        needs: for each width, what a run and a group need (`memory_by_width`).
     """
     by_seed: dict[tuple[int, int], set[Variant]] = {}
     for run in runs:
@@ -105,7 +155,7 @@ def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, Need]) -> lis
     for (width, variants), seeds in sorted(blocks.items()):
         need, limit = needs[width], spec.max_program_bytes
         for some_variants in _cut(variants, max(1, (limit - need.group) // need.run)):
-            groups = max(1, limit // need.of(1, len(some_variants)))
+            groups = max(1, limit // need.total(1, len(some_variants)))
             for some_seeds in _cut(seeds, groups):
                 programs.append(_program(spec, width, tuple(some_seeds), tuple(some_variants)))
     return programs
@@ -130,28 +180,23 @@ def run_learning_rate(spec: SweepSpec, variant: Variant) -> float:
 def run_coefficient(coefficient: float, variant: Variant) -> float:
     """Coefficient of a run's entropy bonus or KL penalty, in proportion to its schedule's signal.
 
-    Under `periodic:k` the reward's gradient is s1 times the dense one (`theory.signal_factor`), so
-    the same coefficient would act like tau / s1. A streak's has a factor `k mu^(k-1)` beside s1,
-    which the trainer applies with the accuracy mu of each update.
+    Under `periodic:k` the reward's gradient is s1 times the dense one (`Schedule.mean_discount`),
+    so the same coefficient would act like tau / s1. How a schedule's mean reward grows with the
+    accuracy mu (`k mu^(k-1)` for a streak) the trainer applies with the mu of each update.
     """
-    delay = Schedule("periodic", float(variant.schedule.period))
     discount = discount_from_horizon(variant.horizon)
-    return coefficient * float(theory.signal_factor(delay, discount))
+    return coefficient * float(variant.schedule.mean_discount(discount))
 
 
 def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
     """The traced numbers of a program's runs, as arrays [program run]."""
 
-    def column(values: Sequence[float | int], dtype: type = np.float32) -> Any:
-        return np.tile(np.asarray(values, dtype), len(program.seeds))
+    def column(values: Sequence[float]) -> Any:
+        return np.tile(np.asarray(values, np.float32), len(program.seeds))
 
     chosen = program.variants
     return training.RunParams(
-        reward=schedules.RewardParams(
-            reveal_probability=column([v.schedule.reveal_probability for v in chosen]),
-            period=column([v.schedule.period for v in chosen], np.int32),
-            streak=column([v.schedule.is_streak for v in chosen], np.bool_),
-        ),
+        reward=schedules.Choice.of([run.variant.schedule for run in program.runs]),
         discount=column([discount_from_horizon(v.horizon) for v in chosen]),
         gae_lambda=column([spec.algorithm.gae_lambda] * len(chosen)),
         learning_rate=column([run_learning_rate(spec, v) for v in chosen]),
@@ -161,7 +206,7 @@ def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
 
 
 def flops_per_interaction(spec: SweepSpec, width: int, classes: int, shape: tuple[int, ...]) -> int:
-    """Counted training FLOPs an interaction: policy, value net, passes of PPO, KL reference.
+    """Counted training FLOPs per interaction: policy, value net, passes of PPO, KL reference.
 
     VPG needs one forward and one backward pass; PPO one forward to act, and both again for each of
     its epochs; the reference policy of a KL penalty one forward.

@@ -1,10 +1,8 @@
 """Progress of a sweep: a bar on a terminal, log lines elsewhere, and `progress.jsonl` always."""
 
-import fcntl
 import json
 import logging
 import math
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from mnist_horizon import files
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.spec import SweepSpec
 
@@ -26,7 +25,7 @@ class Progress:
 
     Work is interactions times what one costs at its width, as the widths of a sweep differ in speed
     a hundredfold. Time left is the work left at the speed of the updates so far, which compilation
-    is no part of, and for each program left what one has cost beside its updates. That assumes
+    is no part of, and for each program left the time that one has taken besides updates. It assumes
     that every run spends its budget: where a sweep stops at a return, it ends sooner.
     """
 
@@ -46,7 +45,7 @@ class Progress:
             cost: of an interaction at each width, in any unit.
         """
         self._spec, self._cost = spec, cost
-        self._path = folder / "progress.jsonl" if folder else None
+        self._path = files.inside(folder, "progress.jsonl") if folder else None
         self._interactions = sum(self._size(program, spec.updates) for program in programs)
         self._work = sum(self._size(p, spec.updates) * cost[p.width] for p in programs)
         self._interactions_done, self._work_done = 0, 0.0
@@ -83,7 +82,7 @@ class Progress:
         self._count(program, update)
 
     def advance(self, updates: int, seconds: float, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Some updates took so long; `rows` are the program's so far, the newest last."""
+        """Count updates that took `seconds`; `rows` are the program's so far, the newest last."""
         assert self._program is not None
         size = self._size(self._program, updates)
         self._update += updates
@@ -111,9 +110,9 @@ class Progress:
     def seconds_left(self) -> float:
         """Until the sweep is done, as the class says."""
         speed = self._fresh_work / max(self._update_seconds, 1e-9)
-        beside = time.monotonic() - self._begin - self._update_seconds
+        overhead = time.monotonic() - self._begin - self._update_seconds
         rest = (self._work - self._work_done) / speed if speed else math.inf
-        return rest + self._waiting * beside / max(self._started, 1)
+        return rest + self._waiting * overhead / max(self._started, 1)
 
     def _show(self, mean: float) -> None:
         assert self._program is not None
@@ -141,7 +140,7 @@ class Progress:
             "return_mean": None if math.isnan(mean) else mean,
         }
         if self._path is not None:
-            _append_line(self._path, json.dumps(entry))
+            files.append_line(self._path, json.dumps(entry))
 
     def _count(self, program: Program, updates: int) -> None:
         size = self._size(program, updates)
@@ -151,21 +150,6 @@ class Progress:
 
     def _size(self, program: Program, updates: int) -> int:
         return len(program.runs) * updates * self._spec.batch_size
-
-
-def _append_line(path: Path, line: str) -> None:
-    """Add a line to a file that other processes add to as well.
-
-    A last line that was cut short, by a full disk or a kill, is taken off first.
-    """
-    with path.open("a+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - 1, 0))
-        if file.read(1) not in (b"", b"\n"):
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
-        file.write(line.encode() + b"\n")
 
 
 def _duration(seconds: float) -> str:

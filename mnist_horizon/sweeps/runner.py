@@ -1,49 +1,27 @@
-"""Runs a sweep: programs one after another, in chunks that the host drives, losing nothing.
+"""Runs a sweep: its programs one after another, sharing them with other processes."""
 
-The host decides when to look (evaluations, checkpoints, progress), never what is computed: all of a
-run's numbers are carried in its state, so that chunks of any length give the same results.
-"""
-
-import dataclasses
-import functools
-import json
 import logging
-import math
-import operator
-import shutil
 import signal
-import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-import pyarrow
 
-from mnist_horizon import devices, networks, noise, results, training
-from mnist_horizon.devices import Laid, Layout, hosts, memory
+from mnist_horizon import files
+from mnist_horizon.devices import hosts
 from mnist_horizon.errors import SweepError
-from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.sweeps import plan, workdir
-from mnist_horizon.sweeps.checkpoints import Checkpoints
-from mnist_horizon.sweeps.plan import Program, Run
+from mnist_horizon.sweeps.plan import Program
+from mnist_horizon.sweeps.program_runner import Interrupted, ProgramRunner
 from mnist_horizon.sweeps.progress import Progress
 from mnist_horizon.sweeps.spec import SweepSpec
-from mnist_horizon.tasks import LoadedTask, Task, identity_settings
-from mnist_horizon.training import RunState, TrainSpec
+from mnist_horizon.tasks import LoadedTask
+
+__all__ = ["Interrupted", "Outcome", "run_sweep"]
 
 LOG = logging.getLogger(__name__)
-
-CHUNK_SECONDS = 2.0
-FLUSH_SECONDS = 15.0
-
-
-class Interrupted(Exception):
-    """The process was asked to stop; everything is checkpointed."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +30,6 @@ class Outcome:
 
     diverged: dict[str, int]
     busy: tuple[str, ...]
-
-
-@dataclass
-class Journal:
-    """The host's part of a program: where it is, and the rows so far."""
-
-    update: int = 0
-    sums_from: int = 0
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    noise: list[dict[str, Any]] = field(default_factory=list)
-    diverged: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """For a checkpoint."""
-        return dict(vars(self))
 
 
 def run_sweep(
@@ -96,7 +58,7 @@ def run_sweep(
         OSError: the directory cannot be written; what it holds is whole, and the same call goes
             on from there.
     """
-    needs = memory.needs(spec, task.task)
+    needs = plan.memory_by_width(spec, task.task)
     programs = hosts.on_first(lambda: workdir.prepare(folder, spec, needs, task.provenance))
     programs = [p for p in programs if only is None or p.program_id in only]
     shape = task.task.train.images.shape[1:]
@@ -116,12 +78,12 @@ def run_sweep(
         while waiting and is_new:
             busy = []
             for program in waiting:
-                if hosts.agree(0.0, stop())[1]:
+                if hosts.synchronize(0.0, stop())[1]:
                     raise Interrupted
-                with _claim(folder, program) as found:
-                    if found == "busy":
+                with _claim(folder, program) as state:
+                    if state == "busy":
                         busy.append(program)
-                    elif found == "done":
+                    elif state == "done":
                         progress.skip(program)
                     else:
                         runner = ProgramRunner(spec, program, folder, task, checkpoint_seconds)
@@ -134,298 +96,18 @@ def run_sweep(
     return Outcome(diverged, tuple(program.program_id for program in waiting))
 
 
-class ProgramRunner:
-    """One program from its first update, or its last checkpoint, to its results."""
-
-    def __init__(
-        self,
-        spec: SweepSpec,
-        program: Program,
-        folder: Path,
-        task: LoadedTask,
-        checkpoint_seconds: float,
-    ) -> None:
-        self.spec, self.program, self.folder, self.task = spec, program, folder, task
-        self.checkpoint_seconds = checkpoint_seconds
-        self.marks = spec.evaluation_updates()
-        self._noisy_marks = range(0, len(self.marks), spec.noise.every)
-        self._table = folder / "results" / f"{program.program_id}.parquet"
-        self._noise_table = folder / "noise" / f"{program.program_id}.parquet"
-        self.columns = [_run_columns(spec, run, task.task) for run in program.runs]
-        layout = devices.layout_here(len(program.seeds), len(program.variants))
-        self.laid, self._measure = _functions(
-            spec.train_spec(program.width), layout, spec.noise.samples
-        )
-        self.runs = self.laid.place_runs(plan.run_params(spec, program))
-        self.keys = self.laid.place_keys(program.seeds)
-        self.data = self.laid.place_task(task.task)
-
-    def run(self, stop: Callable[[], bool], progress: Progress) -> None:
-        """Run to the end, or raise `Interrupted` with everything checkpointed."""
-        name = self.program.program_id
-        if file := hosts.on_first(lambda: workdir.damaged(self.folder, self.program)):
-            LOG.warning("%s is missing or damaged: %s is run again", file, name)
-        with Checkpoints(self.folder / "checkpoints" / name) as checkpoints:
-            state, journal = self._begin(checkpoints)
-            progress.start(self.program, journal.update)
-            self._compile(state)
-            chunk = 1
-            unsaved = unflushed = 0.0
-            while not self._is_over(journal):
-                started = time.monotonic()
-                count = min(chunk, self._next_mark(journal) - journal.update)
-                state = self._advance(state, journal, count)
-                seconds = time.monotonic() - started
-                _tell(progress, count, seconds, journal.rows)
-                seconds, is_stopping = hosts.agree(seconds, stop())
-                journal.seconds += seconds
-                unsaved, unflushed = unsaved + seconds, unflushed + seconds
-                chunk = _next_chunk(chunk, seconds, is_whole=count == chunk)
-                if is_stopping or unsaved >= self.checkpoint_seconds:
-                    self._flush(journal)
-                    state_by_run = self.laid.unpack(state)
-                    checkpoints.save(journal.update, state_by_run, journal.to_json())
-                    unsaved = unflushed = 0.0
-                    if is_stopping:
-                        raise Interrupted
-                elif unflushed >= FLUSH_SECONDS:
-                    self._flush(journal)
-                    unflushed = 0.0
-            self._finish(state, journal)
-            checkpoints.remove()
-        progress.finish(self.program)
-
-    def _begin(self, checkpoints: Checkpoints) -> tuple[RunState, Journal]:
-        """The state and journal of the last checkpoint, or of the very beginning."""
-        arguments = (self.keys, self.data, self.runs)
-        found = checkpoints.restore(self.laid.program_shapes(*arguments))
-        if found is None:
-            return self.laid.init(*arguments), Journal()
-        LOG.info("%s goes on at update %d", self.program.program_id, found[1]["update"])
-        return self.laid.pack(found[0]), Journal(**found[1])
-
-    def _compile(self, state: RunState) -> None:
-        """Compile update and evaluation beforehand, so that the speed of updates is theirs."""
-        number = jnp.int32(0)
-        arguments = (state, self.runs, self.data, self.keys, number, number)
-        self._update = self.laid.update.lower(*arguments).compile()
-        self._evaluate = self.laid.evaluate.lower(state, self.data, self.keys).compile()
-
-    def _is_over(self, journal: Journal) -> bool:
-        """Whether the budget is spent, or at an evaluation all runs are past the threshold.
-
-        Between evaluations nothing ends a program: how far a chunk goes depends on the speed.
-        """
-        is_evaluated = journal.update == journal.sums_from
-        return journal.update >= self.marks[-1] or (
-            is_evaluated and self._all_past_threshold(journal)
-        )
-
-    def _next_mark(self, journal: Journal) -> int:
-        return next(mark for mark in self.marks if mark > journal.update)
-
-    def _advance(self, state: RunState, journal: Journal, count: int) -> RunState:
-        """Do `count` updates, and what is due after them; `journal` goes along."""
-        first, number = jnp.int32(journal.update), jnp.int32(count)
-        state = self._update(state, self.runs, self.data, self.keys, first, number)
-        journal.update += count
-        self._note_divergence(state, journal)
-        if journal.update in self.marks:
-            state = self._write_rows(state, journal)
-            if self.spec.noise.samples and self.marks.index(journal.update) in self._noisy_marks:
-                self._write_noise(state, journal)
-        return state
-
-    def _write_rows(self, state: RunState, journal: Journal) -> RunState:
-        """Add a row for each run, and begin new sums."""
-        updates = journal.update - journal.sums_from
-        measured = self._evaluate(state, self.data, self.keys)
-        flat = self._by_run({**vars(state.sums), **measured})
-        for i, columns in enumerate(self.columns):
-            row = {
-                "return_mean": flat["return_"][i] / updates,
-                "reward_mean": flat["reward"][i] / updates,
-                "train_accuracy": flat["accuracy"][i] / updates,
-                "entropy": flat["entropy"][i] / updates,
-                "test_accuracy": flat["test_accuracy"][i],
-                "kl_initial": flat["kl_initial"][i],
-            }
-            if not all(map(math.isfinite, row.values())):
-                self._stop_run(columns["run_id"], journal.update, journal)
-            if columns["run_id"] not in journal.diverged:
-                counts = {
-                    "interactions": journal.update * self.spec.batch_size,
-                    "updates": journal.update,
-                }
-                journal.rows.append({"run": i, **counts, **{k: float(v) for k, v in row.items()}})
-        journal.sums_from = journal.update
-        return dataclasses.replace(state, sums=jax.tree.map(jnp.zeros_like, state.sums))
-
-    def _write_noise(self, state: RunState, journal: Journal) -> None:
-        """Measure the gradient's noise, for a row of the noise table for each run."""
-        number = jnp.int32(journal.update)
-        flat = self._by_run(self._measure(state, self.runs, self.data, self.keys, number))
-        for i, columns in enumerate(self.columns):
-            if columns["run_id"] not in journal.diverged:
-                row = {name: float(value[i]) for name, value in flat.items()}
-                count = journal.update * self.spec.batch_size
-                journal.noise.append({"run": i, "interactions": count, **row})
-
-    def _by_run(self, arrays: dict[str, Any]) -> dict[str, np.ndarray]:
-        """Arrays of the layout as float64 by the program's runs."""
-        found = self.laid.unpack(arrays)
-        return {name: np.asarray(value, np.float64) for name, value in found.items()}
-
-    def _note_divergence(self, state: RunState, journal: Journal) -> None:
-        """Stop the runs whose policy or rewards were not finite at one of the updates."""
-        diverged = self.laid.unpack(state.diverged_at)
-        for columns, update in zip(self.columns, diverged, strict=True):
-            if update >= 0:
-                self._stop_run(columns["run_id"], int(update), journal)
-
-    def _stop_run(self, run_id: str, update: int, journal: Journal) -> None:
-        """Name a run that diverged, once; it gets no more rows and no policy."""
-        if run_id not in journal.diverged:
-            journal.diverged[run_id] = update
-            LOG.error("run %s is not finite at update %d: it stops, others go on", run_id, update)
-
-    def _all_past_threshold(self, journal: Journal) -> bool:
-        """Whether every run that can still learn has been past `stop_at_return`."""
-        threshold = self.spec.stop_at_return
-        if threshold <= 0 or not journal.rows:
-            return False
-        past = {row["run"] for row in journal.rows if row["return_mean"] >= threshold}
-        return len(past | self._diverged_numbers(journal)) == len(self.columns)
-
-    def _diverged_numbers(self, journal: Journal) -> set[int]:
-        names = [columns["run_id"] for columns in self.columns]
-        return {names.index(run) for run in journal.diverged}
-
-    def _flush(self, journal: Journal) -> None:
-        """Write the rows so far, for those who look on."""
-        hosts.on_first(lambda: self._write_tables(journal))
-
-    def _write_tables(self, journal: Journal) -> None:
-        if journal.rows:
-            results.write_results(self._table, self._with_columns(journal.rows, results.SCHEMA))
-        if journal.noise:
-            rows = self._with_columns(journal.noise, results.NOISE_SCHEMA)
-            results.write_results(self._noise_table, rows, results.NOISE_SCHEMA)
-
-    def _with_columns(
-        self, rows: list[dict[str, Any]], schema: pyarrow.Schema
-    ) -> list[dict[str, Any]]:
-        """The journal's rows with their runs' columns, as far as the table has them, in order."""
-        full = ({**self.columns[row["run"]], **row} for row in rows)
-        chosen = [{name: row[name] for name in schema.names} for row in full]
-        return sorted(chosen, key=_row_order)
-
-    def _finish(self, state: RunState, journal: Journal) -> None:
-        """Results, policies, and only then the record that says done."""
-        self._flush(journal)
-        params = self.laid.unpack(state.params)
-        hosts.on_first(lambda: self._write_end(params, journal))
-
-    def _write_end(self, params: Any, journal: Journal) -> None:
-        files = [self._table] * bool(journal.rows) + [self._noise_table] * bool(journal.noise)
-        for i, columns in enumerate(self.columns):
-            if columns["run_id"] in journal.diverged:
-                continue
-            policy = jax.tree.map(operator.itemgetter(i), params)
-            results.save_policy(self.folder, columns["run_id"], policy)
-            files.append(self.folder / "policies" / f"{columns['run_id']}.msgpack")
-        facts = {
-            "interactions": journal.update * self.spec.batch_size,
-            "seconds": round(journal.seconds, 3),
-            "diverged": journal.diverged,
-            "cut": {
-                "groups": self.laid.layout.groups,
-                "runs_per_group": self.laid.layout.runs_per_group,
-                "devices": self.laid.layout.devices,
-            },
-        }
-        workdir.write_done(self.folder, self.spec, self.program, files, self.task.provenance, facts)
-
-
-@functools.lru_cache(maxsize=4)
-def _functions(spec: TrainSpec, layout: Layout, samples: int) -> tuple[Laid, Callable[..., Any]]:
-    """A program's functions and the measurement of its noise.
-
-    Programs of the same shapes are given the same functions, so that they are compiled once.
-    """
-    laid = Laid(training.make_train(spec), layout)
-    group, same = devices.GROUP, devices.REPLICATED
-    measure = functools.partial(noise.measure, spec, samples)
-    return laid, laid.sharded(measure, (group, group, same, group, same))
-
-
-def _tell(progress: Progress, count: int, seconds: float, rows: list[dict[str, Any]]) -> None:
-    """Tell of a chunk; what keeps the first process from writing that ends all of them."""
-    hosts.on_first(lambda: progress.advance(count, seconds, rows))
-
-
-def _next_chunk(chunk: int, seconds: float, is_whole: bool) -> int:
-    """Updates of the next chunk, so that one takes about `CHUNK_SECONDS`.
-
-    Signals, checkpoints and progress are looked at between chunks. A chunk that an evaluation cut
-    short says nothing about a whole one.
-    """
-    if is_whole and seconds < CHUNK_SECONDS / 2:
-        return chunk * 2
-    return max(1, chunk // 2) if seconds > 2 * CHUNK_SECONDS else chunk
-
-
-def _row_order(row: Mapping[str, Any]) -> tuple[str, int]:
-    return row["run_id"], row["interactions"]
-
-
-def _run_columns(spec: SweepSpec, run: Run, task: Task) -> dict[str, Any]:
-    """Columns that hold one value a run."""
-    shape, variant = task.train.images.shape[1:], run.variant
-    settings = identity_settings(spec.task, spec.task_settings)
-    return {
-        "run_id": run.run_id(spec),
-        "task": spec.task,
-        "task_settings": json.dumps(settings, sort_keys=True),
-        "network": spec.network.name,
-        "algorithm": spec.algorithm.name,
-        "baseline": spec.baseline,
-        "optimizer": spec.optimizer.name,
-        "schedule": variant.schedule.kind,
-        "schedule_level": variant.schedule.level,
-        "precision": spec.precision,
-        "depth": spec.network.depth,
-        "width": run.width,
-        "parameters": networks.count_parameters(spec.network_spec(run.width), task.classes, shape),
-        "environments": spec.batch.environments,
-        "rollout_length": spec.batch.rollout_length,
-        "batch": spec.batch_size,
-        "flops_per_interaction": float(
-            plan.flops_per_interaction(spec, run.width, task.classes, shape)
-        ),
-        "horizon": variant.horizon,
-        "discount": discount_from_horizon(variant.horizon),
-        "gae_lambda": spec.algorithm.gae_lambda,
-        "learning_rate": plan.run_learning_rate(spec, variant),
-        "entropy_coef": plan.run_coefficient(spec.entropy_coef, variant),
-        "kl_coef": plan.run_coefficient(spec.kl_coef, variant),
-        "phase_visible": spec.phase_visible,
-        "seed": run.seed,
-    }
-
-
 def _not_done(folder: Path, programs: Sequence[Program]) -> list[Program]:
     """Programs without results; checkpoints that a kill left of the others are removed."""
     waiting = [program for program in programs if not workdir.is_done(folder, program)]
     for program in programs:
         if program not in waiting:
-            shutil.rmtree(folder / "checkpoints" / program.program_id, ignore_errors=True)
+            files.remove_folder(folder, "checkpoints", program.program_id)
     return waiting
 
 
 @contextmanager
 def _claim(folder: Path, program: Program) -> Iterator[str]:
-    """A program, held for the block: "free" to be worked on, "done", or "busy" (not held)."""
+    """Lock a program for the block; gives "free" to be worked on, "done", or "busy": not locked."""
     with ExitStack() as stack:
 
         def look() -> str:

@@ -12,8 +12,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from mnist_horizon import networks, schedules, tasks, training
-from mnist_horizon.advantages import BASELINES
+from mnist_horizon import networks, optimizers, schedules, tasks, theory, training
+from mnist_horizon.baselines import BASELINES
 from mnist_horizon.errors import SweepError
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec
@@ -21,7 +21,6 @@ from mnist_horizon.training import TrainSpec
 
 MOST_RUNS = 1_000_000
 LARGEST_INTEGER = 2**63 - 1
-LONGEST_PERIOD = 2**31 - 1
 AXES = ("widths", "horizons", "schedules", "seeds", "optimizer.learning_rates")
 
 
@@ -62,7 +61,7 @@ class OptimizerChoice:
 
 @dataclass(frozen=True)
 class BatchChoice:
-    """`batch.*`: interactions an update = environments x rollout length."""
+    """`batch.*`: interactions per update = environments x rollout length."""
 
     environments: int = 1
     rollout_length: int = 512
@@ -106,7 +105,7 @@ class SweepSpec:
 
     @property
     def batch_size(self) -> int:
-        """Interactions an update, B."""
+        """Interactions per update, B."""
         return self.batch.environments * self.batch.rollout_length
 
     @property
@@ -159,6 +158,17 @@ class SweepSpec:
         name, task_settings = settings.pop("task"), settings.pop("task_settings")
         return {"task": {"name": name, **tasks.identity_settings(name, task_settings)}, **settings}
 
+    def fixed_settings(self) -> dict[str, Any]:
+        """`to_json` without the axes: what all runs of the sweep share, as the user gave it."""
+        settings = self.to_json()
+        for axis in AXES:
+            *groups, name = axis.split(".")
+            place = settings
+            for group in groups:
+                place = place[group]
+            del place[name]
+        return settings
+
 
 def spec_from(settings: Mapping[str, Any]) -> SweepSpec:
     """Validate the settings of a config (or a `sweep.json`) into a spec.
@@ -184,15 +194,24 @@ def spec_from(settings: Mapping[str, Any]) -> SweepSpec:
     return spec
 
 
-def check_observations(spec: SweepSpec, shape: tuple[int, ...]) -> None:
-    """Refuse a network that cannot look at observations of this shape.
+def check_network(spec: SweepSpec, classes: int, shape: tuple[int, ...]) -> None:
+    """Refuse a network that does not suit the task, or whose cost or noise cannot be told.
 
     Raises:
-        SweepError: a CNN was given what is no square image.
+        SweepError: in the network's own words (`networks.Network.check_observations`), or those of
+            what counts and measures it.
     """
-    is_square = len(shape) == 2 and shape[0] == shape[1]
-    message = f"'cnn' needs square images, and those of task {spec.task!r} have shape {shape}"
-    _require(spec.network.name != "cnn" or is_square, "network.name", message)
+    network = spec.network_spec(spec.widths[0])
+    try:
+        networks.check_observations(network, shape)
+    except networks.NetworkError as error:
+        raise SweepError(f"network.name: {error}, as task {spec.task!r} has them") from None
+    try:
+        networks.forward_flops(network, classes, shape)
+        if spec.noise.samples:
+            networks.check_noise_is_measurable(network, classes, shape)
+    except networks.NetworkError as error:
+        raise SweepError(f"network.name: {error}") from None
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -296,10 +315,10 @@ def _check(spec: SweepSpec) -> None:
 
 def _check_names(spec: SweepSpec) -> None:
     names: list[tuple[str, str, Collection[str]]] = [
-        ("network.name", spec.network.name, networks.NETWORKS),
+        ("network.name", spec.network.name, networks.names()),
         ("algorithm.name", spec.algorithm.name, training.ALGORITHMS),
         ("baseline", spec.baseline, BASELINES),
-        ("optimizer.name", spec.optimizer.name, training.OPTIMIZERS),
+        ("optimizer.name", spec.optimizer.name, optimizers.names()),
         ("optimizer.rule", spec.optimizer.rule, networks.RULES),
         ("precision", spec.precision, networks.PRECISIONS),
     ]
@@ -322,10 +341,10 @@ def _check_axes(spec: SweepSpec) -> None:
             schedule = schedules.parse(text)
         except ValueError as error:
             raise SweepError(f"schedules[{number}]: {error}") from None
-        too_long = f"{text!r} has a period of 2^31 steps or more"
-        _require(schedule.period <= LONGEST_PERIOD, f"schedules[{number}]", too_long)
         canonical = str(schedule)
         _require(canonical == text, f"schedules[{number}]", f"write {canonical!r}, not {text!r}")
+        if spec.optimizer.critical_horizon:
+            _check_noise_is_known(f"schedules[{number}]", schedule)
     for number, horizon in enumerate(spec.horizons):
         _require(horizon >= 1, f"horizons[{number}]", f"must be at least 1, not {horizon:g}")
         below_one = bool(np.float32(discount_from_horizon(horizon)) < 1)
@@ -336,6 +355,14 @@ def _check_axes(spec: SweepSpec) -> None:
         is_single = float(single.tiny) <= rate <= float(single.max)
         message = f"must be above 0 and finite in single precision, not {rate:g}"
         _require(is_single, f"optimizer.learning_rates[{number}]", message)
+
+
+def _check_noise_is_known(name: str, schedule: schedules.Schedule) -> None:
+    """A rate that falls with the noise needs the noise of the schedule."""
+    try:
+        theory.equivalent_horizon(schedule, 1.0)
+    except ValueError as error:
+        raise SweepError(f"{name}: {error}: set optimizer.critical_horizon to 0") from None
 
 
 def _check_numbers(spec: SweepSpec) -> None:

@@ -1,29 +1,31 @@
 """A sweep's working directory: its spec, the records of its programs, and who works on which.
 
-Every program has a record, `programs/<id>.json`: the runs it holds, whether it is done, and where
-and with what it was computed. A process works on a program only while it holds the program's lock
-in `locks/`; the system releases a dead process's locks, so nothing is ever claimed by nobody.
+Every program has a record, `programs/<id>.json`: the runs it holds, the sweep's settings, whether
+it is done, and where and with what it was computed. A process works on a program only while it
+holds the program's lock in `locks/`; the system releases a dead process's locks, so no stale claims
+remain. A directory may come from elsewhere: what it holds is checked before anything is written.
 """
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
 import logging
+import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from mnist_horizon import results, schedules, tasks
-from mnist_horizon.devices.memory import Need
-from mnist_horizon.errors import SweepError
+from mnist_horizon import files, results, schedules, tasks
+from mnist_horizon.devices.memory import ProgramMemory
+from mnist_horizon.errors import InputError, SweepError
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Run, Variant
 from mnist_horizon.sweeps.spec import SweepSpec, differences
@@ -31,8 +33,11 @@ from mnist_horizon.sweeps.spec import SweepSpec, differences
 LOG = logging.getLogger(__name__)
 
 FOLDERS = ("programs", "results", "noise", "policies", "checkpoints", "locks")
+SWEEP = "sweep.json"
 PLACING = "placing.json"
 """Records of programs that are being written one by one; gone when all of them are."""
+
+FILES = (SWEEP, PLACING, "progress.jsonl")
 
 PACKAGES = ("mnist_horizon", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
 
@@ -41,9 +46,10 @@ def check(workdir: Path, spec: SweepSpec) -> None:
     """Refuse a directory that cannot be written or holds another sweep, without touching it.
 
     Raises:
-        SweepError: it is no folder, may not be written, or the spec there differs in something
-            that is not an axis.
+        InputError: it is no folder or may not be written; it holds links, or ids that are no plain
+            names; or the settings there differ in something that is not an axis.
     """
+    plan.check_ids(spec)
     try:
         nearest = next(path for path in (workdir, *workdir.absolute().parents) if path.exists())
     except OSError as error:
@@ -51,21 +57,67 @@ def check(workdir: Path, spec: SweepSpec) -> None:
     for path in (nearest, *(workdir / name for name in FOLDERS)):
         if path.exists() and not (path.is_dir() and os.access(path, os.W_OK)):
             raise SweepError(f"--workdir: {path} is no folder that may be written")
-    if not (workdir / "sweep.json").exists():
-        return
-    try:
-        old = results.read_sweep(workdir)
-    except results.ResultsError as error:
-        raise SweepError(f"{error}: put it back, or choose another --workdir") from None
-    if found := differences(old, spec.to_json()):
+    for name in FILES:
+        files.inside(workdir, name)
+    files.check_no_links(workdir, FOLDERS)
+    _read_placing(workdir)
+    records, _ = results.read_programs(workdir, strict=True)
+    if (workdir / SWEEP).exists():
+        _check_settings(workdir, _read_sweep(workdir), spec)
+    else:
+        _check_tables(workdir, spec)
+        if any("settings" not in record for record in records):
+            raise _without_settings(workdir)
+    for record in records:
+        if "settings" in record:
+            _check_settings(workdir, record["settings"], spec)
+
+
+def _check_settings(workdir: Path, old: Mapping[str, Any], spec: SweepSpec) -> None:
+    """Refuse settings that differ from those of the directory in something that is no axis."""
+    if changes := differences(old, spec.to_json()):
         raise SweepError(
-            f"{workdir} holds a sweep with other settings ({'; '.join(found)}): "
+            f"{workdir} holds a sweep with other settings ({'; '.join(changes)}): "
             "choose another --workdir, or the settings of before"
         )
 
 
+def _check_tables(workdir: Path, spec: SweepSpec) -> None:
+    """Refuse results of other settings, or of unknown ones, where there is no `sweep.json`."""
+    try:
+        frame = results.read_results(workdir, columns=["settings"]).frame
+    except results.ResultsError:
+        return  # there are none
+    for text in frame["settings"].unique():
+        try:
+            settings = json.loads(text)
+        except ValueError:
+            settings = None
+        if not isinstance(settings, dict):
+            raise _without_settings(workdir)
+        _check_settings(workdir, settings, spec)
+
+
+def _without_settings(workdir: Path) -> SweepError:
+    """The refusal of a directory whose settings are unknown."""
+    return SweepError(
+        f"{workdir} holds results and no sweep.json that says their settings: "
+        "put it back, or choose another --workdir"
+    )
+
+
+def _read_sweep(workdir: Path) -> dict[str, Any]:
+    """The spec in `sweep.json`; empty without one."""
+    if not (workdir / SWEEP).exists():
+        return {}
+    try:
+        return results.read_sweep(workdir)
+    except results.ResultsError as error:
+        raise SweepError(f"{error}: put it back, or choose another --workdir") from None
+
+
 def prepare(
-    workdir: Path, spec: SweepSpec, needs: Mapping[int, Need], task: Mapping[str, Any]
+    workdir: Path, spec: SweepSpec, needs: Mapping[int, ProgramMemory], task: Mapping[str, Any]
 ) -> list[Program]:
     """The programs of a sweep, in order: those already placed, then new ones for the rest.
 
@@ -79,7 +131,7 @@ def prepare(
         task: the provenance of the task that was loaded.
 
     Raises:
-        SweepError: the directory holds another sweep, or one of other data.
+        InputError: the directory holds another sweep (`check`), or one of other data.
     """
     with lock(workdir, "sweep", wait=True):
         check(workdir, spec)
@@ -90,11 +142,11 @@ def prepare(
         taken = {run for program in placed for run in program.runs}
         wanted = plan.all_runs(spec)
         new = plan.plan(spec, [run for run in wanted if run not in taken], needs)
-        _write_json(workdir / "sweep.json", _with_axes_of_before(workdir, spec))
+        _write_json(workdir, SWEEP, _with_axes_of_before(workdir, spec, placed))
         facts = {"done": False, "task": _without_places(task)}
         # All or none: with half of them placed, the rest would be planned, and cut, differently.
         content = {"programs": [_record(spec, program, facts) for program in new]}
-        _write_json(workdir / PLACING, content)
+        _write_json(workdir, PLACING, content)
         _finish_placing(workdir)
     chosen = set(wanted)
     return [program for program in [*placed, *new] if chosen & set(program.runs)]
@@ -116,7 +168,8 @@ def remaining_runs(workdir: Path, spec: SweepSpec) -> tuple[list[Program], list[
 def read_record(workdir: Path, program: Program) -> dict[str, Any]:
     """The record of a program; empty if there is none or it is damaged."""
     try:
-        return dict(json.loads(_record_path(workdir, program.program_id).read_text()))
+        path = files.inside(workdir, _record_file(program.program_id))
+        return dict(json.loads(path.read_text()))
     except (OSError, ValueError):
         return {}
 
@@ -133,32 +186,52 @@ def _record(spec: SweepSpec, program: Program, facts: Mapping[str, Any]) -> dict
             {**dataclasses.asdict(variant), "schedule": str(variant.schedule)}
             for variant in program.variants
         ],
+        "settings": spec.fixed_settings(),
         **facts,
     }
 
 
+def _read_placing(workdir: Path) -> list[dict[str, Any]]:
+    """The records of the programs that are being placed.
+
+    Raises:
+        SweepError: the file holds something else.
+    """
+    path = files.inside(workdir, PLACING)
+    if not path.exists():
+        return []
+    try:
+        records = json.loads(path.read_text())["programs"]
+        named = [(record, files.check_name(record["program_id"])) for record in records]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        reason = str(error) if isinstance(error, InputError) else "cannot be read"
+        raise SweepError(f"{path}: {reason}: choose another --workdir") from None
+    for record, program_id in named:
+        if problem := results.record_problem(record, program_id):
+            raise SweepError(f"{path}: {problem}: choose another --workdir")
+    return list(records)
+
+
 def _finish_placing(workdir: Path) -> None:
     """Write the records of the programs that are being placed, by a process now dead or by this."""
-    path = workdir / PLACING
-    if path.exists():
-        for record in json.loads(path.read_text())["programs"]:
-            _write_json(_record_path(workdir, record["program_id"]), record)
-        path.unlink()
+    for record in _read_placing(workdir):
+        _write_json(workdir, _record_file(record["program_id"]), record)
+    files.inside(workdir, PLACING).unlink(missing_ok=True)
 
 
 def write_done(
     workdir: Path,
     spec: SweepSpec,
     program: Program,
-    files: Iterable[Path],
+    written: Iterable[Path],
     task: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> None:
-    """Write the record of a program that is done: its files with their checksums, provenance."""
-    checksums = {str(path.relative_to(workdir)): _checksum(path) for path in files}
+    """Write the record of a program that is done: the files written with checksums, provenance."""
+    checksums = {str(path.relative_to(workdir)): _checksum(path) for path in written}
     facts = {"done": True, **facts, "files": checksums, "task": _without_places(task)}
     record = _record(spec, program, {**facts, **provenance()})
-    _write_json(_record_path(workdir, program.program_id), record)
+    _write_json(workdir, _record_file(program.program_id), record)
 
 
 def is_done(workdir: Path, program: Program) -> bool:
@@ -169,24 +242,15 @@ def is_done(workdir: Path, program: Program) -> bool:
 def damaged(workdir: Path, program: Program) -> Path | None:
     """The first file of a finished program that is missing or not as it was written."""
     for name, checksum in read_record(workdir, program).get("files", {}).items():
-        path = workdir / name
+        path = files.inside(workdir, name)
         if not path.is_file() or _checksum(path) != checksum:
             return path
     return None
 
 
-@contextlib.contextmanager
-def lock(workdir: Path, name: str, wait: bool = False) -> Iterator[bool]:
-    """Hold `locks/<name>` for the block; yields whether it was free (always, with `wait`)."""
-    path = workdir / "locks" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+def lock(workdir: Path, name: str, wait: bool = False) -> AbstractContextManager[bool]:
+    """Hold `locks/<name>` for a block (`files.lock`); gives whether it was free."""
+    return files.lock(files.inside(workdir, "locks", files.check_name(name)), wait)
 
 
 def provenance() -> dict[str, Any]:
@@ -225,7 +289,7 @@ def _commit() -> str:
 
 def _read_placed(workdir: Path) -> list[tuple[Program, dict[str, Any]]]:
     """Programs with their records, in the order of their names; says which are damaged."""
-    records, notes = results.read_programs(workdir)
+    records, notes = results.read_programs(workdir, strict=True)
     placed = []
     for record in records:
         try:
@@ -238,24 +302,49 @@ def _read_placed(workdir: Path) -> list[tuple[Program, dict[str, Any]]]:
 
 
 def _program_from(record: Mapping[str, Any]) -> Program:
+    """The program of a record.
+
+    Raises:
+        KeyError, TypeError, ValueError: the record lacks it. Its numbers become parts of ids.
+    """
     variants = tuple(
-        Variant(one["horizon"], schedules.parse(one["schedule"]), one["learning_rate"])
+        Variant(
+            _number(one["horizon"]), schedules.parse(one["schedule"]), _number(one["learning_rate"])
+        )
         for one in record["variants"]
     )
-    return Program(record["program_id"], record["width"], tuple(record["seeds"]), variants)
+    width, *seeds = map(_whole, (record["width"], *record["seeds"]))
+    return Program(record["program_id"], width, tuple(seeds), variants)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError
+    return value
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError
+    return value
 
 
 def _check_data(
     workdir: Path, records: Iterable[Mapping[str, Any]], task: Mapping[str, Any]
 ) -> None:
-    """Refuse to go on with other data than the sweep was begun with."""
+    """Refuse data that differ from those that the sweep was begun with."""
     for record in records:
-        content = record.get("task", {}).get("content")
-        if content not in (None, task["content"]):
+        old = record.get("task", {})
+        if old.get("content") not in (None, task["content"]):
             raise SweepError(
-                f"task: the data ({task['source']}) are not those that the sweep in {workdir} was "
-                f"begun with ({record['task']['source']}): use these, or another --workdir"
+                f"task: the data{_source(task)} are not those that the sweep in {workdir} was "
+                f"begun with{_source(old)}: use these, or another --workdir"
             )
+
+
+def _source(task: Mapping[str, Any]) -> str:
+    """Where data come from, in brackets, for tasks that say so."""
+    return f" ({task['source']})" if "source" in task else ""
 
 
 def _without_places(task: Mapping[str, Any]) -> dict[str, Any]:
@@ -263,27 +352,35 @@ def _without_places(task: Mapping[str, Any]) -> dict[str, Any]:
     return {**task, "settings": tasks.identity_settings(task["task"], task["settings"])}
 
 
-def _with_axes_of_before(workdir: Path, spec: SweepSpec) -> dict[str, Any]:
+def _with_axes_of_before(
+    workdir: Path, spec: SweepSpec, placed: Sequence[Program]
+) -> dict[str, Any]:
     """The spec with every value that an axis has had in this directory."""
-    new = spec.to_json()
-    if not (workdir / "sweep.json").exists():
-        return new
-    old = results.read_sweep(workdir)
-    for name in ("widths", "horizons", "schedules"):
-        new[name] = sorted({*old.get(name, ()), *new[name]})
-    new["seeds"] = max(old.get("seeds", 0), new["seeds"])
-    rates = {*old["optimizer"].get("learning_rates", ()), *new["optimizer"]["learning_rates"]}
-    new["optimizer"]["learning_rates"] = sorted(rates)
+    new, old = spec.to_json(), _read_sweep(workdir)
+    variants = [variant for program in placed for variant in program.variants]
+    before: dict[str, list[Any]] = {
+        "widths": [program.width for program in placed],
+        "horizons": [variant.horizon for variant in variants],
+        "schedules": [str(variant.schedule) for variant in variants],
+    }
+    for name, values in before.items():
+        new[name] = sorted({*old.get(name, ()), *values, *new[name]})
+    seeds = [seed + 1 for program in placed for seed in program.seeds]
+    new["seeds"] = max([old.get("seeds", 0), new["seeds"], *seeds])
+    rates = [variant.learning_rate for variant in variants]
+    rates += [*old.get("optimizer", {}).get("learning_rates", ())]
+    rates += new["optimizer"]["learning_rates"]
+    new["optimizer"]["learning_rates"] = sorted({*rates})
     return new
 
 
-def _record_path(workdir: Path, program_id: str) -> Path:
-    return workdir / "programs" / f"{program_id}.json"
+def _record_file(program_id: str) -> str:
+    """Where a program's record is, from the working directory."""
+    return f"programs/{files.check_name(program_id)}.json"
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    text = json.dumps(content, indent=1)
-    results.write_atomically(path, lambda file: file.write(text.encode()))
+def _write_json(workdir: Path, name: str, content: Mapping[str, Any]) -> None:
+    files.write_text(files.inside(workdir, name), json.dumps(content, indent=1))
 
 
 def _checksum(path: Path) -> str:

@@ -1,18 +1,18 @@
 """Tasks by name, and their settings checked against the fields of the task's dataclass."""
 
 import dataclasses
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
+from mnist_horizon.registry import Registry
 from mnist_horizon.tasks.task import LoadedTask, TaskError, check, content_checksum
 
 SETTING_TYPES = (bool, int, float, str)
 
 Class = TypeVar("Class", bound=type)
 
-_registered: dict[str, type] = {}
+_registry: Registry[type] = Registry("task", "task.name", error=TaskError)
 
 
 def register(name: str) -> Callable[[Class], Class]:
@@ -25,15 +25,13 @@ def register(name: str) -> Callable[[Class], Class]:
 
     Raises:
         TaskError: the class is not of this form, or the name belongs to another class. The same
-            class once more is welcome: a config file may be read twice.
+            class once more is welcome: a config file may be read twice. The name, which becomes
+            part of the names of files, must be plain; its parts may be joined by '/'.
     """
 
     def decorate(cls: Class) -> Class:
         _check_form(name, cls)
-        known = _registered.get(name)
-        if known is not None and _origin(known) != _origin(cls):
-            raise TaskError(f"task {name!r} is already registered by {known.__qualname__}")
-        _registered[name] = cls
+        _registry.add(name, cls)
         return cls
 
     return decorate
@@ -45,14 +43,12 @@ def get(name: str) -> type:
     Raises:
         TaskError: there is none; the message lists the names.
     """
-    if name not in _registered:
-        raise TaskError(f"task.name: unknown task {name!r}: choose from {', '.join(names())}")
-    return _registered[name]
+    return _registry.get(name)
 
 
 def names() -> list[str]:
     """All registered names, sorted."""
-    return sorted(_registered)
+    return _registry.names()
 
 
 def load(name: str, settings: Mapping[str, Any]) -> LoadedTask:
@@ -140,9 +136,3 @@ def _check_form(name: str, cls: type) -> None:
                 f"task {name!r}: setting {field.name} must be a bool, int, float or str "
                 "with a default"
             )
-
-
-def _origin(cls: type) -> tuple[str, str]:
-    """Where a class was written; the same after its file is read again."""
-    method: Any = cls
-    return cls.__qualname__, inspect.unwrap(method.load).__code__.co_filename

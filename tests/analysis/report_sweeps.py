@@ -59,4 +59,4 @@ def noise_rows(frame: pd.DataFrame) -> pd.DataFrame:
     measured = {name: value * factor for name, value in parts.items()}
     predicted = {f"predicted_{name}": value for name, value in parts.items()}
     table = rows.assign(signal=0.1, **measured, **predicted)
-    return table[list(NOISE_SCHEMA.names)]
+    return table[[name for name in NOISE_SCHEMA.names if name in table]]

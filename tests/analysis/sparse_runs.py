@@ -43,7 +43,7 @@ def crossings(
         sizes = np.full(len(horizon), float(batch))
         log_e = JointMean((schedule,), same, horizon, sizes, threshold)(truth)[0]
         log_e = log_e + shared[seed] + 0.06 * rng.standard_normal(len(seed))
-        log_e += np.log(streak_costs) * schedule.is_streak
+        log_e += np.log(streak_costs) * (not schedule.adds_up)
         rows = pd.DataFrame({"horizon": horizon, "seed": seed, "interactions": np.exp(log_e)})
         rows = rows.assign(schedule=schedule.kind, schedule_level=schedule.level)
         names = [f"{schedule}-w{width}-h{h:g}-s{s}" for h, s in zip(horizon, seed, strict=True)]

@@ -12,9 +12,9 @@ from absl.testing import flagsaver
 
 from analysis import anchors
 from analysis.anchors import DENSE, MeasuredLaw
-from analysis.command import InputError
 from mnist_horizon import theory
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.errors import InputError
+from mnist_horizon.schedules import make
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def test_dense_rewards_have_factor_1():
 
 @pytest.mark.parametrize("text", ["revealed", "periodic"])
 def test_the_factor_of_a_schedule_is_the_theorys(text):
-    schedule = Schedule(text, {"revealed": 0.25, "periodic": 8.0}[text])
+    schedule = make(text, {"revealed": 0.25, "periodic": 8.0}[text])
     moments = theory.moments_from_ratio(1.0, 0.5, 1e-9)
     batch = 3e9
     knee = theory.knee(moments, batch)
@@ -83,9 +83,9 @@ def test_the_factor_of_a_schedule_is_the_theorys(text):
 
 def test_a_knee_shorter_than_the_theory_allows_is_refused():
     with pytest.raises(InputError, match="puts the knee at"):
-        anchors.schedule_factor(Schedule("revealed", 0.5), np.array(9.0), np.array(2.0), 0.5, 1.0)
+        anchors.schedule_factor(make("revealed", 0.5), np.array(9.0), np.array(2.0), 0.5, 1.0)
     with pytest.raises(InputError, match="--variance_ratio"):
-        anchors.schedule_factor(Schedule("revealed", 0.5), np.array(9.0), np.array(20.0), 0.5, 3.0)
+        anchors.schedule_factor(make("revealed", 0.5), np.array(9.0), np.array(20.0), 0.5, 3.0)
 
 
 def law(threshold: float, **changes: Any) -> dict[str, Any]:
@@ -203,4 +203,4 @@ def test_the_theory_of_a_schedule_starts_from_a_law_of_dense_rewards(tmp_path):
         entries.append({**entry, "censored": 0, "measured": [1.0, 127.0]})
     path = tmp_path / "fits.json"
     path.write_text(json.dumps({"horizon_law": entries}))
-    assert anchors.measured_laws(path, 0.7, Schedule("periodic", 4.0))[0][0].knee == 10.0
+    assert anchors.measured_laws(path, 0.7, make("periodic", 4.0))[0][0].knee == 10.0

@@ -4,9 +4,9 @@ import sys
 import numpy as np
 import pytest
 
-from analysis.command import InputError
 from analysis.laws.synthetic import Design, HorizonTruth, Noise, PowerLawTruth, write_workdir
 from analysis.plan import design_of, format_plan, horizon_plan, measured_truth, power_law_plan
+from mnist_horizon.errors import InputError
 from tests.launch import commands
 
 CONFIG = {

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import command, report
+from analysis import report
 from analysis.laws.synthetic import Design
 from analysis.page import claims, wording
+from mnist_horizon import cli
+from mnist_horizon.errors import InputError
 from mnist_horizon.results import NOISE_SCHEMA, ResultsError, write_results
 from tests.analysis.report_sweeps import DESIGN, TRUTH, noise_rows, sweep_frame, write_sweep
 from tests.launch import commands
@@ -309,14 +311,30 @@ def test_nothing_to_read_raises(tmp_path):
 def test_the_command_refuses_in_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
     done = commands.run(tmp_path, str(tmp_path / "empty"), module="analysis.report")
-    assert done.process.exitcode == command.BAD_INPUT == 2
+    assert done.process.exitcode == cli.BAD_INPUT == 2
     assert len(done.err.strip().splitlines()) == 1
     assert done.out == ""
     assert list((tmp_path / "empty").iterdir()) == []
 
 
+@pytest.mark.parametrize("link", ["report", "report/figures", "report/report.html"])
+def test_no_report_is_written_through_a_link(link, tmp_path):
+    """A working directory from elsewhere may hold links to folders and files of its reader."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "precious").write_text("mine")
+    path = tmp_path / "w" / link
+    path.parent.mkdir(parents=True)
+    path.symlink_to(tmp_path / "home" / ("precious" if link.endswith("html") else ""))
+    done = commands.run(tmp_path / "io", str(tmp_path / "w"), module="analysis.report")
+    assert done.process.exitcode == cli.BAD_INPUT
+    (line,) = done.err.splitlines()
+    assert f"{path} is a link" in line
+    assert [file.name for file in (tmp_path / "home").iterdir()] == ["precious"]
+    assert (tmp_path / "home" / "precious").read_text() == "mine"
+
+
 def test_no_directory_at_all_is_refused():
-    with pytest.raises(command.InputError, match="name a sweep's working directory"):
+    with pytest.raises(InputError, match="name a sweep's working directory"):
         report.main(["report"])
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from launch import cli
 from launch.benchmarks import efficiency
 from launch.benchmarks.cases import Case
-from mnist_horizon import results
+from mnist_horizon import cli, devices, results
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan
 from tests.launch import commands
@@ -48,7 +47,7 @@ def test_cases_are_measured(tmp_path: Path) -> None:
         assert case["flops"] == pytest.approx(flops * case["interactions_per_second"])
         assert case["ratio"] == pytest.approx(case["flops"] / report["product_flops"])
         assert case["compile_seconds"] > 0
-        assert case["devices"] == min(case["runs"], len(os.sched_getaffinity(0)))
+        assert case["devices"] == min(case["runs"], devices.usable_cores())
         images = 60_000 * 784
         assert images < case["memory_bytes"] / case["devices"] < 2 * images
     assert report["peak_memory_bytes"] > 60_000 * 784

@@ -1,12 +1,16 @@
 """Bad input: one line that names what is wrong, exit code 2, and nothing is written."""
 
+import json
+import resource
+import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from launch import cli
-from launch.configs import batch, default_config, optimizer, sparsity, tasks
+from launch.configs import batch, default_config, optimizer, smoke, sparsity, tasks
+from mnist_horizon import cli
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps.spec import spec_from
 from tests.launch import commands
@@ -112,6 +116,34 @@ def test_a_broken_config_file_is_refused(text: str, message: str, tmp_path: Path
     refused(command, workdir, message)
 
 
+def test_what_a_config_file_registers_is_refused_in_one_line(tmp_path: Path) -> None:
+    """A network whose cost cannot be told: nothing is written."""
+    code = """
+from flax import linen as nn
+from launch.configs.smoke import get_config
+from mnist_horizon.networks import Network, register
+
+@register("convolution")
+class Convolution(Network):
+    @nn.compact
+    def __call__(self, inputs, phase=None):
+        return nn.Dense(self.outputs)(nn.Conv(4, (3,))(inputs[..., None]).mean(axis=1))
+"""
+    file, workdir = tmp_path / "own.py", tmp_path / "workdir"
+    file.write_text(code)
+    flags = (f"--config={file}", "--config.network.name=convolution", f"--workdir={workdir}")
+    message = "network.name: network 'convolution': its FLOPs cannot be counted"
+    refused(commands.run(tmp_path, *flags), workdir, message)
+
+
+@pytest.mark.parametrize(("system", "factor"), [("linux", 1024), ("darwin", 1)])
+def test_peak_memory_is_in_bytes(system: str, factor: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    monkeypatch.setattr(resource, "getrusage", lambda _: usage)
+    monkeypatch.setattr(sys, "platform", system)
+    assert cli.peak_bytes() == factor * usage.ru_maxrss
+
+
 @pytest.mark.parametrize(
     ("file", "argument"),
     [
@@ -166,3 +198,45 @@ def test_the_defaults_are_a_sweep() -> None:
     spec = spec_from(settings)
     assert spec.task == "mnist"
     assert spec_from(spec.to_json()) == spec
+
+
+def hostile(workdir: Path, **record: Any) -> None:
+    """A working directory from elsewhere with this record of a finished program."""
+    (workdir / "programs").mkdir(parents=True)
+    name = Path(record["program_id"]).name
+    whole = {"runs": [], "done": True, "files": {}, "width": 4, "seeds": [0]}
+    whole["variants"] = [{"horizon": 1.0, "schedule": "dense", "learning_rate": 0.03}]
+    (workdir / "programs" / f"{name}.json").write_text(json.dumps({**whole, **record}))
+
+
+def test_an_id_that_is_a_path_truncates_no_file(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious\n")
+    workdir = tmp_path / "w"
+    hostile(workdir, program_id=str(victim), done=False)
+    spec = spec_from(smoke.get_config().to_dict())
+    (workdir / "sweep.json").write_text(json.dumps(spec.to_json()))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    command = commands.run(tmp_path / "io", SMOKE, f"--workdir={workdir}")
+    assert command.process.exitcode == cli.BAD_INPUT, command.err
+    (line,) = command.err.splitlines()
+    assert "its program_id" in line
+    after = {path: path.read_bytes() for path in before}
+    assert after == before
+    assert {path.name for path in workdir.iterdir()} == {"programs", "sweep.json"}
+
+
+def test_what_a_link_leads_to_is_not_removed(tmp_path: Path) -> None:
+    precious = tmp_path / "home" / "Documents" / "precious"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("mine")
+    workdir = tmp_path / "w"
+    hostile(workdir, program_id="Documents")
+    (workdir / "checkpoints").symlink_to(tmp_path / "home")
+    spec = spec_from(smoke.get_config().to_dict())
+    (workdir / "sweep.json").write_text(json.dumps(spec.to_json()))
+    command = commands.run(tmp_path / "io", SMOKE, f"--workdir={workdir}")
+    assert command.process.exitcode == cli.BAD_INPUT, command.err
+    (line,) = command.err.splitlines()
+    assert "checkpoints is a link" in line
+    assert precious.read_text() == "mine"

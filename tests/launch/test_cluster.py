@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from launch import cli
+from mnist_horizon import cli
 from tests.launch import commands
 from tests.launch.test_hosts import ended, start_pair
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from launch import cli
-from mnist_horizon import results
+from mnist_horizon import cli, results
 from tests.launch import commands
 from tests.launch.test_sweep import LONGER, TINY, is_checkpointed, wait_until
 from tests.mnist_horizon.small_sweeps import outputs, records

@@ -4,15 +4,16 @@ import itertools
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from launch import cli
 from launch.slurm import status
-from mnist_horizon import tasks
-from mnist_horizon.devices import memory
+from mnist_horizon import cli, tasks
+from mnist_horizon.errors import InputError
+from mnist_horizon.sweeps import plan
 from tests.launch import cluster, commands
 from tests.launch.test_sweep import TINY, wait_until
 from tests.mnist_horizon.small_sweeps import outputs, records, tiny
@@ -41,6 +42,18 @@ def test_bad_input_is_one_line(arguments: tuple[str, ...], said: str, tmp_path: 
     assert not workdir.exists()
 
 
+def test_a_folder_of_submissions_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "slurm").symlink_to(tmp_path / "elsewhere")
+    arguments = (*TINY, f"--workdir={tmp_path / 'w'}", "--slurm.partition=p")
+    command = commands.run(tmp_path / "io", *arguments, module="launch.slurm")
+    assert command.wait() == cli.BAD_INPUT
+    (line,) = command.err.splitlines()
+    assert "slurm is a link" in line
+    assert [path.name for path in (tmp_path / "w").iterdir()] == ["slurm"]
+
+
 def test_where_slurm_is_not_one_line_says_so(tmp_path: Path) -> None:
     command = commands.start(
         tmp_path,
@@ -56,12 +69,12 @@ def test_where_slurm_is_not_one_line_says_so(tmp_path: Path) -> None:
 
 def test_a_dry_run_packs_programs_by_their_work_and_writes_nothing(tmp_path: Path) -> None:
     """Widths 4, 8 and 256, each with its two seeds apart: six programs, in two tasks."""
-    needs = memory.needs(tiny(widths=(4, 256)), tasks.load("digits", {}).task)
+    needs = plan.memory_by_width(tiny(widths=(4, 256)), tasks.load("digits", {}).task)
     command = commands.run(
         tmp_path,
         *(argument for argument in TINY if "widths" not in argument),
         *("--config.widths=(4,8,256)", f"--workdir={tmp_path / 'w'}", "--dry_run"),
-        f"--config.max_program_bytes={needs[256].of(1, 2)}",
+        f"--config.max_program_bytes={needs[256].total(1, 2)}",
         *("--slurm.partition=gpu", "--slurm.tasks=2", "--slurm.gpus=1", "--slurm.minutes=30"),
         *("--slurm.sbatch=account=ours",),
         module="launch.slurm",
@@ -129,6 +142,65 @@ def test_every_state_is_counted_with_its_reasons(
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('[["../victim"]]', "no plain name"),
+        ('[["/tmp/victim"]]', "no plain name"),
+        ("[[5]]", "no plain name"),
+        ("{", "cannot be read"),
+        ("[5]", "cannot be read"),
+    ],
+)
+def test_tasks_that_are_no_names_are_refused(content: str, says: str, tmp_path: Path) -> None:
+    submission = tmp_path / "slurm" / "sweep-1"
+    submission.mkdir(parents=True)
+    (submission / "tasks.json").write_text(content)
+    with pytest.raises(InputError, match=says) as error:
+        status.submitted_programs(tmp_path)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["sweep 1", "a,b", "linked"])
+def test_submissions_that_are_no_names_or_links_are_refused(name: str, tmp_path: Path) -> None:
+    place = tmp_path / ("elsewhere" if name == "linked" else f"slurm/{name}")
+    place.mkdir(parents=True)
+    (place / "tasks.json").write_text("[]")
+    if name == "linked":
+        (tmp_path / "slurm").mkdir()
+        (tmp_path / "slurm" / name).symlink_to(place)
+    with pytest.raises(InputError, match="is a link" if name == "linked" else "no plain name"):
+        status.submissions(tmp_path)
+
+
+def run_task(workdir: Path, code: str) -> str:
+    """The last line on stderr of a task, number 3 of sweep-1, that runs Python code."""
+    task = f"Work(('-c', {code!r}), Path({str(workdir)!r}), 'sweep-1', 3)()"
+    script = f"from pathlib import Path\nfrom launch.slurm.job import Work\n{task}"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    return "".join(done.stderr.splitlines()[-1:])
+
+
+def test_a_task_writes_its_exit_code_and_reason(tmp_path: Path) -> None:
+    last = run_task(tmp_path, "import sys; sys.exit('error: no space')")
+    assert last == "RuntimeError: exit code 1: error: no space"
+    ending = tmp_path / "slurm" / "sweep-1" / "3.json"
+    assert json.loads(ending.read_text()) == {"code": 1, "reason": "error: no space"}
+    assert run_task(tmp_path, "") == ""
+    assert json.loads(ending.read_text()) == {"code": cli.DONE, "reason": ""}
+
+
+def test_a_task_writes_through_no_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere" / "sweep-1").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "sweep-1" / "3.json").write_text("precious")
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "slurm").symlink_to(tmp_path / "elsewhere")
+    assert "slurm is a link" in run_task(tmp_path / "w", "")
+    assert (tmp_path / "elsewhere" / "sweep-1" / "3.json").read_text() == "precious"
+
+
 class Cluster:
     """The commands of one working directory on a real SLURM."""
 
@@ -166,11 +238,8 @@ class Cluster:
         return lambda: path.exists() and program in path.read_text()
 
 
-SPLIT = (
-    *TINY,
-    "--config.budget=640000",
-    f"--config.max_program_bytes={memory.need(tiny(), 4, tasks.load('digits', {}).task).of(1, 2)}",
-)
+TWO_RUNS = plan.memory_of_width(tiny(), 4, tasks.load("digits", {}).task).total(1, 2)
+SPLIT = (*TINY, "--config.budget=640000", f"--config.max_program_bytes={TWO_RUNS}")
 """Two programs of two runs, long enough to be stopped on the way."""
 
 

@@ -18,9 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from launch import cli
 from launch.forecast import forecast
-from mnist_horizon import devices, results, tasks
+from mnist_horizon import cli, devices, results, tasks
 from mnist_horizon.devices import memory
 from mnist_horizon.networks import backward_flops, forward_flops
 from mnist_horizon.sweeps import plan
@@ -117,7 +116,8 @@ def test_a_forecast_is_of_what_is_missing(finished: Path) -> None:
         assert cost.interactions == interactions
         assert cost.flops == interactions * _flops(width)
         layout = devices.choose_layout(len(cost.program.seeds), 2, 1)
-        need = memory.need(spec, width, task.task).of(layout.groups, layout.runs_per_group)
+        need = plan.memory_of_width(spec, width, task.task)
+        need = need.total(layout.groups, layout.runs_per_group)
         assert cost.memory == need + memory.data_bytes(task.task)
         slower = interactions * plan.ELEMENTWISE_FLOPS / 1e11
         assert cost.seconds > slower
@@ -229,7 +229,7 @@ def test_killed_twenty_times_equals_uninterrupted(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_processes_take_different_programs(tmp_path: Path) -> None:
     """Of two programs that do not end each process works on one, and none on both."""
-    room = memory.need(tiny(), 4, tasks.load("digits", {}).task).of(1, 2)
+    room = plan.memory_of_width(tiny(), 4, tasks.load("digits", {}).task).total(1, 2)
     arguments = (*ENDLESS, f"--config.max_program_bytes={room}", f"--workdir={tmp_path / 'w'}")
     both = [commands.start(tmp_path / name, *arguments) for name in ("a", "b")]
     progress = tmp_path / "w" / "progress.jsonl"

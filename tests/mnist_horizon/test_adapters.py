@@ -95,7 +95,7 @@ def test_gymnax_resets_by_itself_and_keeps_termination_and_truncation_apart(
         observation, state, *results, info = env.step(step_key, state, label, params)
     assert tuple(map(bool, results[1:])) == ends
     assert float(info["discount"]) == discount
-    assert (int(state.time), int(state.phase), float(state.accumulated)) == (0, 0, 0)
+    assert (int(state.time), int(state.phase), float(state.carried)) == (0, 0, 0)
     assert np.allclose(observation[-2:], [1, 0])  # phase 0 again
     assert np.allclose(info["final_observation"][-2:], [-1, 0], atol=1e-6)  # phase 2 of 4
 

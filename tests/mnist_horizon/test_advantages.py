@@ -8,13 +8,14 @@ import rlax
 
 from mnist_horizon import advantages as adv
 from mnist_horizon import losses
-from mnist_horizon.environment import EnvState, make_params, payments, step
-from mnist_horizon.schedules import expected_reward, parse
+from mnist_horizon.baselines import BASELINES, CENTRED
+from mnist_horizon.environment import EnvState, make_params, step
+from mnist_horizon.schedules import parse
 from mnist_horizon.tasks import Task, make_examples
 from mnist_horizon.training import sample_actions
 
 DISCOUNT = 0.7
-SCHEDULES = ["dense", "revealed:0.5", "periodic:3", "streak:3"]
+SCHEDULES = ["dense", "revealed:0.5", "periodic:3", "streak:3", "lottery:0.5"]
 LABELS = jnp.arange(3)
 TABLE = jnp.array([[1.0, 0.0, -0.5], [0.3, 0.8, 0.0], [-0.2, 0.0, 0.4]])
 """Logits of a policy over 3 actions for each of 3 images; the label of image i is i."""
@@ -42,17 +43,30 @@ def arrays():
 # Estimators
 
 
-def test_discounted_returns_by_hand():
-    rewards = jnp.array([1.0, 0.0, 2.0])
-    assert adv.discounted_returns(rewards, 0.5).tolist() == [1.5, 1.0, 2.0]
+def discounted_returns(rewards, bootstrap=0.0, terminated=0.0):
+    """`G_t = r_t + gamma (1 - terminated_t) G_{t+1}`, G_T = `bootstrap`, one step after another."""
+    following, returns = jnp.broadcast_to(bootstrap, rewards.shape[1:]), []
+    ends = jnp.broadcast_to(jnp.asarray(terminated), rewards.shape)
+    for reward, end in zip(rewards[::-1], ends[::-1], strict=True):
+        following = reward + DISCOUNT * (1 - end) * following
+        returns.append(following)
+    return jnp.stack(returns[::-1])
+
+
+def test_returns_by_hand():
+    rewards, nothing = jnp.array([1.0, 0.0, 2.0]), jnp.zeros(3)
+
+    def returns(bootstrap, terminated=0.0):
+        ends = jnp.broadcast_to(jnp.asarray(terminated), 3)
+        return adv.gae(rewards, nothing, jnp.float32(bootstrap), 0.5, 1.0, ends).tolist()
+
+    assert returns(0.0) == [1.5, 1.0, 2.0]
     # A truncated window has a future, worth 8 here.
-    assert adv.discounted_returns(rewards, 0.5, 8.0).tolist() == [2.5, 3.0, 6.0]
+    assert returns(8.0) == [2.5, 3.0, 6.0]
     # A termination at step 1 has none: nothing after it counts, the bootstrap does for step 2.
-    terminated = jnp.array([0.0, 1.0, 0.0])
-    assert adv.discounted_returns(rewards, 0.5, 8.0, terminated).tolist() == [1.0, 0.0, 6.0]
+    assert returns(8.0, [0.0, 1.0, 0.0]) == [1.0, 0.0, 6.0]
     # A termination at the last step leaves the bootstrap unused.
-    terminated = jnp.array([0.0, 0.0, 1.0])
-    assert adv.discounted_returns(rewards, 0.5, 8.0, terminated).tolist() == [1.5, 1.0, 2.0]
+    assert returns(8.0, [0.0, 0.0, 1.0]) == [1.5, 1.0, 2.0]
 
 
 def test_gae_by_hand():
@@ -64,14 +78,11 @@ def test_gae_by_hand():
     assert ended.tolist() == [1.25, 1.0]
 
 
-def test_returns_and_gae_against_rlax(arrays):
+def test_gae_against_rlax(arrays):
     rewards, values, bootstrap, terminated = arrays
     decay = DISCOUNT * (1 - terminated)
     following = jnp.concatenate([values[1:], bootstrap[None]])
     over_environments = functools.partial(jax.vmap, in_axes=1, out_axes=1)
-    theirs = over_environments(rlax.discounted_returns)(rewards, decay, following)
-    ours = adv.discounted_returns(rewards, DISCOUNT, bootstrap, terminated)
-    assert jnp.allclose(ours, theirs, atol=1e-5)
     for gae_lambda in (0.0, 0.6, 1.0):
         ours = adv.gae(rewards, values, bootstrap, DISCOUNT, gae_lambda, terminated)
         theirs = over_environments(
@@ -88,7 +99,7 @@ def test_returns_and_gae_against_rlax(arrays):
 
 def test_gae_reduces_to_returns_and_to_temporal_differences(arrays):
     rewards, values, bootstrap, terminated = arrays
-    returns = adv.discounted_returns(rewards, DISCOUNT, bootstrap, terminated)
+    returns = discounted_returns(rewards, bootstrap, terminated)
     whole = adv.gae(rewards, values, bootstrap, DISCOUNT, 1.0, terminated)
     assert jnp.allclose(whole, returns - values, atol=1e-5)
     following = jnp.concatenate([values[1:], bootstrap[None]])
@@ -106,23 +117,21 @@ def test_gae_reduces_to_returns_and_to_temporal_differences(arrays):
 def window():
     """Two environments for five steps of periodic:2, the last window cut after one answer."""
     correct = jnp.array([[1, 0], [1, 0], [0, 1], [1, 1], [1, 0]], jnp.float32)
-    params = parse("periodic:2").params()
-    rewards, phase, counts = payments(
-        correct, jnp.zeros((5, 2)), jnp.int32(0), jnp.zeros(2), params
-    )
+    schedule = parse("periodic:2")
+    paid = schedule.rewards(correct, jnp.zeros((5, 2)), jnp.int32(0), jnp.zeros(2))
     probability = jnp.array([[0.5, 0.25], [0.75, 0.5], [0.5, 0.5], [0.25, 0.75], [0.5, 0.5]])
-    return adv.Window(rewards, phase, counts, correct, probability), params
+    return adv.Window(*paid, correct, probability), schedule
 
 
-def estimate(window_and_params, baseline, **settings):
-    window, params = window_and_params
+def estimate(window_and_schedule, baseline, **settings):
+    window, schedule = window_and_schedule
     chosen = {"running_mean": jnp.float32(0.25), "gae_lambda": jnp.float32(1.0), **settings}
     return adv.advantages(
         window,
         baseline,
         jnp.float32(0.5),
         chosen["gae_lambda"],
-        params,
+        schedule,
         chosen["running_mean"],
         chosen.get("net_values"),
     )
@@ -188,7 +197,7 @@ def simulate_value(task, params, state, key, samples, steps=30):
             action_key, step_key = jax.random.split(key)
             action = jax.random.categorical(action_key, TABLE[state.index])
             _, after, reward, *_ = step(step_key, state, action, task, params)
-            centred = reward - expected_reward(params.reward, state.phase, MU)
+            centred = reward - params.reward.expected_reward(state.phase, MU)
             return (after, weight * params.discount), weight * centred
 
         keys = jax.random.split(key, steps)
@@ -198,33 +207,40 @@ def simulate_value(task, params, state, key, samples, steps=30):
     return sums.mean(), sums.std() / jnp.sqrt(samples)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_state_values_against_simulation(task, schedule):
-    params = make_params(parse(schedule), DISCOUNT)
-    period = int(params.reward.period)
-    states = [(phase, count) for phase in range(period) for count in range(phase + 1)]
-    phases = jnp.array([phase for phase, _ in states])
-    before = jnp.array([[count] * 3 for _, count in states], jnp.float32)
-    zeros = jnp.zeros_like(before)
-    window = adv.Window(zeros, phases, before, zeros, jnp.broadcast_to(RIGHT, before.shape))
+def open_windows(schedule):
+    """Phases and what may be carried into them."""
+    if schedule.kind == "lottery":  # not drawn; or won and lost
+        return [(0, 0.0), *((phase, draw) for phase in (1, 8, 15) for draw in (0.2, 0.9))]
+    return [(phase, count) for phase in range(schedule.window) for count in range(phase + 1)]
+
+
+@pytest.mark.parametrize("text", SCHEDULES)
+def test_state_values_against_simulation(task, text):
+    params = make_params(parse(text), DISCOUNT)
+    states = open_windows(parse(text))
+    phases = jnp.array([*(phase for phase, _ in states), 0])
+    carried = jnp.array([[one] * 3 for _, one in states] + [[0] * 3], jnp.float32)
+    zeros = jnp.zeros_like(carried[1:])
+    window = adv.Window(zeros, phases, carried, zeros, jnp.broadcast_to(RIGHT, zeros.shape))
     values, bootstrap = adv.state_values(window, jnp.float32(DISCOUNT), params.reward)
 
-    grid = [(image, phase, count) for phase, count in states for image in range(3)]
-    index, phase, count = (jnp.array(column) for column in zip(*grid, strict=True))
-    starts = EnvState(index, phase, count.astype(jnp.float32), jnp.zeros_like(index))
+    grid = [(image, phase, one) for phase, one in states for image in range(3)]
+    index, phase, one = (jnp.array(column) for column in zip(*grid, strict=True))
+    starts = EnvState(index, phase, one.astype(jnp.float32), jnp.zeros_like(index))
     keys = jax.random.split(jax.random.key(0), len(grid))
     simulate = functools.partial(simulate_value, samples=6000)
     means, errors = jax.jit(jax.vmap(simulate, (None, None, 0, 0)))(task, params, starts, keys)
     assert jnp.all(jnp.abs(values.reshape(-1) - means) < 4 * errors + 1e-6)
     assert float(errors.max()) < 0.05
 
-    # After the last row's step: the window closes there, or a dense step does; nothing is open.
+    # After the last row's step no window is open.
     assert jnp.allclose(bootstrap, 0, atol=1e-6)
-    for number, (phase, count) in enumerate(states):
+    for number, (phase, one) in enumerate(states):
         if phase == 0:
             continue
+        both = jnp.array([phase - 1, phase])
         last = adv.Window(
-            zeros[:1], jnp.array([phase - 1]), zeros[:1] + count, zeros[:1], RIGHT[None]
+            zeros[:1], both, jnp.full((2, 3), one, jnp.float32), zeros[:1], RIGHT[None]
         )
         _, bootstrap = adv.state_values(last, jnp.float32(DISCOUNT), params.reward)
         over_examples = means.reshape(-1, 3)[number].mean()
@@ -232,36 +248,41 @@ def test_state_values_against_simulation(task, schedule):
         assert jnp.all(jnp.abs(bootstrap - over_examples) < 4 * error)
 
 
-def rollout(key, reward, rollout_length, environments, first_phase):
+def traced(text):
+    """The schedule with its level as an array, as the trainer and the environment hold it."""
+    return jax.tree.map(jnp.float32, parse(text))
+
+
+def rollout(key, schedule, rollout_length, environments, first_phase):
     """Window, examples and actions of the table's policy, from a window carried in."""
-    keys = jax.random.split(key, 4)
+    keys = jax.random.split(key, 5)
     shape = (rollout_length, environments)
     examples = jax.random.randint(keys[0], shape, 0, 3)
     policy = jax.nn.softmax(TABLE)[examples]
     uniform = jax.random.uniform(keys[1], shape)
     actions = sample_actions(policy.reshape(-1, 3), uniform.reshape(-1)).reshape(shape)
     correct = (actions == examples).astype(jnp.float32)
-    carried = jax.random.bernoulli(keys[2], MU, (4, environments)) * (
-        jnp.arange(4)[:, None] < first_phase
+    before = jax.random.bernoulli(keys[2], MU, (16, environments)).astype(jnp.float32)
+    drawn = jax.random.uniform(keys[4], before.shape)
+    opened = schedule.rewards(before, drawn, jnp.int32(0), jnp.zeros(environments))
+    paid = schedule.rewards(
+        correct, jax.random.uniform(keys[3], shape), first_phase, opened.carried[first_phase]
     )
-    rewards, phase, counts = payments(
-        correct, jax.random.uniform(keys[3], shape), first_phase, carried.sum(0) * 1.0, reward
-    )
-    return adv.Window(rewards, phase, counts, correct, RIGHT[examples]), examples, actions
+    return adv.Window(*paid, correct, RIGHT[examples]), examples, actions
 
 
 @functools.partial(jax.jit, static_argnames=("baseline", "rollout_length", "repeats"))
-def mean_gradient(key, baseline, reward, gae_lambda, first_phase, rollout_length, repeats):
+def mean_gradient(key, baseline, schedule, gae_lambda, first_phase, rollout_length, repeats):
     """Mean and standard error of the estimated gradient [image, action], and of A_t by step."""
 
     def one(key):
-        window, examples, actions = rollout(key, reward, rollout_length, 2, first_phase)
+        window, examples, actions = rollout(key, schedule, rollout_length, 2, first_phase)
         advantages = adv.advantages(
             window,
             baseline,
             jnp.float32(DISCOUNT),
             gae_lambda,
-            reward,
+            schedule,
             jnp.float32(0.3),
             jnp.array([0.5, -1.0, 2.0])[examples],
         )
@@ -275,46 +296,47 @@ def mean_gradient(key, baseline, reward, gae_lambda, first_phase, rollout_length
 
 CUT = (6, 1, 4)
 WHOLE = (6, 0, 3)
+DRAWN = (6, 13, 1)
 CASES = [
     (baseline, schedule, shape)
-    for baseline in adv.BASELINES
+    for baseline in BASELINES
     for schedule, shape in [
         ("dense", CUT),
         ("revealed:0.5", CUT),
         ("periodic:4", CUT),
         ("streak:3", WHOLE),
+        ("lottery:0.5", DRAWN),
     ]
 ]
 
 
-@pytest.mark.parametrize(("baseline", "schedule", "shape"), CASES)
-def test_gradients_are_unbiased(baseline, schedule, shape):
+@pytest.mark.parametrize(("baseline", "text", "shape"), CASES)
+def test_gradients_are_unbiased(baseline, text, shape):
     """`CUT`: six steps of a window of four from phase 1, so that the last window stays open.
 
     Centred baselines bootstrap its value, and no answer goes unpaid. The others see what was paid
     within the rollout; a batch's mean return holds its own answers, which costs O(1 / B).
     """
     length, first_phase, _ = shape
-    parsed = parse(schedule)
-    period = parsed.period
-    reward = parsed.params()
+    schedule = parse(text)
+    period = schedule.period
     phases = (first_phase + np.arange(length)) % period if period > 1 else np.zeros(length, int)
     closes = np.arange(length) + period - 1 - phases
     weight = DISCOUNT ** (closes - np.arange(length))
-    if baseline not in adv.CENTRED:
+    if baseline not in CENTRED:
         weight = weight * (closes < length)
     if baseline == "batch_mean":
         earlier = [sum(DISCOUNT**lag for lag in range(close + 1)) for close in closes]
         weight = weight - np.where(closes < length, earlier, 0) / (length * 2)
-    if parsed.is_streak:
+    if not schedule.adds_up:
         weight = weight * period * float(MU) ** (period - 1)
     policy = jax.nn.softmax(TABLE)
     signal = np.asarray(RIGHT[:, None] * (jnp.eye(3) - policy) / 3)
     expected = weight.mean() * signal
 
-    phase = jnp.int32(first_phase if period > 1 else 0)
+    phase = jnp.int32(first_phase if schedule.window > 1 else 0)
     (mean, error), (by_step, step_error) = mean_gradient(
-        jax.random.key(1), baseline, reward, jnp.float32(1.0), phase, length, 30_000
+        jax.random.key(1), baseline, traced(text), jnp.float32(1.0), phase, length, 30_000
     )
     assert np.all(np.abs(mean - expected) < 4 * error + 1e-7)
     assert float(error.max()) < 0.1 * np.abs(expected).max()
@@ -326,12 +348,12 @@ def test_gradients_are_unbiased(baseline, schedule, shape):
 @pytest.mark.parametrize("gae_lambda", [0.0, 0.5])
 def test_exact_values_leave_no_bias_at_any_lambda(gae_lambda):
     length, first_phase, period = CUT
-    reward = parse("periodic:4").params()
+    schedule = traced("periodic:4")
     phases = (first_phase + np.arange(length)) % period
     weight = DISCOUNT ** (period - 1 - phases)
     signal = np.asarray(RIGHT[:, None] * (jnp.eye(3) - jax.nn.softmax(TABLE)) / 3)
     (mean, error), _ = mean_gradient(
-        jax.random.key(2), "state", reward, jnp.float32(gae_lambda), jnp.int32(1), length, 30_000
+        jax.random.key(2), "state", schedule, jnp.float32(gae_lambda), jnp.int32(1), length, 30_000
     )
     assert np.all(np.abs(mean - weight.mean() * signal) < 4 * error + 1e-7)
     assert float(error.max()) < 0.1 * np.abs(signal).max()
@@ -339,8 +361,8 @@ def test_exact_values_leave_no_bias_at_any_lambda(gae_lambda):
 
 def test_a_constant_baseline_leaves_a_mean_that_depends_on_the_step():
     """What centring by phase is for: the same rewards under `batch_mean` keep a mean by step."""
-    reward = parse("periodic:4").params()
+    schedule = traced("periodic:4")
     _, (by_step, error) = mean_gradient(
-        jax.random.key(3), "batch_mean", reward, jnp.float32(1.0), jnp.int32(1), 6, 30_000
+        jax.random.key(3), "batch_mean", schedule, jnp.float32(1.0), jnp.int32(1), 6, 30_000
     )
     assert np.any(np.abs(by_step) > 20 * error)

@@ -5,11 +5,11 @@ import pytest
 from scipy import stats
 
 from mnist_horizon import environment, tasks
-from mnist_horizon.environment import make_params, payments, reset, step
-from mnist_horizon.schedules import parse
+from mnist_horizon.environment import make_params, reset, step
+from mnist_horizon.schedules import Choice, parse
 from mnist_horizon.tasks import Task, make_examples
 
-SCHEDULES = ["dense", "revealed:0.5", "periodic:3", "streak:2"]
+SCHEDULES = ["dense", "revealed:0.5", "periodic:3", "streak:2", "lottery:0.5"]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def play(task, params, right, key, functions=(reset, step)):
     return np.array(rewards), np.array(terminated), np.array(truncated), infos, states
 
 
-def test_plain_jit_and_vmap_agree_and_schedules_share_one_trace(task, jitted):
+def test_plain_jit_and_vmap_agree_and_levels_share_one_trace(task):
     traces = []
 
     def counted(*args):
@@ -46,7 +46,7 @@ def test_plain_jit_and_vmap_agree_and_schedules_share_one_trace(task, jitted):
 
     counted = jax.jit(counted)
     keys = jax.random.split(jax.random.key(0), 3)
-    for schedule in SCHEDULES:
+    for schedule in [*SCHEDULES, "revealed:0.25", "periodic:4"]:
         params = make_params(parse(schedule), 0.5, time_limit=7)
         observations, states = jax.vmap(reset, (0, None, None))(keys, task, params)
         actions = task.train.labels[states.index]
@@ -57,7 +57,26 @@ def test_plain_jit_and_vmap_agree_and_schedules_share_one_trace(task, jitted):
         expected = jax.tree.map(lambda leaf: leaf[2], together)
         for outcome in (step(*arguments), counted(*arguments)):
             assert jax.tree.all(jax.tree.map(jnp.array_equal, outcome, expected))
-    assert len(traces) == 1
+    assert len(traces) == len(SCHEDULES)
+
+
+def test_an_environment_may_choose_among_schedules(task):
+    """A choice is traced: environments of several schedules are stepped as one."""
+    schedules = [parse(text) for text in SCHEDULES]
+    keys = jax.random.split(jax.random.key(0), len(schedules))
+    params = make_params(schedules[0], 0.5)
+    mixed = params.replace(reward=jax.tree.map(jnp.asarray, Choice.of(schedules)))
+    axes = jax.tree.map(lambda _: None, params).replace(
+        reward=jax.tree.map(lambda _: 0, mixed.reward)
+    )
+    _, states = jax.vmap(reset, (0, None, axes))(keys, task, mixed)
+    labels = task.train.labels[states.index]
+    together = jax.vmap(step, (0, 0, 0, None, axes))(keys, states, labels, task, mixed)
+    for number, schedule in enumerate(schedules):
+        state = jax.tree.map(lambda leaf: leaf[number], states)  # noqa: B023
+        alone = step(keys[number], state, labels[number], task, make_params(schedule, 0.5))
+        expected = jax.tree.map(lambda leaf: leaf[number], together)  # noqa: B023
+        assert jax.tree.all(jax.tree.map(jnp.array_equal, alone, expected))
 
 
 @pytest.mark.parametrize(
@@ -75,19 +94,7 @@ def test_rewards_by_hand(task, jitted, schedule, right, rewards):
     assert paid.tolist() == rewards
 
 
-def test_revealed_pays_right_answers_at_random_and_keeps_the_mean(task):
-    uniform = jax.random.uniform(jax.random.key(0), (20_000, 1))
-    params = parse("revealed:0.25").params()
-    zero = jnp.int32(0), jnp.zeros(1)
-    paid, _, _ = payments(jnp.ones((20_000, 1)), uniform, *zero, params)
-    assert set(np.unique(paid)) == {0.0, 4.0}
-    assert jnp.array_equal(paid[:, 0] > 0, uniform[:, 0] < 0.25)
-    assert stats.binomtest(int((paid > 0).sum()), 20_000, 0.25).pvalue > 0.01
-    wrong, _, _ = payments(jnp.zeros((20_000, 1)), uniform, *zero, params)
-    assert not wrong.any()
-
-
-def test_step_draws_masks_that_are_independent_of_the_next_example(task):
+def test_step_draws_uniforms_that_are_independent_of_the_next_example(task):
     params = make_params(parse("revealed:0.5"))
     keys = jax.random.split(jax.random.key(5), 4000)
     _, state = reset(keys[0], task, params)
@@ -185,10 +192,10 @@ def test_phase_is_seen_only_where_it_is_visible(task):
 
 
 @pytest.mark.parametrize(
-    "schedule", ["dense", "revealed:0.5", "periodic:3", "periodic:7", "streak:3"]
+    "schedule", ["dense", "revealed:0.5", "periodic:3", "periodic:7", "streak:3", "lottery:0.5"]
 )
-def test_scanned_steps_equal_payments_of_whole_rollouts(task, schedule):
-    """Rollouts of 5 steps, which 3 and 7 do not divide: windows are carried over."""
+def test_scanned_steps_equal_rewards_of_whole_rollouts(task, schedule):
+    """Rollouts of 5 steps, which 3, 7 and 16 do not divide: windows are carried over."""
     params = make_params(parse(schedule))
     rollout, environments, rollouts = 5, 6, 5
     key = jax.random.key(11)
@@ -206,20 +213,18 @@ def test_scanned_steps_equal_payments_of_whole_rollouts(task, schedule):
 
     _, states = jax.vmap(reset, (0, None, None))(keys[0], task, params)
     states, stepped = jax.lax.scan(one_step, states, (keys, right))
-    mask_keys = jax.vmap(jax.vmap(lambda key: jax.random.split(key)[1]))(keys)
-    uniforms = jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (1,))[0]))(mask_keys)
+    reward_keys = jax.vmap(jax.vmap(lambda key: jax.random.split(key)[1]))(keys)
+    uniforms = jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (1,))[0]))(reward_keys)
 
-    phase, accumulated, whole = jnp.int32(0), jnp.zeros(environments), []
+    phase, carried, whole = jnp.int32(0), jnp.zeros(environments), []
     for start in range(0, rollout * rollouts, rollout):
         part = slice(start, start + rollout)
-        rewards, phases, counts = payments(
-            right[part].astype(jnp.float32), uniforms[part], phase, accumulated, params.reward
-        )
-        phase = (phases[-1] + 1) % params.reward.period
-        accumulated = jnp.where(phase == 0, 0.0, counts[-1])
-        whole.append(rewards)
+        answers = right[part].astype(jnp.float32)
+        paid = params.reward.rewards(answers, uniforms[part], phase, carried)
+        phase, carried = paid.phase[-1], paid.carried[-1]
+        whole.append(paid.rewards)
     assert jnp.array_equal(jnp.concatenate(whole), stepped)
-    assert jnp.array_equal(accumulated, states.accumulated)
+    assert jnp.array_equal(carried, states.carried)
     assert (phase == states.phase).all()
     assert stepped.any()
 

@@ -11,9 +11,10 @@ import pytest
 from mnist_horizon import losses, networks, noise, training
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec
-from mnist_horizon.schedules import parse
+from mnist_horizon.schedules import Choice, parse
 from mnist_horizon.tasks.teacher import Teacher
 from mnist_horizon.training import RunParams, TrainSpec
+from tests.mnist_horizon.networks import user_networks
 
 TASK = Teacher(classes=4, dimensions=6, examples=300, test_examples=8).load().task
 AXES = [("dense", 1.0), ("dense", 15.0), ("revealed:0.25", 7.0), ("periodic:5", 7.0)]
@@ -22,11 +23,11 @@ KEYS = jax.random.split(jax.random.key(5), 2)
 
 def runs_of(axes: list[tuple[str, float]]) -> RunParams:
     """Runs by schedule and horizon, for two seeds."""
-    rewards = [parse(text).params() for text, _ in axes]
+    rewards = Choice.of([parse(text) for text, _ in axes])
     shape = (len(KEYS), len(axes))
     everywhere = functools.partial(jnp.full, shape)
     return RunParams(
-        reward=jax.tree.map(lambda *leaves: jnp.broadcast_to(jnp.stack(leaves), shape), *rewards),
+        reward=jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, shape), rewards),
         discount=jnp.broadcast_to(
             jnp.array([discount_from_horizon(horizon) for _, horizon in axes]), shape
         ),
@@ -86,6 +87,15 @@ def test_grams_are_those_of_the_jacobian(spec, shape):
     np.testing.assert_allclose(grams, expected, rtol=2e-4, atol=1e-4)
 
 
+def test_a_network_with_parameters_beside_dense_layers_is_not_measured():
+    assert user_networks.Repeated  # it is registered
+    spec = TrainSpec(NetworkSpec("repeated", 1, 4), environments=1, rollout_length=8)
+    runs = runs_of(AXES[:1])
+    state = training.make_train(spec).init(KEYS, TASK, runs)
+    with pytest.raises(networks.NetworkError, match="'repeated': gradient noise is measured only"):
+        noise.measure(spec, 8, state, runs, TASK, KEYS, jnp.int32(0))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("baseline", ["expected_reward", "state"])
 def test_measured_noise_is_the_predicted(baseline):
@@ -102,6 +112,13 @@ def test_measured_noise_is_the_predicted(baseline):
 def test_measured_noise_is_the_predicted_for_other_baselines(baseline):
     found = measured(baseline, AXES, samples=160_000)
     assert_as_predicted(found, 0.08, 0.03)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("baseline", ["expected_reward", "state"])
+def test_lotteries_are_measured_too(baseline):
+    found = measured(baseline, [("lottery:0.5", 1.0), ("lottery:0.5", 7.0)], samples=400_000)
+    assert_as_predicted(found, 0.06, 0.02)
 
 
 @pytest.mark.slow

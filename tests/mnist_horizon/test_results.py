@@ -9,12 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mnist_horizon import results
+from mnist_horizon.errors import InputError
 from mnist_horizon.results import (
     NOISE_SCHEMA,
     REQUIRED_COLUMNS,
     SCHEMA,
     ResultsError,
+    learning_settings,
     load_policy,
     read_noise,
     read_results,
@@ -71,7 +72,7 @@ def test_written_file_is_the_old_or_the_new_one(tmp_path, monkeypatch):
         file.write(b"PAR1 half")
         raise OSError("disk full")
 
-    monkeypatch.setattr(results.pq, "write_table", half_then_fail)
+    monkeypatch.setattr(pq, "write_table", half_then_fail)
     with pytest.raises(OSError, match="disk full"):
         write_results(path, rows_of("two"))
     assert [file.name for file in path.parent.iterdir()] == ["a.parquet"]
@@ -247,6 +248,133 @@ def test_the_same_run_in_two_folders_is_read_once_and_another_one_is_renamed(tmp
     assert again.notes == ()
 
 
+def settings(**changes: object) -> str:
+    base = {"baseline": "none", "budget": 500, "noise": {"samples": 0}, "entropy_coef": 0.5}
+    return json.dumps(base | changes, sort_keys=True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"budget": 9},
+        {"evaluations": 9},
+        {"stop_at_return": 0.9},
+        {"noise": {"samples": 9, "every": 2}},
+        {"max_program_bytes": 9},
+    ],
+)
+def test_how_closely_a_run_is_looked_at_is_no_part_of_its_learning(changes):
+    assert learning_settings(settings(**changes)) == learning_settings(settings())
+    write = {"optimizer": {"clip": 0.1}}
+    assert learning_settings(settings(**write)) != learning_settings(settings())
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[1]", "5"])
+def test_settings_that_are_no_json_object_are_left_as_they_are(text):
+    assert learning_settings(text) == text
+
+
+def in_two_folders(tmp_path, one, other, **columns):
+    """The ids read from two folders that hold a run of the same id with other settings."""
+    for folder, text in (("v", one), ("w", other)):
+        extra = columns if folder == "w" else {}
+        rows = rows_of("run", settings=text, **extra)
+        write_results(tmp_path / folder / "results" / "a.parquet", rows)
+    read = read_results([tmp_path / "v", tmp_path / "w"])
+    assert read_results([tmp_path / "v", tmp_path / "w"], ["seed"]).notes == read.notes
+    return set(read.frame["run_id"])
+
+
+def test_runs_whose_settings_differ_are_told_apart(tmp_path):
+    other = settings(optimizer={"decay_interactions": 100.0})
+    assert in_two_folders(tmp_path, settings(), other) == {"run", "run@w"}
+
+
+def test_what_is_derived_from_settings_is_no_identity_beside_them(tmp_path):
+    derived = {"entropy_coef": 0.25, "learning_rate": 0.1, "flops_per_interaction": 5.0}
+    other = settings(budget=1000)
+    assert in_two_folders(tmp_path, settings(), other, **derived) == {"run"}
+
+
+def test_an_axis_is_identity_beside_equal_settings(tmp_path):
+    assert in_two_folders(tmp_path, settings(), settings(), horizon=5.0) == {"run", "run@w"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "ids"), [({}, {"run"}), ({"entropy_coef": 0.5}, {"run", "run@w"})]
+)
+def test_without_settings_on_one_side_all_columns_are_identity(tmp_path, columns, ids):
+    assert in_two_folders(tmp_path, "", settings(), **columns) == ids
+
+
+def test_derived_columns_do_not_tell_runs_of_one_folder_apart(tmp_path):
+    for name, changes in (("a", {}), ("b", {"learning_rate": 0.1, "interactions": 900})):
+        rows = rows_of("run", 1, settings=settings(budget=len(changes)), **changes)
+        write_results(tmp_path / "results" / f"{name}.parquet", rows)
+    assert set(read_results(tmp_path).frame["run_id"]) == {"run"}
+    rows = rows_of("run", 1, settings=settings(baseline="state"))
+    write_results(tmp_path / "results" / "c.parquet", rows)
+    assert set(read_results(tmp_path).frame["run_id"]) == {"run", "run@2"}
+
+
+def test_folders_of_the_same_name_and_a_run_that_comes_back(tmp_path):
+    folders = [tmp_path / place / "w" for place in "abcd"]
+    texts = [settings(baseline=name) for name in ("none", "state", "value_net", "state")]
+    for folder, text in zip(folders, texts, strict=True):
+        write_results(folder / "results" / "a.parquet", rows_of("run", settings=text))
+    read = read_results(folders)
+    assert read.frame.groupby("run_id")["settings"].first().to_dict() == {
+        "run": texts[0],
+        "run@w": texts[1],
+        "run@w@2": texts[2],
+    }
+    assert len(read.frame) == 9
+
+
+def test_a_run_is_unfinished_under_the_id_that_it_is_given(tmp_path):
+    for folder, text in (("v", settings()), ("w", settings(baseline="state"))):
+        write_results(tmp_path / folder / "results" / "a.parquet", rows_of("run", settings=text))
+    (tmp_path / "w" / "programs").mkdir()
+    (tmp_path / "w" / "programs" / "a.json").write_text('{"runs": ["run", "waits"]}')
+    assert read_results([tmp_path / "v", tmp_path / "w"]).unfinished == {"run@w", "waits"}
+
+
+def noise_rows(run_id, **changes):
+    texts = {"run_id": run_id, "task": "digits", "schedule": "dense", "baseline": ""}
+    same = {name: rows_of(run_id)[0][name] for name in ("width", "horizon", "discount", "seed")}
+    row = dict.fromkeys(NOISE_SCHEMA.names, 1) | texts | same | {"batch": 0}
+    return [row | {"interactions": 100 * (i + 1)} | changes for i in range(2)]
+
+
+@pytest.mark.parametrize("has_noise", ["v", "w", "vw"])
+def test_noise_is_read_under_the_ids_of_the_results(tmp_path, has_noise):
+    for folder, text in (("v", settings()), ("w", settings(optimizer={"clip": 0.1}))):
+        write_results(tmp_path / folder / "results" / "a.parquet", rows_of("run", settings=text))
+        if folder in has_noise:
+            rows = noise_rows("run", settings=text)
+            write_results(tmp_path / folder / "noise" / "a.parquet", rows, NOISE_SCHEMA)
+    read = read_noise([tmp_path / "v", tmp_path / "w"])
+    assert set(read.frame["run_id"]) == {{"v": "run", "w": "run@w"}[name] for name in has_noise}
+    assert len(read.frame) == 2 * len(has_noise)
+
+
+def test_noise_of_a_run_that_another_folder_holds_without_noise_is_kept(tmp_path):
+    for folder, text in (("v", settings()), ("w", settings(noise={"samples": 9}))):
+        write_results(tmp_path / folder / "results" / "a.parquet", rows_of("run", settings=text))
+    rows = noise_rows("run", settings=text)
+    write_results(tmp_path / "w" / "noise" / "a.parquet", rows, NOISE_SCHEMA)
+    assert read_noise([tmp_path / "v", tmp_path / "w"]).frame["run_id"].tolist() == ["run"] * 2
+
+
+def test_noise_tables_without_results_and_settings_are_read_too(tmp_path):
+    for folder, baseline in (("v", "none"), ("w", "state")):
+        rows = noise_rows("run", baseline=baseline)
+        frame = pd.DataFrame(rows).drop(columns="settings")
+        (tmp_path / folder / "noise").mkdir(parents=True)
+        frame.to_parquet(tmp_path / folder / "noise" / "a.parquet")
+    assert set(read_noise([tmp_path / "v", tmp_path / "w"]).frame["run_id"]) == {"run", "run@w"}
+
+
 def test_runs_of_programs_that_go_on_are_unfinished(tmp_path):
     write_results(tmp_path / "results" / "a.parquet", rows_of("short") + rows_of("whole", 5))
     write_results(tmp_path / "results" / "b.parquet", rows_of("stopped"))
@@ -273,7 +401,7 @@ def test_policy_round_trip_and_its_errors(tmp_path):
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(ResultsError, match="cannot be read"):
         load_policy(tmp_path, "run-1")
-    with pytest.raises(ResultsError, match="no run id"):
+    with pytest.raises(InputError, match="no plain name"):
         save_policy(tmp_path, "../elsewhere", params)
 
 
@@ -289,6 +417,7 @@ def test_sweep_spec_and_its_errors(tmp_path):
 
 def test_noise_table_round_trip(tmp_path):
     texts = {"run_id": "one", "task": "digits", "schedule": "dense", "baseline": "none"}
+    texts["settings"] = "{}"
     row = dict.fromkeys(NOISE_SCHEMA.names, 1) | texts
     write_results(tmp_path / "noise" / "a.parquet", [row], NOISE_SCHEMA)
     read = read_noise(tmp_path)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mnist_horizon import advantages as adv
 from mnist_horizon import losses, networks, tasks, training
+from mnist_horizon.baselines import BASELINES
+from mnist_horizon.errors import InputError
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec
-from mnist_horizon.schedules import parse
+from mnist_horizon.schedules import Choice, parse
 from mnist_horizon.tasks import Task, make_examples
 from mnist_horizon.training import RunParams, TrainSpec, make_train
 
@@ -30,12 +31,15 @@ def task():
 def run_params(schedule="dense", horizon=1.0, rate=1e-2, entropy_coef=0.0, kl_coef=0.0, lam=1.0):
     """One run's numbers."""
     numbers = [discount_from_horizon(horizon), lam, rate, entropy_coef, kl_coef]
-    return RunParams(parse(schedule).params(), *map(jnp.float32, numbers))
+    return RunParams(jax.tree.map(jnp.float32, parse(schedule)), *map(jnp.float32, numbers))
 
 
 def group(*runs, seeds=1):
     """Runs stacked as [group, run], the same for each seed."""
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
+    reward = Choice.of([run.reward for run in runs])
+    numbers = [dataclasses.replace(run, reward=None) for run in runs]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *numbers)
+    stacked = dataclasses.replace(stacked, reward=jax.tree.map(jnp.asarray, reward))
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (seeds, *leaf.shape)), stacked)
 
 
@@ -64,6 +68,21 @@ def select(tree, index):
 def assert_close(first, second, **tolerance):
     for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
         np.testing.assert_allclose(np.asarray(one), np.asarray(other), **tolerance)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "choices"),
+    [
+        ("algorithm", "a2c", "vpg, ppo"),
+        ("baseline", "value", "none, batch_mean, running_mean, expected_reward, state, value_net"),
+        ("optimizer", "lions", "adam.*, sgd"),
+        ("rule", "mupp", "constant, sqrt_width, capped_sqrt_width, mup"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_choices(field, value, choices):
+    """In a line, where the spec is made: nothing else trains in its place."""
+    with pytest.raises(InputError, match=f"^{field} must be one of {choices}, not '{value}'$"):
+        dataclasses.replace(TINY, **{field: value})
 
 
 # The regularised optimum
@@ -150,7 +169,7 @@ def test_digits_are_learned_at_a_short_and_a_longer_horizon(task, spec):
     assert state.diverged_at.tolist() == [[-1, -1]]
 
 
-@pytest.mark.parametrize("baseline", adv.BASELINES)
+@pytest.mark.parametrize("baseline", BASELINES)
 def test_every_baseline_learns(task, baseline):
     spec = dataclasses.replace(LEARNER, baseline=baseline)
     runs = group(run_params(horizon=3.0), run_params("periodic:2", horizon=3.0))
@@ -190,7 +209,7 @@ def test_runs_of_a_seed_share_examples_and_uniforms_and_seeds_do_not(task):
         seeds=2,
     )
     state = train(TINY, task, runs, 3, keys=SEEDS)
-    answers, paid = np.asarray(state.accumulated), np.asarray(state.sums.reward)
+    answers, paid = np.asarray(state.carried), np.asarray(state.sums.reward)
     assert answers[:, :2].any()
     assert np.array_equal(answers[:, 0], answers[:, 1])
     assert np.array_equal(paid[:, 2], paid[:, 3])
@@ -309,7 +328,7 @@ def test_first_kernels_stand_side_by_side(task):
     one = jax.tree.map(lambda leaf: leaf[0], state)
     axes = training.run_axes(one)
     assert axes.params == {"first": {"bias": 0, "kernel": 1}, "last": {"bias": 0, "kernel": 0}}
-    assert axes.accumulated == 0
+    assert axes.carried == 0
 
 
 @pytest.mark.slow
@@ -428,7 +447,7 @@ def test_windows_and_their_answers_are_carried_across_updates(task):
     runs = group(run_params("dense", rate=0.0), run_params("periodic:5", rate=0.0))
     state = train(TINY, task, runs, 5)  # 40 steps: eight whole windows
     assert select(state, 1).phase == 0
-    assert not select(state, 1).accumulated.any()
+    assert not select(state, 1).carried.any()
     rewards = state.sums.reward[0]
     assert float(rewards[0]) == pytest.approx(float(rewards[1]), rel=1e-6)
     assert int(select(train(TINY, task, runs, 2), 1).phase) == 16 % 5

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.laws.law import Quantity
+from analysis.laws.law import FittedLaw, Quantity
 from analysis.laws.power.curves import Curves
 from analysis.laws.power.frontier import (
     Frontier,
@@ -112,6 +112,40 @@ class Constants:
     frontier: Frontier
     quantities: dict[str, Quantity]
     left_out: dict[str, np.ndarray]
+
+
+class LevelLaw(FittedLaw):
+    """What the laws of level sets share.
+
+    Attributes:
+        compute: what C is: `"NE"` or counted `"flops"`.
+        estimate: level sets and data behind it, the reference horizon's first.
+        constants: of the reference horizon, whose frontier is I = C.
+    """
+
+    compute: Compute
+    estimate: LevelEstimate
+    constants: Constants
+
+    @property
+    def law(self) -> PowerLaw:
+        """The constants."""
+        return self.constants.law
+
+    @property
+    def frontier(self) -> Frontier:
+        """Least compute of each level between the lowest and highest of the data."""
+        return self.constants.frontier
+
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """The constants with their 95% intervals, by leaving out seeds."""
+        return self.constants.quantities
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of its runs."""
+        return self.estimate.seeds
 
 
 def estimate_levels(curves: Sequence[Curves], generator: np.random.Generator) -> LevelEstimate:

@@ -19,13 +19,13 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from analysis.laws.law import FittedLaw, Quantity, flat
+from analysis.laws.law import Quantity, flat
 from analysis.laws.power.curves import FitError
-from analysis.laws.power.frontier import Frontier, PowerLaw
 from analysis.laws.power.level_estimate import (
     Compute,
     Constants,
     LevelEstimate,
+    LevelLaw,
     constants,
     estimate_levels,
     quantity,
@@ -38,7 +38,7 @@ DECISIVE = 4.0
 
 
 @dataclass(frozen=True)
-class SharedPowerLaw(FittedLaw):
+class SharedPowerLaw(LevelLaw):
     """One power law for several horizons.
 
     Attributes:
@@ -89,26 +89,6 @@ class SharedPowerLaw(FittedLaw):
     def reference_horizon(self) -> float:
         """The horizon whose frontier is I = C."""
         return self.estimate.curves[0].horizon
-
-    @property
-    def law(self) -> PowerLaw:
-        """The constants at the reference horizon."""
-        return self.constants.law
-
-    @property
-    def frontier(self) -> Frontier:
-        """Of the reference horizon."""
-        return self.constants.frontier
-
-    @property
-    def quantities(self) -> dict[str, Quantity]:
-        """The constants with their 95% intervals, by leaving out seeds."""
-        return self.constants.quantities
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds of its runs."""
-        return self.estimate.seeds
 
     @property
     def verdict(self) -> str:

@@ -14,14 +14,15 @@ import numpy as np
 import pandas as pd
 
 from analysis.data.families import Group, split
-from analysis.laws.law import Fits, FittedLaw, Quantity
+from analysis.laws.law import Fits, Quantity
 from analysis.laws.power.curves import FitError, learning_curves
-from analysis.laws.power.frontier import Frontier, PowerLaw, optimal_size
+from analysis.laws.power.frontier import optimal_size
 from analysis.laws.power.level_estimate import (
     COMPUTES,
     Compute,
     Constants,
     LevelEstimate,
+    LevelLaw,
     constants,
     estimate_levels,
     exponent_profiles,
@@ -32,7 +33,7 @@ from analysis.stats.intervals import Interval, t_reach
 
 
 @dataclass(frozen=True)
-class PowerLawFit(FittedLaw):
+class PowerLawFit(LevelLaw):
     """A fitted power law.
 
     Attributes:
@@ -56,26 +57,6 @@ class PowerLawFit(FittedLaw):
         """The law of one horizon's level sets, for a kind of compute."""
         group = estimate.curves[0].group
         return cls(group, compute, estimate, constants(estimate, compute), profiles or {})
-
-    @property
-    def law(self) -> PowerLaw:
-        """The constants."""
-        return self.constants.law
-
-    @property
-    def frontier(self) -> Frontier:
-        """Least compute of each level between the lowest and highest of the data."""
-        return self.constants.frontier
-
-    @property
-    def quantities(self) -> dict[str, Quantity]:
-        """The constants with their 95% intervals, by leaving out seeds."""
-        return self.constants.quantities
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds of its runs."""
-        return self.estimate.seeds
 
     def optimal_size(self, compute: np.ndarray) -> np.ndarray:
         """N* at a compute: in closed form for `"NE"`, else on the frontier (NaN beyond it)."""

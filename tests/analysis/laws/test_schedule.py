@@ -5,7 +5,7 @@ import pytest
 
 from analysis.laws.schedule import JointData, fit_joint_laws, moments, noise_ratio
 from mnist_horizon import theory
-from mnist_horizon.schedules import Schedule, parse
+from mnist_horizon.schedules import make, parse
 from tests.analysis.sparse_runs import HORIZONS, crossings, theta
 
 FEW = ("dense", "revealed:0.0625", "periodic:8", "streak:2")
@@ -31,9 +31,8 @@ def test_mean_is_the_theorys_joint_law():
     found = moments(TRUTH)
     for run in (0, 30, 60, 100, 150):
         schedule = data.mean.schedules[data.mean.schedule[run]]
-        expected = theory.predicted_interactions(
-            schedule, float(data.mean.horizon[run]), found, 512.0, 40.0
-        )
+        noise = theory.noise_over_signal(schedule, float(data.mean.horizon[run]), found)
+        expected = 40.0 * (512.0 + noise)
         assert np.exp(data.mean(TRUTH)[0][run]) == pytest.approx(expected, rel=1e-10)
 
 
@@ -86,7 +85,7 @@ def test_a_streak_that_costs_more_departs_by_that_and_does_not_move_the_law():
     [plain], _ = fit_joint_laws(crossings(TRUTH, rng(5), schedules=FEW))
     [dear], _ = fit_joint_laws(crossings(TRUTH, rng(5), schedules=FEW, streak_costs=3.0))
     assert dear.numbers == pytest.approx(plain.numbers, rel=1e-6)
-    streak = next(one for one in dear.departures if one.schedule.is_streak)
+    streak = next(one for one in dear.departures if not one.schedule.adds_up)
     assert streak.ratio == pytest.approx(3.0, rel=0.1)
     assert streak.ratio_ci[0] > 2
 
@@ -109,7 +108,7 @@ def test_best_horizon_is_where_the_law_needs_least():
     grid = np.geomspace(1, 300, 2000)
     assert best == pytest.approx(grid[np.argmin(law.predict(delay, grid))], rel=0.01)
     assert ends[0] < best < ends[1]
-    assert law.best_horizon(Schedule("dense")) == (1.0, None)
+    assert law.best_horizon(make("dense")) == (1.0, None)
 
 
 def test_rates_and_entropy_by_rule_do_not_split_a_group():

@@ -85,7 +85,7 @@ def test_a_process_alone_passes_everything_through() -> None:
     assert hosts.on_first(lambda: "value") == "value"
     with pytest.raises(OSError, match="disk"):
         hosts.on_first(lambda: (_ for _ in ()).throw(OSError("disk")))
-    assert hosts.agree(1.5, True) == (1.5, True)
+    assert hosts.synchronize(1.5, True) == (1.5, True)
     np.testing.assert_array_equal(hosts.fetch({"a": jax.numpy.arange(3)})["a"], [0, 1, 2])
 
 
@@ -96,13 +96,13 @@ jax.config.update("jax_num_cpu_devices", 2)
 from mnist_horizon import devices, training
 from mnist_horizon.tasks import load
 from tests.mnist_horizon.test_devices import SPEC, run_params
-laid = devices.Laid(training.make_train(SPEC), devices.choose_layout(2, 2, 2))
-runs, keys = laid.place_runs(run_params(2, (1.0, 3.0))), laid.place_keys((0, 1))
-task = laid.place_task(load("digits", {}).task)
-state = laid.init(keys, task, runs)
+functions = devices.ProgramFunctions(training.make_train(SPEC), devices.choose_layout(2, 2, 2))
+runs, keys = functions.place_runs(run_params(2, (1.0, 3.0))), functions.place_keys((0, 1))
+task = functions.place_task(load("digits", {}).task)
+state = functions.init(keys, task, runs)
 assert len(keys.devices()) == 2
 number = jnp.int32(0)
-print(laid.update.lower(state, runs, task, keys, number, number).compile().as_text())
+print(functions.update.lower(state, runs, task, keys, number, number).compile().as_text())
 """
 
 

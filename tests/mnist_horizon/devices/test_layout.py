@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +27,7 @@ def run_params(seeds: int, horizons: tuple[float, ...]) -> RunParams:
     count = seeds * len(horizons)
     discount = np.tile([1 - 2 / (h + 1) for h in horizons], seeds).astype(np.float32)
     full = lambda value: np.full(count, value, np.float32)  # noqa: E731
-    reward = jax.tree.map(lambda leaf: np.broadcast_to(leaf, count), parse("periodic:2").params())
+    reward = jax.tree.map(lambda leaf: np.broadcast_to(leaf, count), parse("periodic:2"))
     return RunParams(reward, discount, full(1.0), full(3e-2), full(0.0), full(0.0))
 
 
@@ -51,16 +52,45 @@ def test_layouts_waste_little_and_keep_groups_whole() -> None:
 def test_packing_and_unpacking_are_inverse() -> None:
     task = load("digits", {}).task
     layout = devices.Layout(seeds=2, variants=3, parts=2, devices=1)
-    laid = devices.Laid(training.make_train(SPEC), layout)
-    runs = laid.place_runs(run_params(2, (1.0, 3.0, 7.0)))
-    state = laid.init(laid.place_keys((5, 6)), laid.place_task(task), runs)
-    program_order = laid.unpack(state)
+    functions = devices.ProgramFunctions(training.make_train(SPEC), layout)
+    runs = functions.place_runs(run_params(2, (1.0, 3.0, 7.0)))
+    state = functions.init(functions.place_keys((5, 6)), functions.place_task(task), runs)
+    program_order = functions.unpack(state)
     kernel = program_order.params["first"]["kernel"]
     assert kernel.shape == (6, 64, 8)
     assert not np.array_equal(kernel[0], kernel[3])  # seeds differ
     np.testing.assert_array_equal(kernel[0], kernel[2])  # horizons of a seed start alike
-    again = laid.unpack(laid.pack(program_order))
+    again = functions.unpack(functions.pack(program_order))
     jax.tree.map(np.testing.assert_array_equal, program_order, again)
+
+
+def fake_cores(monkeypatch: pytest.MonkeyPatch, **functions: Callable[..., object]) -> None:
+    """`os` with these of the functions that count cores, and no others."""
+    for name in ("process_cpu_count", "sched_getaffinity", "cpu_count"):
+        monkeypatch.delattr(os, name, raising=False)
+    for name, function in functions.items():
+        monkeypatch.setattr(os, name, function, raising=False)
+
+
+def test_cores_are_counted_wherever_the_system_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux before Python 3.13; macOS; Python 3.13; a system that tells nothing."""
+    fake_cores(monkeypatch, sched_getaffinity=lambda pid: {0, 5, 7}, cpu_count=lambda: 8)
+    assert devices.usable_cores() == 3
+    fake_cores(monkeypatch, cpu_count=lambda: 8)
+    assert devices.usable_cores() == 8
+    fake_cores(monkeypatch, process_cpu_count=lambda: 2, cpu_count=lambda: 8)
+    assert devices.usable_cores() == 2
+    fake_cores(monkeypatch, cpu_count=lambda: None)
+    assert devices.usable_cores() == 1
+
+
+def test_every_usable_core_is_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, object] = {}
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.setattr(jax.config, "update", told.__setitem__)
+    fake_cores(monkeypatch, cpu_count=lambda: 6)
+    devices.use_cpu_cores()
+    assert told == {"jax_num_cpu_devices": 6}
 
 
 CHILD = """
@@ -71,7 +101,7 @@ devices_wanted = int(sys.argv[1])
 import jax
 jax.config.update("jax_num_cpu_devices", devices_wanted)
 import jax.numpy as jnp
-from tests.mnist_horizon.test_devices import SPEC, run_params, train_for
+from tests.mnist_horizon.devices.test_layout import SPEC, run_params, train_for
 assert jax.device_count() == devices_wanted
 json.dump(train_for(*map(int, sys.argv[1:])), sys.stdout)
 """
@@ -80,14 +110,14 @@ json.dump(train_for(*map(int, sys.argv[1:])), sys.stdout)
 def train_for(count: int, updates: int, seeds: int) -> dict[str, list[float]]:
     """Returns and a parameter of three runs a seed after some updates on `count` devices."""
     layout = devices.choose_layout(seeds, 3, count)
-    laid = devices.Laid(training.make_train(SPEC), layout)
-    runs = laid.place_runs(run_params(seeds, (1.0, 3.0, 7.0)))
-    keys = laid.place_keys(tuple(range(seeds)))
-    task = laid.place_task(load("digits", {}).task)
-    state = laid.update(
-        laid.init(keys, task, runs), runs, task, keys, jnp.int32(0), jnp.int32(updates)
+    functions = devices.ProgramFunctions(training.make_train(SPEC), layout)
+    runs = functions.place_runs(run_params(seeds, (1.0, 3.0, 7.0)))
+    keys = functions.place_keys(tuple(range(seeds)))
+    task = functions.place_task(load("digits", {}).task)
+    state = functions.update(
+        functions.init(keys, task, runs), runs, task, keys, jnp.int32(0), jnp.int32(updates)
     )
-    found = laid.unpack(state)
+    found = functions.unpack(state)
     return {
         "returns": (found.sums.return_ / updates).tolist(),
         "parameter": found.params["first"]["kernel"].sum(axis=(1, 2)).tolist(),

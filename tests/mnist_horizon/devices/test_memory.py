@@ -9,13 +9,19 @@ import pytest
 
 from mnist_horizon import noise, training
 from mnist_horizon.devices import memory
-from mnist_horizon.errors import SweepError
-from mnist_horizon.schedules import Schedule
+from mnist_horizon.networks import NetworkError, NetworkSpec
+from mnist_horizon.schedules import make
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Variant
 from mnist_horizon.sweeps.spec import SweepSpec
 from mnist_horizon.tasks import Examples, Task
+from mnist_horizon.training import TrainSpec
+from tests.mnist_horizon.networks import user_networks
+from tests.mnist_horizon.optimizers import user_optimizers
 from tests.mnist_horizon.sweeps.test_spec import small
+
+assert user_networks.Residual  # they are registered
+assert user_optimizers.lion
 
 TOLERANCE, SMALLEST = 0.2, 500e6
 
@@ -31,7 +37,7 @@ MNIST = Task(train=shapes(60_000, 28, 28), test=shapes(10_000, 28, 28), classes=
 
 def compiled_bytes(spec: SweepSpec, width: int, groups: int, runs: int) -> int:
     """What the largest of a program's functions needs beside the data set; nothing is run."""
-    variants = tuple(Variant(1.0 + i, Schedule("dense"), 1e-3) for i in range(runs))
+    variants = tuple(Variant(1.0 + i, make("dense"), 1e-3) for i in range(runs))
     numbers = plan.run_params(spec, Program("", width, tuple(range(groups)), variants))
     numbers = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((groups, runs), np.asarray(leaf).dtype), numbers
@@ -92,6 +98,16 @@ CASES = {
     ),
     "cnn": (32, 2, 8, {"network": {"name": "cnn"}, "optimizer": {"name": "sgd"}}),
     "cnn of two layers": (16, 2, 8, {"network": {"name": "cnn", "depth": 2}}),
+    "a user's residual network by lion": (
+        256,
+        4,
+        16,
+        {
+            "network": {"name": "residual", "depth": 2},
+            "optimizer": {"name": "lion"},
+            "batch": {"environments": 1, "rollout_length": 1024},
+        },
+    ),
 }
 
 
@@ -111,17 +127,18 @@ def test_the_forecast_is_within_a_fifth_of_the_compilers_account(name: str) -> N
     data = 70_000 * (28 * 28 + 4)
     found = compiled_bytes(spec, width, groups, runs) + data
     assert found > SMALLEST
-    forecast = memory.need(spec, width, MNIST).of(groups, runs) + data
+    forecast = plan.memory_of_width(spec, width, MNIST).total(groups, runs) + data
     assert forecast == pytest.approx(found, rel=TOLERANCE)
 
 
-def test_a_run_that_cannot_fit_is_refused() -> None:
-    spec = small(widths=(4, 10**6), max_program_bytes=10**9)
-    with pytest.raises(SweepError, match=r"widths\[1\]: a run of width 1000000 needs"):
-        memory.needs(spec, MNIST)
+def test_a_network_without_dense_layers_is_refused() -> None:
+    spec = TrainSpec(NetworkSpec("table", 1, 4), environments=1, rollout_length=8)
+    with pytest.raises(NetworkError, match="network 'table': its memory cannot be told: it has no"):
+        memory.program_memory(spec, MNIST)
 
 
-def test_a_network_that_cannot_look_at_the_observations_is_refused() -> None:
-    spec = small(network={"name": "cnn"})
-    with pytest.raises(SweepError, match="'cnn' needs square images"):
-        memory.needs(spec, Task(shapes(9, 64), shapes(9, 64), classes=10))
+def test_the_measurement_of_noise_is_counted_only_where_it_is_asked_for() -> None:
+    spec = TrainSpec(NetworkSpec("mlp", 1, 4), environments=1, rollout_length=8192)
+    without, with_noise = (memory.program_memory(spec, MNIST, count) for count in (0, 1024))
+    assert with_noise.run == without.run
+    assert with_noise.group > without.group

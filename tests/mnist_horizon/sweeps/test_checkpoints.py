@@ -19,10 +19,10 @@ def bits(state: Any) -> list[bytes]:
 
 
 def test_what_is_saved_is_restored_bit_for_bit(tmp_path: Path) -> None:
-    with Checkpoints(tmp_path / "one") as checkpoints:
+    with Checkpoints(tmp_path, "one") as checkpoints:
         assert checkpoints.restore(LIKE) is None
         checkpoints.save(3, STATE, {"rows": [{"x": 0.1}], "update": 3})
-    with Checkpoints(tmp_path / "one") as checkpoints:
+    with Checkpoints(tmp_path, "one") as checkpoints:
         state, host = checkpoints.restore(LIKE) or (None, None)
     assert bits(state) == bits(STATE)
     assert jax.tree.structure(state) == jax.tree.structure(STATE)
@@ -30,12 +30,15 @@ def test_what_is_saved_is_restored_bit_for_bit(tmp_path: Path) -> None:
 
 
 def test_two_are_kept_and_all_removed_in_the_end(tmp_path: Path) -> None:
-    with Checkpoints(tmp_path / "one") as checkpoints:
+    with Checkpoints(tmp_path, "one") as checkpoints:
         for step in (1, 2, 3):
             checkpoints.save(step, STATE, {"update": step})
-        assert {path.name for path in (tmp_path / "one").glob("[0-9]*")} == {"2", "3"}
+        assert {path.name for path in (tmp_path / "checkpoints" / "one").glob("[0-9]*")} == {
+            "2",
+            "3",
+        }
         checkpoints.remove()
-    assert not (tmp_path / "one").exists()
+    assert not (tmp_path / "checkpoints" / "one").exists()
 
 
 def test_every_damage_to_every_file_is_noticed_or_harmless(
@@ -45,8 +48,8 @@ def test_every_damage_to_every_file_is_noticed_or_harmless(
     newer = jax.tree.map(lambda leaf: leaf + 1, STATE)
     number = 0
     while True:
-        folder = tmp_path / str(number)
-        with Checkpoints(folder) as checkpoints:
+        folder = tmp_path / "checkpoints" / str(number)
+        with Checkpoints(tmp_path, str(number)) as checkpoints:
             checkpoints.save(1, STATE, {"update": 1})
             checkpoints.save(2, newer, {"update": 2})
         files = sorted(path for path in (folder / "2").rglob("*") if path.is_file())
@@ -54,7 +57,7 @@ def test_every_damage_to_every_file_is_noticed_or_harmless(
             break
         content = files[number].read_bytes()
         files[number].write_bytes(content[: len(content) // 2])
-        with Checkpoints(folder) as checkpoints:
+        with Checkpoints(tmp_path, str(number)) as checkpoints:
             found = checkpoints.restore(LIKE)
             assert found is not None, files[number]
             expected = {1: STATE, 2: newer}[found[1]["update"]]
@@ -68,29 +71,29 @@ def test_every_damage_to_every_file_is_noticed_or_harmless(
 def test_a_checkpoint_that_cannot_be_read_for_now_is_kept(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Checkpoints(tmp_path / "one") as checkpoints:
+    with Checkpoints(tmp_path, "one") as checkpoints:
         checkpoints.save(1, STATE, {"update": 1})
 
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    with monkeypatch.context() as patch, Checkpoints(tmp_path / "one") as checkpoints:
+    with monkeypatch.context() as patch, Checkpoints(tmp_path, "one") as checkpoints:
         patch.setattr(np, "load", fail)
         with pytest.raises(type(error)):
             checkpoints.restore(LIKE)
-    with Checkpoints(tmp_path / "one") as checkpoints:
+    with Checkpoints(tmp_path, "one") as checkpoints:
         state, host = checkpoints.restore(LIKE) or (None, {})
     assert host == {"update": 1}
     assert bits(state) == bits(STATE)
 
 
 def test_what_a_killed_process_left_half_written_is_no_checkpoint(tmp_path: Path) -> None:
-    with Checkpoints(tmp_path / "one") as checkpoints:
+    with Checkpoints(tmp_path, "one") as checkpoints:
         checkpoints.save(1, STATE, {"update": 1})
-    half = tmp_path / "one" / "2.orbax-checkpoint-tmp-1"
+    half = tmp_path / "checkpoints" / "one" / "2.orbax-checkpoint-tmp-1"
     half.mkdir()
     (half / "part").write_text("x")
-    with Checkpoints(tmp_path / "one") as checkpoints:
+    with Checkpoints(tmp_path, "one") as checkpoints:
         state, host = checkpoints.restore(LIKE) or (None, {})
         assert host == {"update": 1}
         assert bits(state) == bits(STATE)

@@ -1,27 +1,42 @@
 """Runs have readable ids of their own; programs hold every run once, and fit."""
 
+import dataclasses
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mnist_horizon.devices.memory import Need
+from mnist_horizon.devices.memory import ProgramMemory
+from mnist_horizon.errors import InputError, SweepError
+from mnist_horizon.files import LONGEST_NAME
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec, backward_flops, forward_flops
-from mnist_horizon.schedules import Schedule, parse
+from mnist_horizon.schedules import make, parse
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Run, Variant
+from mnist_horizon.tasks import Examples, Task
+from tests.mnist_horizon.networks import user_networks
+from tests.mnist_horizon.small_sweeps import tiny
 from tests.mnist_horizon.sweeps.test_spec import small
 
 SHAPE = (8, 8)
 
 
+def task_of(shape: tuple[int, ...]) -> Task:
+    """A task whose arrays take no memory."""
+    images = jax.ShapeDtypeStruct((100, *shape), jnp.uint8)
+    examples = Examples(images, jax.ShapeDtypeStruct((100,), jnp.int32))
+    return Task(train=examples, test=examples, classes=10)
+
+
 def test_an_id_is_readable_and_stable() -> None:
-    run = Run(64, Variant(31.0, Schedule("periodic", 8.0), 1e-3), seed=0)
+    run = Run(64, Variant(31.0, make("periodic", 8.0), 1e-3), seed=0)
     assert run.run_id(small()) == "digits-mlp1-w64-h31-periodic8-lr0.001-s0"
-    run = Run(8, Variant(1.5, Schedule("dense"), 1e-5), seed=3)
+    run = Run(8, Variant(1.5, make("dense"), 1e-5), seed=3)
     spec = small(network={"name": "cnn", "depth": 2})
     assert run.run_id(spec) == "digits-cnn2-w8-h1.5-dense-lr0.00001-s3"
 
@@ -58,23 +73,59 @@ def test_programs_hold_each_run_once_and_fit(changes: dict[str, Any], data: st.D
     spec = small(**changes)
     runs = plan.all_runs(spec)
     chosen = [run for run in runs if data.draw(st.booleans())]
-    needs = {width: Need(run=1 + 10 * width, group=300) for width in spec.widths}
+    needs = {width: ProgramMemory(run=1 + 10 * width, group=300) for width in spec.widths}
     programs = plan.plan(spec, chosen, needs)
     held = [run for program in programs for run in program.runs]
     assert sorted(held) == sorted(chosen)
     assert len({program.program_id for program in programs}) == len(programs)
     for program in programs:
-        need = needs[program.width].of(len(program.seeds), len(program.variants))
+        need = needs[program.width].total(len(program.seeds), len(program.variants))
         assert need <= spec.max_program_bytes
 
 
 def test_a_sweep_that_fits_is_one_program_a_width() -> None:
     spec = small(widths=(4, 8), seeds=3)
-    programs = plan.plan(spec, plan.all_runs(spec), {4: Need(1, 1), 8: Need(1, 1)})
+    programs = plan.plan(
+        spec, plan.all_runs(spec), {4: ProgramMemory(1, 1), 8: ProgramMemory(1, 1)}
+    )
     assert [(p.width, p.seeds, len(p.variants)) for p in programs] == [
         (4, (0, 1, 2), 2),
         (8, (0, 1, 2), 2),
     ]
+
+
+def test_memory_is_told_for_each_width() -> None:
+    needs = plan.memory_by_width(small(widths=(4, 64)), task_of(SHAPE))
+    assert list(needs) == [4, 64]
+    assert needs[64].run > needs[4].run
+
+
+def test_a_run_that_cannot_fit_is_refused() -> None:
+    spec = small(widths=(4, 10**6), max_program_bytes=10**9)
+    with pytest.raises(SweepError, match=r"widths\[1\]: a run of width 1000000 needs"):
+        plan.memory_by_width(spec, task_of((28, 28)))
+
+
+def test_a_network_that_cannot_take_the_observations_is_refused() -> None:
+    message = r"network.name: 'cnn' needs square images, not .* \(64,\), as task 'digits' has them"
+    with pytest.raises(SweepError, match=message):
+        plan.memory_by_width(small(network={"name": "cnn"}), task_of((64,)))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("convolution", {}, "its FLOPs cannot be counted"),
+        ("table", {}, "its memory cannot be told"),
+        ("attention", {"noise": {"samples": 64}}, "gradient noise is measured only where"),
+    ],
+)
+def test_a_network_whose_cost_cannot_be_told_is_refused(
+    name: str, changes: dict[str, Any], message: str
+) -> None:
+    assert user_networks.Convolution  # they are registered
+    with pytest.raises(SweepError, match=f"^network.name: network '{name}': {message}"):
+        plan.memory_by_width(small(network={"name": name}, **changes), task_of(SHAPE))
 
 
 def test_the_traced_numbers_are_those_of_the_runs() -> None:
@@ -86,7 +137,7 @@ def test_the_traced_numbers_are_those_of_the_runs() -> None:
         kl_coef=0.2,
         algorithm={"gae_lambda": 0.9},
     )
-    (program,) = plan.plan(spec, plan.all_runs(spec), {4: Need(1, 1)})
+    (program,) = plan.plan(spec, plan.all_runs(spec), {4: ProgramMemory(1, 1)})
     numbers = plan.run_params(spec, program)
     for i, run in enumerate(program.runs):
         variant = run.variant
@@ -123,7 +174,7 @@ def test_a_coefficient_shrinks_with_the_delay(
 
 def test_the_learning_rate_falls_with_the_horizon() -> None:
     spec = small(optimizer={"critical_horizon": 15.0})
-    dense = Schedule("dense")
+    dense = make("dense")
     assert plan.run_learning_rate(spec, Variant(1.0, dense, 0.5)) == 0.5
     assert plan.run_learning_rate(spec, Variant(46.0, dense, 0.5)) == pytest.approx(0.25)
     assert plan.run_learning_rate(small(), Variant(46.0, dense, 0.5)) == 0.5
@@ -146,3 +197,13 @@ def test_flops_are_those_of_the_passes(
     value = forward_flops(network, 1, SHAPE) + backward_flops(network, 1, SHAPE)
     expected = forward_passes * forward + backward_passes * backward + values * value
     assert plan.flops_per_interaction(small(**changes), 4, 10, SHAPE) == expected
+
+
+def test_ids_too_long_for_a_file_are_refused() -> None:
+    spec = tiny(optimizer={"learning_rates": (1e-2, 1.2345678912345e-37)})
+    ids = [run.run_id(spec) for run in plan.all_runs(spec)]
+    for added in range(0, LONGEST_NAME - max(map(len, ids)) + 1, 10):
+        plan.check_ids(dataclasses.replace(spec, task="digits" + added * "x"))
+    longer = dataclasses.replace(spec, task="digits" + (added + 10) * "x")
+    with pytest.raises(InputError, match=r"no plain name: .* at most 200 characters"):
+        plan.check_ids(longer)

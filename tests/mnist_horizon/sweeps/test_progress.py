@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_horizon.devices.memory import Need
+from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.progress import Progress
@@ -28,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def programs() -> list[Program]:
-    return plan.plan(SPEC, plan.all_runs(SPEC), {4: Need(1, 1), 8: Need(1, 1)})
+    return plan.plan(SPEC, plan.all_runs(SPEC), {4: ProgramMemory(1, 1), 8: ProgramMemory(1, 1)})
 
 
 def row(update: int, value: float) -> dict[str, float]:

@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from launch.forecast import forecast
-from mnist_horizon import networks, results, tasks
+from mnist_horizon import files, networks, results, tasks
+from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import checkpoints, plan, runner, workdir
+from mnist_horizon.sweeps import checkpoints, plan, program_runner, runner, workdir
 from mnist_horizon.sweeps.progress import Progress
 from tests.mnist_horizon.small_sweeps import outputs, records, run, tiny
 
@@ -50,7 +51,7 @@ def stop_after(chunks: int, monkeypatch: pytest.MonkeyPatch) -> None:
         advance(self, *arguments)
 
     monkeypatch.setattr(Progress, "advance", counted)
-    monkeypatch.setattr(runner, "_next_chunk", lambda *_, **__: 1)
+    monkeypatch.setattr(program_runner, "_next_chunk", lambda *_, **__: 1)
 
 
 def test_results_are_complete_and_match_the_schema(finished: Path) -> None:
@@ -132,6 +133,25 @@ def test_a_longer_axis_runs_what_is_missing(
     changing = {copy / "sweep.json", copy / "progress.jsonl"}
     for path, content in before.items():
         assert path in changing or path.read_bytes() == content, path
+
+
+def test_a_run_says_all_its_settings_and_another_one_is_told_apart(
+    finished: Path, tmp_path: Path
+) -> None:
+    """`optimizer.decay_interactions` is no part of an id and no column of its own."""
+    other = tiny(optimizer={"learning_rates": (3e-2,), "decay_interactions": 100.0})
+    run(other, tmp_path / "decayed")
+    read = results.read_results([finished, tmp_path / "decayed"])
+    assert read.frame["run_id"].nunique() == 8
+    assert read.notes == (f"{tmp_path}/decayed: 4 runs renamed, other settings bear their id",)
+    for spec, rows in (
+        (tiny(), ~read.frame["run_id"].str.contains("@")),
+        (other, read.frame["run_id"].str.endswith("@decayed")),
+    ):
+        (text,) = read.frame["settings"][rows].unique()
+        assert json.loads(text) == json.loads(json.dumps(spec.fixed_settings()))
+    assert "learning_rates" not in text
+    assert "decay_interactions" in text
 
 
 def test_runs_do_not_depend_on_what_else_is_in_the_program(finished: Path, tmp_path: Path) -> None:
@@ -251,11 +271,10 @@ def test_a_damaged_record_places_its_runs_anew(
 def test_a_full_disk_loses_nothing(
     writer: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, used = results.write_atomically, []
+    write = files.write_atomically
 
     def full(path: Path, *arguments: Any) -> None:
         if path.suffix == f".{writer}" and (writer != "json" or path.parent.name == "programs"):
-            used.append(path)
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         write(path, *arguments)
 
@@ -263,7 +282,7 @@ def test_a_full_disk_loses_nothing(
         raise ValueError("RESOURCE_EXHAUSTED: No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(results, "write_atomically", full)
+        patch.setattr(files, "write_atomically", full)
         if writer == "checkpoint":
             patch.setattr(checkpoints.ocp.CheckpointManager, "save", full_checkpoint)
         with pytest.raises(OSError, match="No space left"):
@@ -284,7 +303,9 @@ def test_a_run_that_is_not_finite_stops_and_the_others_go_on(
         assert f"run {run_id} is not finite at update {update}" in line
     frame = results.read_results(tmp_path).frame
     good = frame[frame["learning_rate"] < 1]
-    assert set(frame["run_id"]).isdisjoint(set(bad)) or frame["return_mean"].notna().all()
+    for run_id, update in outcome.diverged.items():
+        finite = [mark for mark in spec.evaluation_updates() if mark < update]
+        assert frame["updates"][frame["run_id"] == run_id].tolist() == finite
     expected = results.read_results(finished).frame
     first = good["updates"] == 1
     assert len(good) == len(expected)
@@ -311,14 +332,14 @@ def test_a_run_that_diverges_ends_no_program_between_evaluations(
     first_bad = 5
     note = runner.ProgramRunner._note_divergence
 
-    def diverge(self: runner.ProgramRunner, state: Any, journal: runner.Journal) -> None:
+    def diverge(self: runner.ProgramRunner, state: Any, journal: program_runner.Journal) -> None:
         note(self, state, journal)
         if journal.update >= first_bad:
             for columns in self.columns:
                 self._stop_run(columns["run_id"], first_bad, journal)
 
     monkeypatch.setattr(runner.ProgramRunner, "_note_divergence", diverge)
-    monkeypatch.setattr(runner, "_next_chunk", lambda *_, **__: chunk)
+    monkeypatch.setattr(program_runner, "_next_chunk", lambda *_, **__: chunk)
     spec = tiny(stop_at_return=0.99)
     run(spec, tmp_path)
     (record,) = records(tmp_path).values()
@@ -340,9 +361,9 @@ def test_programs_of_others_are_left_and_looked_at_again(
 ) -> None:
     """One program is freed while another runs: it is taken; one that stays busy is left."""
     spec = tiny(seeds=3, max_program_bytes=1)
-    monkeypatch.setattr(runner.memory, "needs", lambda *_: {4: runner.memory.Need(1, 0)})
+    needs = {4: ProgramMemory(run=1, group=0)}
+    monkeypatch.setattr(runner.plan, "memory_by_width", lambda *_: needs)
     task = tasks.load("digits", {})
-    needs = runner.memory.needs(spec, task.task)
     programs = workdir.prepare(tmp_path, spec, needs, task.provenance)
     first, second, *_ = sorted(programs, key=lambda program: program.program_id)
     freed = workdir.lock(tmp_path, first.program_id)

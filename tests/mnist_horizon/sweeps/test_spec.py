@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps.spec import AXES, SweepSpec, differences, spec_from
+from tests.mnist_horizon.small_sweeps import tiny
 
 SMALL: dict[str, Any] = {
     "task": {"name": "digits"},
@@ -123,3 +124,15 @@ def test_evaluations_end_with_the_last_update(budget: int, evaluations: int) -> 
     assert marks[0] >= 1
     assert marks[-1] == spec.updates == budget // 64
     assert len(marks) <= evaluations
+
+
+def test_fixed_settings_are_all_but_the_axes() -> None:
+    spec = tiny(seeds=3, entropy_coef=0.5)
+    fixed, whole = spec.fixed_settings(), spec.to_json()
+    for axis in ("widths", "horizons", "schedules", "seeds"):
+        del whole[axis]
+    assert whole["optimizer"].pop("learning_rates") == (3e-2,)
+    assert fixed == whole
+    assert fixed["entropy_coef"] == 0.5
+    grown = tiny(seeds=9, widths=(2,), optimizer={"learning_rates": (1.0,)}, entropy_coef=0.5)
+    assert grown.fixed_settings() == fixed

@@ -1,20 +1,21 @@
 """Processes that share a working directory agree; what is not theirs is refused."""
 
 import contextlib
+import json
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mnist_horizon import results
-from mnist_horizon.devices.memory import Need
-from mnist_horizon.errors import SweepError
+from mnist_horizon import files, results
+from mnist_horizon.devices.memory import ProgramMemory
+from mnist_horizon.errors import InputError, SweepError
 from mnist_horizon.sweeps import plan, workdir
 from tests.mnist_horizon.small_sweeps import records, tiny
 
 TASK = {"task": "digits", "settings": {}, "source": "here", "content": {"train": "a", "test": "b"}}
-NEEDS = {4: Need(1, 0), 8: Need(1, 0)}
+NEEDS = {4: ProgramMemory(1, 0), 8: ProgramMemory(1, 0)}
 
 
 def test_processes_that_start_at_once_agree_on_the_programs(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_a_kill_while_programs_are_placed_changes_nothing(
     spec = tiny(seeds=5, max_program_bytes=4)
     whole = workdir.prepare(tmp_path / "whole", spec, NEEDS, TASK)
     assert [len(program.seeds) for program in whole] == [2, 1, 2], "cuts that the rest lacks"
-    write, count = results.write_atomically, 0
+    write, count = files.write_atomically, 0
 
     def killed(*arguments: Any) -> None:
         nonlocal count
@@ -51,7 +52,7 @@ def test_a_kill_while_programs_are_placed_changes_nothing(
         write(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(results, "write_atomically", killed)
+        patch.setattr(files, "write_atomically", killed)
         with contextlib.suppress(KeyboardInterrupt):
             workdir.prepare(tmp_path / "killed", spec, NEEDS, TASK)
     resumed = workdir.prepare(tmp_path / "killed", spec, NEEDS, TASK)
@@ -115,3 +116,202 @@ def test_provenance_names_versions_and_device_only() -> None:
     facts = workdir.provenance()
     assert set(facts) == {"versions", "commit", "device"}
     assert {"python", "jax", "numpy", "mnist_horizon"} <= set(facts["versions"])
+
+
+@pytest.fixture
+def placed(tmp_path: Path) -> Path:
+    """A working directory with one program, not yet run."""
+    workdir.prepare(tmp_path / "w", tiny(), NEEDS, TASK)
+    return tmp_path / "w"
+
+
+def change_record(folder: Path, **changes: Any) -> None:
+    (path,) = folder.glob("programs/*.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def snapshot(folder: Path) -> dict[str, bytes | None]:
+    """All that is in a folder, with the content of its files."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"program_id": "/tmp/victim"},
+        {"program_id": "../victim"},
+        {"program_id": "another"},
+        {"program_id": ["list"]},
+        {"runs": ["../victim"]},
+        {"runs": ["/tmp/victim"]},
+        {"diverged": {"a/b": 3}},
+        {"files": {"/tmp/victim": "0"}},
+        {"files": {"results/../../victim": "0"}},
+        {"files": {"checkpoints/x": "0"}},
+        {"files": {"results/deep/x": "0"}},
+    ],
+)
+def test_a_record_with_names_that_are_paths_is_refused_and_nothing_written(
+    changes: dict[str, Any], placed: Path
+) -> None:
+    change_record(placed, **changes)
+    before = snapshot(placed.parent)
+    with pytest.raises(InputError, match=r"\.json: .* no record of a sweep") as error:
+        workdir.check(placed, tiny())
+    assert len(str(error.value).splitlines()) == 1
+    with pytest.raises(InputError, match="no record of a sweep"):
+        workdir.prepare(placed, tiny(), NEEDS, TASK)
+    assert snapshot(placed.parent) == before
+    programs, (note,) = results.read_programs(placed)
+    assert programs == []
+    assert "left out" in note
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"width": "4/../../x"}, {"seeds": ["0"]}, {"variants": [{"horizon": "1", "schedule": "x"}]}],
+)
+def test_a_record_of_other_types_is_placed_anew(changes: dict[str, Any], placed: Path) -> None:
+    change_record(placed, **changes)
+    (program,) = workdir.prepare(placed, tiny(), NEEDS, TASK)
+    assert [run.run_id(tiny()) for run in program.runs] == records(placed)[program.program_id][
+        "runs"
+    ]
+
+
+@pytest.mark.parametrize("name", ["../victim", "/tmp/victim", 5])
+def test_programs_that_are_being_placed_under_paths_are_refused(name: Any, placed: Path) -> None:
+    (placed / workdir.PLACING).write_text(json.dumps({"programs": [{"program_id": name}]}))
+    before = snapshot(placed.parent)
+    with pytest.raises(SweepError, match="no plain name"):
+        workdir.check(placed, tiny())
+    assert snapshot(placed.parent) == before
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"programs": 3}', '{"programs": [{}]}'])
+def test_a_damaged_file_of_programs_to_place_is_refused(content: str, placed: Path) -> None:
+    (placed / workdir.PLACING).write_text(content)
+    with pytest.raises(SweepError, match=r"placing\.json: cannot be read"):
+        workdir.check(placed, tiny())
+
+
+@pytest.mark.parametrize("name", [*workdir.FOLDERS, *workdir.FILES])
+def test_a_directory_with_a_link_is_refused_and_nothing_written(name: str, placed: Path) -> None:
+    outside = placed.parent / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("precious")
+    path = placed / name
+    if path.exists():
+        path.rename(outside / name)
+    path.symlink_to(outside / name if (outside / name).exists() else outside)
+    before = snapshot(placed.parent)
+    with pytest.raises(InputError, match=f"{name} is a link"):
+        workdir.check(placed, tiny())
+    with pytest.raises(InputError, match="is a link"):
+        workdir.prepare(placed, tiny(), NEEDS, TASK)
+    assert snapshot(placed.parent) == before
+
+
+@pytest.mark.parametrize(
+    "parts", [("locks", "sweep"), ("checkpoints", "w4-4runs"), ("results", ".a.parquet.tmp")]
+)
+def test_links_within_its_folders_are_refused(parts: tuple[str, ...], placed: Path) -> None:
+    path = placed.joinpath(*parts)
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to("/etc/hostname")
+    with pytest.raises(InputError, match="is a link"):
+        workdir.check(placed, tiny())
+
+
+def test_a_directory_that_is_named_by_a_link_is_welcome(placed: Path) -> None:
+    named = placed.parent / "named"
+    named.symlink_to(placed)
+    (program,) = workdir.prepare(named, tiny(), NEEDS, TASK)
+    with workdir.lock(named, program.program_id) as is_free:
+        assert is_free
+
+
+def test_a_lock_of_a_path_is_refused_and_truncates_nothing(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    with pytest.raises(InputError, match="no plain name"):
+        workdir.lock(tmp_path / "w", str(victim))
+    assert victim.read_text() == "precious"
+
+
+OTHERS = tiny(entropy_coef=0.5, baseline="none")
+
+
+def remove_spec(folder: Path) -> None:
+    (folder / "sweep.json").unlink()
+
+
+def forget_settings(folder: Path) -> None:
+    """As an older version would have written it."""
+    (path,) = folder.glob("programs/*.json")
+    record = json.loads(path.read_text())
+    del record["settings"]
+    path.write_text(json.dumps(record))
+
+
+def test_without_its_spec_a_sweep_is_known_by_its_records(placed: Path) -> None:
+    """More axes are welcome, other settings are not, and the spec comes back with all axes."""
+    remove_spec(placed)
+    with pytest.raises(SweepError, match=r"baseline: 'expected_reward' -> 'none'; entropy_coef"):
+        workdir.check(placed, OTHERS)
+    grown = tiny(horizons=(7.0,), seeds=1, widths=(8,), optimizer={"learning_rates": (1e-2,)})
+    workdir.prepare(placed, grown, NEEDS, TASK)
+    spec = results.read_sweep(placed)
+    assert (spec["horizons"], spec["seeds"], spec["widths"]) == ([1.0, 3.0, 7.0], 2, [4, 8])
+    assert spec["optimizer"]["learning_rates"] == [1e-2, 3e-2]
+
+
+def write_table(folder: Path, **changes: str) -> None:
+    row: dict[str, Any] = {field.name: 1 for field in results.SCHEMA}
+    row |= {field.name: "x" for field in results.SCHEMA if str(field.type) == "string"}
+    row |= {"schedule": "dense", "phase_visible": False, **changes}
+    results.write_results(folder / "results" / "a.parquet", [row])
+
+
+@pytest.mark.parametrize("changes", [{"settings": ""}, {"settings": "no JSON"}])
+def test_results_that_do_not_say_their_settings_need_the_spec(
+    changes: dict[str, str], placed: Path
+) -> None:
+    write_table(placed, **changes)
+    workdir.check(placed, tiny())
+    remove_spec(placed)
+    with pytest.raises(SweepError, match="put it back, or choose another --workdir"):
+        workdir.check(placed, tiny())
+
+
+def test_results_without_records_are_known_by_their_column(placed: Path) -> None:
+    write_table(placed, settings=json.dumps(tiny().fixed_settings()))
+    remove_spec(placed)
+    for path in placed.glob("programs/*.json"):
+        path.unlink()
+    workdir.check(placed, tiny(seeds=5))
+    with pytest.raises(SweepError, match="entropy_coef"):
+        workdir.check(placed, OTHERS)
+
+
+def test_records_of_older_versions_need_the_spec(placed: Path) -> None:
+    forget_settings(placed)
+    workdir.check(placed, tiny())
+    remove_spec(placed)
+    with pytest.raises(SweepError, match="put it back, or choose another --workdir"):
+        workdir.check(placed, tiny())
+
+
+@pytest.mark.parametrize("without", [(), ("source",)])
+def test_other_data_are_refused_also_where_nobody_says_their_source(
+    without: tuple[str, ...], tmp_path: Path
+) -> None:
+    task = {name: value for name, value in TASK.items() if name not in without}
+    workdir.prepare(tmp_path, tiny(), NEEDS, task)
+    other = {**task, "content": {"train": "c", "test": "d"}}
+    with pytest.raises(SweepError, match=r"^task: the data .*are not those"):
+        workdir.prepare(tmp_path, tiny(seeds=3), NEEDS, other)

@@ -37,7 +37,7 @@ class Parity:
 @pytest.fixture
 def registered(monkeypatch):
     """Registrations of a test are forgotten after it."""
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    monkeypatch.setattr(registry._registry, "_entries", dict(registry._registry._entries))
 
 
 @pytest.fixture
@@ -229,3 +229,17 @@ def test_content_checksum_tells_data_apart(sample):
     assert content(images, labels) != content(images[::-1].copy(), labels)
     assert content(images, labels) != content(images.reshape(2, 3, 1), labels)
     assert content(images, labels) != content(images, labels[::-1].copy())
+
+
+@pytest.mark.parametrize("name", ["", "..", "../x", "/tmp/x", "a//b", "a/../b", ".a", "a b", "a\n"])
+def test_a_name_that_is_no_plain_one_is_refused(name: str) -> None:
+    """It becomes part of the names of files."""
+
+    @dataclass(frozen=True)
+    class Paths:
+        def load(self) -> LoadedTask:
+            raise NotImplementedError
+
+    with pytest.raises(TaskError, match="a name is of letters, digits"):
+        tasks.register(name)(Paths)
+    assert name not in tasks.names()

@@ -1,0 +1,106 @@
+"""What MkDocs calls while it builds: the reference is made from the tree, so that it cannot drift.
+
+Each package of `PACKAGES` gets a page for each of its modules and subpackages, and one for itself.
+The texts at the root of the checkout (results, contributing, changes) become pages as well.
+"""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("mnist_horizon", "analysis")
+TEXTS = {
+    "Results": "RESULTS.md",
+    "Speed": "launch/PERFORMANCE.md",
+    "Contributing": "CONTRIBUTING.md",
+    "Changes": "CHANGELOG.md",
+}
+
+
+def reference(root: Path = ROOT) -> dict[str, str]:
+    """Pages of the reference: their address within the site, and their Markdown."""
+    pages = {}
+    for package in PACKAGES:
+        pages[f"reference/{package}.md"] = _page(root, [root / package / "__init__.py"])
+        for child in sorted((root / package).iterdir()):
+            files = sorted(child.rglob("*.py")) if child.is_dir() else [child]
+            files = [file for file in files if file.suffix == ".py" and _is_public(file)]
+            if files and child.name != "__init__.py":
+                address = f"reference/{package}/{child.relative_to(root / package).stem}.md"
+                pages[address] = _page(root, files)
+    return pages
+
+
+def on_config(config: Any) -> Any:
+    """Put the reference and the texts of the root into the navigation."""
+    sections: dict[str, list[dict[str, str]]] = {package: [] for package in PACKAGES}
+    for address in reference():
+        parts = Path(address).with_suffix("").parts[1:]
+        sections[parts[0]].append({".".join(parts): address})
+    config.nav += [{f"Reference: {package}": pages} for package, pages in sections.items()]
+    config.nav += [{title: Path(path).name} for title, path in TEXTS.items()]
+    return config
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the pages that are no files of `docs/`."""
+    from mkdocs.structure.files import File
+
+    for address, text in reference().items():
+        files.append(File.generated(config, address, content=text))
+    for path in TEXTS.values():
+        files.append(File.generated(config, Path(path).name, abs_src_path=str(ROOT / path)))
+    return files
+
+
+def _is_public(file: Path) -> bool:
+    return not file.stem.startswith("_") or file.name == "__init__.py"
+
+
+def _page(root: Path, files: list[Path]) -> str:
+    """Markdown of a page: one section for each file, packages before what is in them."""
+    names = {_dotted(root, file): file for file in files}
+    first = min(names, key=len)
+    title = f"# `{first}`\n\n"
+    return title + "\n".join(_section(name, file) for name, file in sorted(names.items()))
+
+
+def _dotted(root: Path, file: Path) -> str:
+    parts = file.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _section(name: str, file: Path) -> str:
+    """The directive that documents a module; of a package, what it exports and defines itself."""
+    directive = f"::: {name}\n"
+    if file.name != "__init__.py":
+        return directive
+    tree = ast.parse(file.read_text())
+    members = ", ".join(_defined(tree))
+    directive += f"    options:\n      members: [{members}]\n"
+    exported = _exported(tree)
+    links = [
+        f'<autoref optional identifier="{origin}.{member}"><code>{member}</code></autoref>'
+        for member, origin in exported.items()
+    ]
+    return directive + (f"\nIt exports {', '.join(links)}.\n" if links else "")
+
+
+def _defined(tree: ast.Module) -> list[str]:
+    """Public functions and classes that a module defines itself."""
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    names = [node.name for node in tree.body if isinstance(node, kinds)]
+    return [name for name in names if not name.startswith("_")]
+
+
+def _exported(tree: ast.Module) -> dict[str, str]:
+    """Names that a package takes from its modules to pass them on, and the module of each."""
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    packages = tuple(f"{package}." for package in PACKAGES)
+    return {
+        alias.asname or alias.name: node.module or ""
+        for node in imports
+        if (node.module or "").startswith(packages)
+        for alias in node.names
+    }

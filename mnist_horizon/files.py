@@ -1,0 +1,188 @@
+"""Names and paths in a working directory: what may be read from it and written into it.
+
+A working directory may come from another machine or another person, so what it says is checked
+before it becomes a path. An id is a plain name (`check_name`), and nothing is opened for writing,
+truncated or removed outside the directory or through a symbolic link (`inside`). The directory
+itself may be a link: its user named it.
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from mnist_horizon.errors import InputError
+
+LONGEST_NAME = 200
+"""Characters of an id; with what file names add to it, it stays below a file system's 255."""
+
+PLAIN_NAME = (
+    f"only letters, digits and ._-@+, no dot at its start, at most {LONGEST_NAME} characters"
+)
+"""What `is_name` asks for, in messages."""
+
+_NAME = re.compile(rf"(?!\.)[A-Za-z0-9._@+-]{{1,{LONGEST_NAME}}}")
+
+
+def is_name(text: object) -> bool:
+    """Whether this is a plain name: letters, digits and `._-@+`, no dot first, not too long."""
+    return isinstance(text, str) and _NAME.fullmatch(text) is not None
+
+
+def check_name(text: object) -> str:
+    """A plain name, given back.
+
+    Raises:
+        InputError: it is none (`is_name`), so it may become no part of a path.
+    """
+    if isinstance(text, str) and is_name(text):
+        return text
+    raise InputError(f"{shown(text)} is no plain name: {PLAIN_NAME}")
+
+
+def shown(value: object) -> str:
+    """A value from elsewhere as a message can show it: on one line, and short."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def inside(workdir: Path | str, *parts: str) -> Path:
+    """The path of something in a working directory that may be written or removed.
+
+    Args:
+        workdir: the directory; it may be a link itself.
+        parts: the path below it, as names or joined by `/`.
+
+    Raises:
+        InputError: the path leads out of the directory, or a part of it is a symbolic link.
+    """
+    path = Path(workdir)
+    for name in PurePosixPath(*parts).parts:
+        if name in ("..", "/", "//") or "\0" in name:
+            raise InputError(f"{'/'.join(parts)!r} leads out of {workdir}")
+        path /= name
+        refuse_link(path)
+    return path
+
+
+def refuse_link(path: Path) -> None:
+    """Refuse a symbolic link, also one that leads nowhere.
+
+    Raises:
+        InputError: the path is a link.
+    """
+    if os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises for names that are too long
+        raise InputError(
+            f"{path} is a link, and nothing is written through links: put the file or folder "
+            "itself there"
+        )
+
+
+def check_no_links(workdir: Path | str, folders: Iterable[str]) -> None:
+    """Refuse a working directory with a symbolic link in one of these folders, at any depth.
+
+    Raises:
+        InputError: there is one.
+    """
+    for folder in folders:
+        for root, folders_there, files_there in os.walk(inside(workdir, folder)):
+            for name in (*folders_there, *files_there):
+                refuse_link(Path(root) / name)
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Call `write` with a temporary file in the folder of `path`, flush it to disk, rename it.
+
+    The temporary file's name follows from `path`, so that what a killed process left is replaced
+    by the one that goes on; whoever writes a path holds the lock of its program or sweep. The file
+    is made anew: a link that lies under its name is removed, not followed.
+
+    Args:
+        path: the file; in a working directory, made by `inside`. Its folder is made if absent.
+        write: writes the content to the file that it is given.
+
+    Raises:
+        OSError: it cannot be written; what was there before is as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.unlink(missing_ok=True)
+        with _open_plain(temporary, os.O_WRONLY | os.O_EXCL, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):  # the reason is what the caller needs to know
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8 (`write_atomically`)."""
+    write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file that other processes add to as well.
+
+    A last line that was cut short, by a full disk or a kill, is taken off first.
+
+    Raises:
+        OSError: it cannot be written, or is a link or no plain file.
+    """
+    with _open_plain(path, os.O_RDWR | os.O_APPEND, "r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        if file.read(1) not in (b"", b"\n"):
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(line.encode() + b"\n")
+
+
+@contextlib.contextmanager
+def lock(path: Path, wait: bool = False) -> Iterator[bool]:
+    """Hold a lock file for the block; its content is left alone, its folder made if absent.
+
+    The system releases the locks of a process that ends, however it ends.
+
+    Yields:
+        Whether it was free (always, with `wait`).
+
+    Raises:
+        OSError: it cannot be opened, or is a link or no plain file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _open_plain(path, os.O_RDWR, "r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def remove_folder(workdir: Path | str, *parts: str) -> None:
+    """Remove a folder of a working directory and all that it holds, as far as that can be.
+
+    Raises:
+        InputError: the path leads out of the directory or through a link (`inside`).
+    """
+    shutil.rmtree(inside(workdir, *parts), ignore_errors=True)
+
+
+def _open_plain(path: Path, flags: int, mode: str) -> BinaryIO:
+    """Open a plain file, made if absent; never through a link, and never one that may block."""
+    flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    number = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError(0, "no plain file", str(path))
+    return os.fdopen(number, mode)  # type: ignore[return-value]

@@ -1,0 +1,88 @@
+"""Policy and value networks, by name and width, and what they cost.
+
+A network is one class in one file of this folder, with one registration::
+
+    @register("linear")
+    class Linear(Network):
+        @nn.compact
+        def __call__(self, inputs, phase=None):
+            return dense(self.spec.precision, self.outputs, FIRST, gain=OUTPUT_GAIN)(inputs)
+
+Every file here is imported below, so that a new one needs no other edit: parameters, FLOPs and
+memory are counted from the module itself (`counting`). A user's own network may just as well live
+in a config file or any module that is imported before its name is used.
+"""
+
+import importlib
+import pkgutil
+
+from mnist_horizon.networks.counting import (
+    DenseLayer,
+    backward_flops,
+    check_noise_is_measurable,
+    count_parameters,
+    dense_layers,
+    forward_flops,
+)
+from mnist_horizon.networks.layers import (
+    FIRST,
+    LAST,
+    OUTPUT_GAIN,
+    PHASE,
+    PRECISIONS,
+    activation,
+    dense,
+    dot_general,
+    observation_product,
+    patches,
+)
+from mnist_horizon.networks.network import (
+    Network,
+    NetworkError,
+    NetworkSpec,
+    apply,
+    build,
+    check_observations,
+    first_inputs,
+    get,
+    init,
+    names,
+    register,
+)
+from mnist_horizon.networks.rates import REFERENCE_WIDTH, RULES, learning_rate_factors
+
+__all__ = [
+    "FIRST",
+    "LAST",
+    "OUTPUT_GAIN",
+    "PHASE",
+    "PRECISIONS",
+    "REFERENCE_WIDTH",
+    "RULES",
+    "DenseLayer",
+    "Network",
+    "NetworkError",
+    "NetworkSpec",
+    "activation",
+    "apply",
+    "backward_flops",
+    "build",
+    "check_noise_is_measurable",
+    "check_observations",
+    "count_parameters",
+    "dense",
+    "dense_layers",
+    "dot_general",
+    "first_inputs",
+    "forward_flops",
+    "get",
+    "init",
+    "learning_rate_factors",
+    "names",
+    "observation_product",
+    "patches",
+    "register",
+]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

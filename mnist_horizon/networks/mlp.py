@@ -1,0 +1,29 @@
+"""The multilayer perceptron."""
+
+import functools
+
+from flax import linen as nn
+from jax import Array
+from jaxtyping import Float
+
+from mnist_horizon.networks import layers
+from mnist_horizon.networks.network import Network, register
+
+
+@register("mlp")
+class MLP(Network):
+    """`depth` hidden layers of `width`; the phase, where visible, is two more inputs."""
+
+    @nn.compact
+    def __call__(
+        self, inputs: Float[Array, "batch features"], phase: Float[Array, "batch 2"] | None = None
+    ) -> Float[Array, "batch outputs"]:
+        """Logits (or values) of a batch of flattened observations."""
+        dense = functools.partial(layers.dense, self.spec.precision)
+        hidden = dense(self.spec.width, layers.FIRST)(inputs)
+        if phase is not None:
+            hidden += dense(self.spec.width, layers.PHASE, use_bias=False)(phase)
+        hidden = layers.activation(hidden)
+        for number in range(1, self.spec.depth):
+            hidden = layers.activation(dense(self.spec.width, f"hidden{number}")(hidden))
+        return dense(self.outputs, layers.LAST, gain=layers.OUTPUT_GAIN)(hidden)

@@ -1,0 +1,161 @@
+"""What a network is, and networks by name.
+
+Observations are scaled here: bytes divided by 255. The first layer's product is by far the largest;
+runs that share observations stack their first kernels side by side (`training.run_axes`), which
+makes it one product.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import Array
+from jaxtyping import Float, Num
+
+from mnist_horizon.errors import InputError, check_choice
+from mnist_horizon.networks.layers import PRECISIONS
+from mnist_horizon.registry import Registry
+
+
+class NetworkError(InputError):
+    """A network's name, shape or class is at fault; the message is one line for the user."""
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Name and shape of a network: what makes two runs need different programs.
+
+    Raises:
+        InputError: the name or the precision is unknown, or depth or width is below 1.
+    """
+
+    name: str
+    depth: int
+    width: int
+    precision: str = "f32"
+    phase_visible: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("network", self.name, names())
+        check_choice("precision", self.precision, PRECISIONS)
+        for field in ("depth", "width"):
+            if getattr(self, field) < 1:
+                raise NetworkError(f"{field} must be at least 1, not {getattr(self, field)}")
+
+
+class Network(nn.Module):
+    """Base of every network: `__call__` gives logits (or values) of a batch.
+
+    A subclass has no other fields than these two, and one method, `__call__(inputs, phase)`:
+    `inputs` is what `first_inputs` gives; `phase` [batch, 2] is the reward's phase as a point on
+    the unit circle, or None where it is not visible; the result is [batch, outputs]. Layers made by
+    `layers.dense` have the precision of the spec. `check_observations` and `first_inputs` may be
+    replaced.
+
+    FLOPs are those of every matrix product, parameters those of every leaf, whatever they belong
+    to. Forecasts of memory see the arrays of `nn.Dense` layers alone; gradient noise is measured
+    where every parameter belongs to an `nn.Dense` of the network itself, and refused elsewhere.
+    """
+
+    spec: NetworkSpec
+    outputs: int
+
+    @staticmethod
+    def check_observations(shape: tuple[int, ...]) -> None:
+        """Refuse observations of a shape that the network cannot take; by default none.
+
+        Raises:
+            NetworkError: the shape is none of those.
+        """
+
+    @staticmethod
+    def first_inputs(images: Float[Array, "batch *shape"]) -> Float[Array, "batch ..."]:
+        """What the first layer multiplies, of observations in 0 to 1; by default the flat ones.
+
+        It depends on the observations alone, so runs that share them compute it once.
+        """
+        return images.reshape(images.shape[0], -1)
+
+
+Class = TypeVar("Class", bound=type)
+
+_registry: Registry[type[Network]] = Registry("network", "network.name", NetworkError)
+
+
+def register(name: str) -> Callable[[Class], Class]:
+    """Class decorator that makes a network known as `name`.
+
+    Raises:
+        NetworkError: the class is no subclass of `Network`, or the name belongs to another class.
+            The same class again is accepted, since a config file may be read twice.
+    """
+
+    def decorate(cls: Class) -> Class:
+        if not issubclass(cls, Network):
+            raise NetworkError(f"network {name!r}: {cls.__qualname__} must be a Network")
+        _registry.add(name, cls)
+        return cls
+
+    return decorate
+
+
+def get(name: str) -> type[Network]:
+    """The class registered as `name`.
+
+    Raises:
+        NetworkError: there is none; the message lists the names.
+    """
+    return _registry.get(name)
+
+
+def names() -> list[str]:
+    """All registered names, sorted."""
+    return _registry.names()
+
+
+def build(spec: NetworkSpec, outputs: int) -> Network:
+    """The network of a spec."""
+    return get(spec.name)(spec, outputs)
+
+
+def check_observations(spec: NetworkSpec, shape: tuple[int, ...]) -> None:
+    """Refuse observations of a shape that the network cannot take.
+
+    Raises:
+        NetworkError: the shape is none of those.
+    """
+    get(spec.name).check_observations(shape)
+
+
+def first_inputs(
+    spec: NetworkSpec, images: Num[Array, "batch *shape"]
+) -> Float[Array, "batch ..."]:
+    """What the first layer multiplies: bytes over 255, in the order that the network wants.
+
+    Raises:
+        NetworkError: the network cannot take observations of this shape.
+    """
+    check_observations(spec, images.shape[1:])
+    return get(spec.name).first_inputs(images.astype(jnp.float32) / 255)
+
+
+def init(spec: NetworkSpec, outputs: int, shape: tuple[int, ...], key: Array) -> dict[str, Any]:
+    """Initial parameters for observations of `shape`."""
+    images = jnp.zeros((1, *shape), jnp.uint8)
+    phase = jnp.zeros((1, 2)) if spec.phase_visible else None
+    return build(spec, outputs).init(key, first_inputs(spec, images), phase)["params"]
+
+
+def apply(
+    spec: NetworkSpec,
+    outputs: int,
+    params: dict[str, Any],
+    inputs: Float[Array, "batch ..."],
+    phase: Float[Array, "batch 2"] | None = None,
+) -> Float[Array, "batch outputs"]:
+    """Logits, or values, of a batch whose `first_inputs` are given."""
+    result = build(spec, outputs).apply({"params": params}, inputs, phase)
+    assert isinstance(result, Array)
+    return result

@@ -1,0 +1,55 @@
+"""Results on disk: the tables of a working directory, how they are written and read.
+
+    WORKDIR/sweep.json                   the spec of the sweep
+    WORKDIR/programs/<program>.json      runs, whether they are done, provenance
+    WORKDIR/results/<program>.parquet    tidy: one row per run and evaluation (`SCHEMA`)
+    WORKDIR/noise/<program>.parquet      gradient noise: one row likewise (`NOISE_SCHEMA`)
+    WORKDIR/policies/<run>.msgpack       final parameters
+
+Everything is written to a temporary file in the same folder and renamed, so that a reader sees
+either the old table or the new one. Tables written by other tools are read too: they need only
+`REQUIRED_COLUMNS`, the rest takes `DEFAULTS`.
+
+Here: `schema` (the columns, and which settings are a run's identity), `reading` (one folder),
+`joining` (several), `writing`, `records` (sweep.json and programs/), `policies`.
+"""
+
+from mnist_horizon.results.errors import ResultsError
+from mnist_horizon.results.policies import load_policy, policy_file, save_policy
+from mnist_horizon.results.reading import Results, read_noise, read_results
+from mnist_horizon.results.records import read_programs, read_sweep, record_problem
+from mnist_horizon.results.schema import (
+    DEFAULTS,
+    DERIVED_COLUMNS,
+    MEASURED_COLUMNS,
+    NOISE_SCHEMA,
+    OBSERVATION_SETTINGS,
+    REQUIRED_COLUMNS,
+    RUN_COLUMNS,
+    SCHEMA,
+    learning_settings,
+)
+from mnist_horizon.results.writing import write_results
+
+__all__ = [
+    "DEFAULTS",
+    "DERIVED_COLUMNS",
+    "MEASURED_COLUMNS",
+    "NOISE_SCHEMA",
+    "OBSERVATION_SETTINGS",
+    "REQUIRED_COLUMNS",
+    "RUN_COLUMNS",
+    "SCHEMA",
+    "Results",
+    "ResultsError",
+    "learning_settings",
+    "load_policy",
+    "policy_file",
+    "read_noise",
+    "read_programs",
+    "read_results",
+    "read_sweep",
+    "record_problem",
+    "save_policy",
+    "write_results",
+]

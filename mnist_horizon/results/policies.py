@@ -1,0 +1,45 @@
+"""Final policies of runs."""
+
+from pathlib import Path
+from typing import Any
+
+from flax import serialization
+
+from mnist_horizon import files
+from mnist_horizon.results.errors import ResultsError, one_line
+
+
+def save_policy(workdir: Path | str, run_id: str, params: Any) -> None:
+    """Write a run's final policy parameters (a pytree of arrays) to `WORKDIR/policies/`.
+
+    Raises:
+        InputError: the id is no plain name, or the path leads through a link.
+    """
+    data = serialization.msgpack_serialize(serialization.to_state_dict(params))
+    path = files.inside(workdir, "policies", policy_file(run_id))
+    files.write_atomically(path, lambda file: file.write(data))
+
+
+def load_policy(workdir: Path | str, run_id: str) -> dict[str, Any]:
+    """Read a run's final policy parameters: nested dictionaries of NumPy arrays.
+
+    Raises:
+        InputError: the id is no plain name.
+        ResultsError: the run has no policy there, or its file is damaged.
+    """
+    path = Path(workdir) / "policies" / policy_file(run_id)
+    try:
+        return serialization.msgpack_restore(path.read_bytes())
+    except FileNotFoundError:
+        raise ResultsError(f"{path}: not found: no finished run {run_id!r} there") from None
+    except Exception as error:  # msgpack has exceptions of its own; all mean damaged bytes
+        raise ResultsError(f"{path}: cannot be read: {one_line(error)}") from error
+
+
+def policy_file(run_id: str) -> str:
+    """Name of the file of a run's policy.
+
+    Raises:
+        InputError: the id is no plain name.
+    """
+    return f"{files.check_name(run_id)}.msgpack"

@@ -1,0 +1,236 @@
+"""Read the tables of working directories, finished or not, and say what was left out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mnist_horizon.results import joining
+from mnist_horizon.results.errors import ResultsError, one_line
+from mnist_horizon.results.records import read_programs, read_sweep
+from mnist_horizon.results.schema import (
+    NOISE_SCHEMA,
+    REQUIRED_COLUMNS,
+    REQUIRED_NOISE_COLUMNS,
+    RUN_COLUMNS,
+    SCHEMA,
+    conform,
+)
+from mnist_horizon.schedules import make
+
+ALWAYS_READ = ("run_id", "interactions", "return_mean")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was read: the rows, what could not be read, and which runs are still going on.
+
+    Attributes:
+        frame: one row per run and evaluation, sorted by run and interactions.
+        notes: one line for each thing that was left out.
+        unfinished: ids of runs whose program is not done and that are short of their budget.
+    """
+
+    frame: pd.DataFrame
+    notes: tuple[str, ...]
+    unfinished: frozenset[str] = frozenset()
+
+
+def read_results(
+    workdirs: Path | str | Sequence[Path | str], columns: Iterable[str] | None = None
+) -> Results:
+    """Read the results of one or more working directories, finished or not.
+
+    Tables that are damaged or lack a required column, and rows without a finite return, are left
+    out with a note. A run that is in several directories is read once where its settings agree
+    (`joining.same_run`); where they differ, the later one's id gets its directory's name behind
+    an `@`.
+
+    Args:
+        workdirs: one directory or several.
+        columns: names of `SCHEMA` to read (`run_id`, `interactions`, `return_mean` always are).
+
+    Raises:
+        ResultsError: there is not one row to read.
+    """
+    folders = _folders(workdirs)
+    wanted = {*SCHEMA.names} if columns is None else {*columns, *ALWAYS_READ}
+    # Whatever was asked for, runs are told apart by all that identifies them.
+    schema = pa.schema([field for field in SCHEMA if field.name in wanted | {*RUN_COLUMNS}])
+    notes: list[str] = []
+    frames: dict[Path, pd.DataFrame] = {}
+    unfinished: dict[Path, set[str]] = {}
+    for folder in folders:
+        frame = _read_folder(folder, "results", schema, REQUIRED_COLUMNS, notes)
+        if frame is not None:
+            frames[folder] = joining.told_apart(folder, frame, notes)
+            unfinished[folder] = _unfinished(folder, frame, notes)
+    if not frames:
+        raise ResultsError(_nothing("results", folders, notes))
+    runs = {folder: joining.runs_of(frame) for folder, frame in frames.items()}
+    frame, names = joining.join(frames, runs, notes)
+    frame = _finite(frame[[name for name in schema.names if name in wanted]], notes)
+    if frame.empty:
+        raise ResultsError(_nothing("results", folders, notes))
+    frame = frame.sort_values(["run_id", "interactions"], kind="stable", ignore_index=True)
+    return Results(frame, tuple(notes), _by_final_id(unfinished, runs, names))
+
+
+def read_noise(workdirs: Path | str | Sequence[Path | str]) -> Results:
+    """Read the gradient-noise tables of one or more working directories, as `read_results` does.
+
+    Runs have the ids that `read_results` gives them for the same directories.
+
+    Raises:
+        ResultsError: there is not one row to read.
+    """
+    folders = _folders(workdirs)
+    notes: list[str] = []
+    frames: dict[Path, pd.DataFrame] = {}
+    runs: dict[Path, pd.DataFrame] = {}
+    for folder in folders:
+        frame = _read_folder(folder, "noise", NOISE_SCHEMA, REQUIRED_NOISE_COLUMNS, notes)
+        parts = []
+        if frame is not None:
+            frames[folder] = joining.told_apart(folder, frame, notes)
+            parts = [joining.runs_of(frames[folder])]
+        # Notes on the results are given by those who read them.
+        results = _read_folder(folder, "results", _RUN_SCHEMA, REQUIRED_COLUMNS, [])
+        if results is not None:
+            parts = [joining.runs_of(joining.told_apart(folder, results, [])), *parts]
+        if parts:
+            together = pd.concat(parts)
+            runs[folder] = together[~together.index.duplicated()]
+    if not frames:
+        raise ResultsError(_nothing("noise", folders, notes))
+    frame, _ = joining.join(frames, runs, notes)
+    frame = frame.sort_values(["run_id", "interactions"], kind="stable", ignore_index=True)
+    return Results(frame, tuple(notes))
+
+
+_RUN_SCHEMA = pa.schema([field for field in SCHEMA if field.name in RUN_COLUMNS])
+
+
+def _folders(workdirs: Path | str | Sequence[Path | str]) -> list[Path]:
+    """The directories in order, each once."""
+    given = [workdirs] if isinstance(workdirs, Path | str) else workdirs
+    return list(dict.fromkeys(map(Path, given)))
+
+
+def _by_final_id(
+    unfinished: Mapping[Path, set[str]],
+    runs: Mapping[Path, pd.DataFrame],
+    names: Mapping[Path, Mapping[str, str]],
+) -> frozenset[str]:
+    """Ids in the joined table of unfinished runs, without those read from an earlier folder."""
+    result: set[str] = set()
+    read: set[str] = set()
+    for folder, ids in unfinished.items():
+        result |= {names[folder].get(run, run) for run in ids} - read
+        read |= {names[folder].get(run, run) for run in runs[folder].index}
+    return frozenset(result)
+
+
+def _read_folder(
+    workdir: Path, kind: str, schema: pa.Schema, required: Sequence[str], notes: list[str]
+) -> pd.DataFrame | None:
+    """All readable tables of `WORKDIR/<kind>`; None if there is none."""
+    if not workdir.is_dir():
+        notes.append(f"{workdir}: left out, no such folder")
+        return None
+    tables = []
+    for path in sorted((workdir / kind).glob("*.parquet")):
+        try:
+            names = pq.read_schema(path).names
+            missing = [name for name in required if name not in names]
+            if missing:
+                notes.append(f"{path}: left out, it lacks the column {', '.join(missing)}")
+                continue
+            present = [name for name in schema.names if name in names]
+            # One file, not a data set: no partition columns are guessed from the path.
+            table = pq.ParquetFile(path).read(columns=present)
+            tables.append(conform(table, schema))
+        except (OSError, pa.ArrowException) as error:
+            notes.append(f"{path}: left out, cannot be read: {one_line(error)}")
+    return pa.concat_tables(tables).to_pandas() if tables else None
+
+
+def _finite(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Leave out rows without a finite return or without a value that every reader needs."""
+    needed = [name for name in REQUIRED_COLUMNS if name in frame and name != "return_mean"]
+    empty = frame[needed].isna().any(axis=1)
+    if empty.any():
+        notes.append(f"{int(empty.sum())} rows left out: a required column is empty there")
+    good = pd.Series(np.isfinite(frame["return_mean"].to_numpy(float)), index=frame.index)
+    bad = frame[~good & ~empty]
+    if len(bad):
+        first = bad.iloc[0]
+        notes.append(
+            f"{len(bad)} rows of {bad['run_id'].nunique()} runs left out: their return is not a "
+            f"number (first: {first['run_id']} at {int(first['interactions'])} interactions)"
+        )
+    whole = {field.name: "int64" for field in SCHEMA if pa.types.is_integer(field.type)}
+    # An empty value turns a column of whole numbers into floats; without it, they are whole again.
+    frame = frame[good & ~empty].astype({name: whole[name] for name in frame if name in whole})
+    return _possible(frame, notes)
+
+
+def _possible(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Leave out rows whose numbers cannot be, and runs that never began."""
+    began = frame.groupby("run_id")["interactions"].transform("max") > 0
+    tests = {"interactions are below 0, or none come after 0": began & (frame["interactions"] >= 0)}
+    if "horizon" in frame:
+        inside = frame["horizon"].between(1, np.finfo(float).max)
+        tests["a horizon is from 1 to below infinity"] = inside
+    for name in ("parameters", "flops_per_interaction"):
+        if name in frame:
+            tests[f"{name} is 0"] = frame[name] > 0
+    if {"schedule", "schedule_level"} <= set(frame):
+        named = frame.groupby(["schedule", "schedule_level"])["run_id"]
+        tests["there is no such schedule"] = named.transform(lambda rows: _is_schedule(*rows.name))
+    good = pd.Series(True, index=frame.index)
+    for problem, passed in tests.items():
+        if bad := int((good & ~passed).sum()):
+            notes.append(f"{bad} rows left out: {problem}")
+        good &= passed
+    return frame[good]
+
+
+def _is_schedule(kind: str, level: float) -> bool:
+    try:
+        make(kind, float(level))
+    except ValueError:
+        return False
+    return True
+
+
+def _unfinished(workdir: Path, frame: pd.DataFrame, notes: list[str]) -> set[str]:
+    """Runs of programs that are not done whose last row is short of the sweep's budget."""
+    programs, damaged = read_programs(workdir)
+    notes += damaged
+    running = {
+        run for program in programs if not program.get("done") for run in program.get("runs", ())
+    }
+    if not running:
+        return set()
+    try:
+        budget = float(read_sweep(workdir).get("budget", np.inf))
+    except (ResultsError, TypeError, ValueError):
+        budget = np.inf
+    last = frame.groupby("run_id")["interactions"].max()
+    done = set(last.index[last.to_numpy() >= budget])
+    if left := running - done:
+        notes.append(
+            f"{workdir}: the sweep is unfinished: {len(left)} runs are short of the budget"
+        )
+    return left
+
+
+def _nothing(kind: str, folders: Sequence[Path], notes: Sequence[str]) -> str:
+    places = ", ".join(str(folder / kind) for folder in folders)
+    detail = f" ({'; '.join(notes)})" if notes else ""
+    return f"no {kind} to read in {places}{detail}: run a sweep with this --workdir first"

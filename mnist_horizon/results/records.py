@@ -1,0 +1,100 @@
+"""A working directory's spec and the records of its programs, as they are read."""
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mnist_horizon.files import is_name, shown
+from mnist_horizon.results.errors import ResultsError, one_line
+
+TABLE_FOLDERS = ("results", "noise", "policies")
+"""Folders that hold the files of finished programs."""
+
+NO_RECORD = "not a program's record"
+
+
+def read_sweep(workdir: Path | str) -> dict[str, Any]:
+    """Read the sweep's spec, `WORKDIR/sweep.json`.
+
+    Raises:
+        ResultsError: it is absent or no JSON object.
+    """
+    path = Path(workdir) / "sweep.json"
+    try:
+        spec = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ResultsError(f"{path}: not found, so {workdir} holds no sweep") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ResultsError(f"{path}: cannot be read: {one_line(error)}") from None
+    if not isinstance(spec, dict):
+        raise ResultsError(f"{path}: not a JSON object")
+    return spec
+
+
+def read_programs(
+    workdir: Path | str, strict: bool = False
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Read every `WORKDIR/programs/<program>.json`.
+
+    Ids in a record become names of files, so one that has other ids than plain names, or is not
+    named after its id, is left out.
+
+    Args:
+        workdir: the working directory.
+        strict: refuse such a record instead.
+
+    Returns:
+        The records, and a note for each that was left out.
+
+    Raises:
+        ResultsError: with `strict`, a record holds something that is no plain name.
+    """
+    programs, notes = [], []
+    for path in sorted((Path(workdir) / "programs").glob("*.json")):
+        try:
+            program = json.loads(path.read_text())
+        except (OSError, ValueError, RecursionError) as error:
+            notes.append(f"{path}: left out, cannot be read: {one_line(error)}")
+            continue
+        problem = record_problem(program, path.stem)
+        if problem is None:
+            programs.append({"program_id": path.stem, "runs": [], **program})
+        elif strict and problem != NO_RECORD:
+            raise ResultsError(f"{path}: {problem}: this is no record of a sweep")
+        else:
+            notes.append(f"{path}: left out, {problem}")
+    return programs, notes
+
+
+def record_problem(record: Any, stem: str) -> str | None:
+    """Why JSON is no record of a program: its form, or an id in it that may not become a path.
+
+    Args:
+        record: JSON as it was read.
+        stem: the name of its file without the ending, which is the program's id.
+    """
+    if not _has_form(record):
+        return NO_RECORD
+    program_id = record.get("program_id", stem)
+    if program_id != stem or not is_name(program_id):
+        return f"its program_id {shown(program_id)} is not the name of the file"
+    for run in (*record.get("runs", ()), *record.get("diverged", ())):
+        if not is_name(run):
+            return f"the run id {shown(run)} is no plain name"
+    for name in record.get("files", ()):
+        parts = PurePosixPath(name).parts
+        if len(parts) != 2 or parts[0] not in TABLE_FOLDERS or not is_name(parts[1]):
+            return f"its file {shown(name)} is in none of {', '.join(TABLE_FOLDERS)}"
+    return None
+
+
+def _has_form(record: Any) -> bool:
+    if not isinstance(record, dict):
+        return False
+    runs = record.get("runs", [])
+    groups = (record.get(name, {}) for name in ("files", "task", "diverged", "settings"))
+    return (
+        isinstance(runs, list)
+        and all(isinstance(run, str) for run in runs)
+        and all(isinstance(group, dict) for group in groups)
+    )

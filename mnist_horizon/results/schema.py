@@ -1,0 +1,132 @@
+"""The columns of the tables, and the settings that are a run's identity."""
+
+import functools
+import json
+from typing import Any
+
+import pyarrow as pa
+
+_TEXT = ("run_id", "task", "task_settings", "network", "algorithm", "baseline", "optimizer")
+_MORE_TEXT = ("schedule", "precision", "settings")
+
+SCHEMA = pa.schema(
+    [(name, pa.string()) for name in (*_TEXT, *_MORE_TEXT)]
+    + [("schedule_level", pa.float64())]
+    + [
+        (name, pa.int64())
+        for name in ("depth", "width", "parameters", "environments", "rollout_length", "batch")
+    ]
+    + [
+        (name, pa.float64())
+        for name in (
+            *("flops_per_interaction", "horizon", "discount", "gae_lambda"),
+            *("learning_rate", "entropy_coef", "kl_coef"),
+        )
+    ]
+    + [("phase_visible", pa.bool_())]
+    + [(name, pa.int64()) for name in ("seed", "interactions", "updates")]
+    + [
+        (name, pa.float64())
+        for name in (
+            *("return_mean", "reward_mean", "train_accuracy", "test_accuracy"),
+            *("entropy", "kl_initial"),
+        )
+    ]
+)
+"""Columns of a results table; their meaning and units are listed in the README."""
+
+NOISE_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("run_id", "task", "schedule", "baseline", "settings")]
+    + [(name, pa.float64()) for name in ("schedule_level", "horizon", "discount")]
+    + [(name, pa.int64()) for name in ("width", "seed", "batch", "interactions")]
+    + [
+        (name, pa.float64())
+        for name in (
+            *("total", "future", "action", "state", "signal"),
+            *("predicted_total", "predicted_future", "predicted_action", "predicted_state"),
+        )
+    ]
+)
+"""Columns of a noise table: parts of tr Cov of the per-timestep gradient, `signal` is |m|^2."""
+
+REQUIRED_COLUMNS = (
+    *("run_id", "task", "network", "algorithm", "schedule", "schedule_level", "width"),
+    *("parameters", "flops_per_interaction", "horizon", "discount", "seed", "interactions"),
+    "return_mean",
+)
+
+REQUIRED_NOISE_COLUMNS = tuple(name for name in NOISE_SCHEMA.names if name != "settings")
+
+DEFAULTS: dict[str, Any] = {
+    "task_settings": "{}",
+    "baseline": "",
+    "optimizer": "",
+    "precision": "",
+    "settings": "",
+    "depth": 0,
+    "environments": 0,
+    "rollout_length": 0,
+    "batch": 0,
+    "gae_lambda": 1.0,
+    "learning_rate": 0.0,
+    "entropy_coef": 0.0,
+    "kl_coef": 0.0,
+    "phase_visible": False,
+    "updates": 0,
+    "reward_mean": float("nan"),
+    "train_accuracy": float("nan"),
+    "test_accuracy": float("nan"),
+    "entropy": float("nan"),
+    "kl_initial": float("nan"),
+}
+"""Values of the optional columns where a table lacks them (0 and "" say: not given)."""
+
+MEASURED_COLUMNS = (
+    *("interactions", "updates", "return_mean", "reward_mean", "train_accuracy", "test_accuracy"),
+    *("entropy", "kl_initial"),
+)
+
+RUN_COLUMNS = tuple(name for name in SCHEMA.names if name not in MEASURED_COLUMNS)
+"""Columns that hold one value per run: its id, its settings and its seed."""
+
+DERIVED_COLUMNS = (
+    *("parameters", "flops_per_interaction", "discount"),
+    *("learning_rate", "entropy_coef", "kl_coef"),
+)
+"""Columns that follow from a run's axes and its `settings`, and are no identity beside them."""
+
+OBSERVATION_SETTINGS = ("budget", "evaluations", "stop_at_return", "noise", "max_program_bytes")
+"""Settings that say how long and how closely a run is looked at, not how it learns."""
+
+
+@functools.lru_cache(maxsize=4096)
+def learning_settings(text: str) -> str:
+    """The column `settings` without `OBSERVATION_SETTINGS`: what decides how a run learns.
+
+    Args:
+        text: JSON with sorted keys, or "" where a table does not say.
+
+    Returns:
+        JSON with sorted keys; text that is no JSON object as it is.
+    """
+    try:
+        settings = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if not isinstance(settings, dict):
+        return text
+    kept = {name: value for name, value in settings.items() if name not in OBSERVATION_SETTINGS}
+    return json.dumps(kept, sort_keys=True)
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Give a table the columns, types and order of the schema; absent values take their default."""
+    columns = []
+    for field in schema:
+        default = DEFAULTS.get(field.name)
+        if field.name not in table.column_names:
+            columns.append(pa.repeat(pa.scalar(default, field.type), table.num_rows))
+            continue
+        column = table.column(field.name).cast(field.type)
+        columns.append(column if default is None else column.fill_null(default))
+    return pa.Table.from_arrays(columns, schema=schema)

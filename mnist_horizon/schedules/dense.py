@@ -1,0 +1,42 @@
+"""`dense`: every right answer is paid at once."""
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Int
+
+from mnist_horizon.schedules.additive import Additive
+from mnist_horizon.schedules.registry import register
+from mnist_horizon.schedules.schedule import Payments
+
+
+@register("dense")
+class Dense(Additive):
+    """`r_t = c_t`."""
+
+    def rewards(
+        self,
+        correct: Float[Array, "time *env"],
+        uniform: Float[Array, "time *env"],
+        phase: Int[Array, ""],
+        carried: Float[Array, "*env"],
+    ) -> Payments:
+        """The answers themselves."""
+        steps, *env = correct.shape
+        return Payments(correct, self.phases(phase, steps), jnp.zeros((steps + 1, *env)))
+
+    def expected_reward(
+        self, phase: Int[Array, "*shape"], accuracy: Float[Array, ""]
+    ) -> Float[Array, "*shape"]:
+        """mu."""
+        return jnp.broadcast_to(accuracy, jnp.shape(phase))
+
+    def state_value(
+        self,
+        phase: Int[Array, "..."],
+        carried: Float[Array, "..."],
+        probability: Float[Array, "..."],
+        accuracy: Float[Array, ""],
+        discount: Float[Array, ""],
+    ) -> Float[Array, "..."]:
+        """`pi(label|x) - mu`: later rewards are worth 0 once centred."""
+        return probability - accuracy

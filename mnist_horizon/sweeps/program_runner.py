@@ -1,0 +1,298 @@
+"""Runs one program in chunks that the host drives, losing nothing.
+
+The host decides when to look (evaluations, checkpoints, progress), never what is computed: all of a
+run's numbers are carried in its state, so that chunks of any length give the same results.
+"""
+
+import dataclasses
+import functools
+import logging
+import math
+import operator
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mnist_horizon import devices, files, noise, results, training
+from mnist_horizon.devices import Layout, ProgramFunctions, hosts
+from mnist_horizon.sweeps import plan, workdir
+from mnist_horizon.sweeps.checkpoints import Checkpoints
+from mnist_horizon.sweeps.plan import Program
+from mnist_horizon.sweeps.progress import Progress
+from mnist_horizon.sweeps.rows import run_columns, table_rows
+from mnist_horizon.sweeps.spec import SweepSpec
+from mnist_horizon.tasks import LoadedTask
+from mnist_horizon.training import RunState, TrainSpec
+
+LOG = logging.getLogger(__name__)
+
+CHUNK_SECONDS = 2.0
+FLUSH_SECONDS = 15.0
+
+
+class Interrupted(Exception):
+    """The process was asked to stop; everything is checkpointed."""
+
+
+@dataclass
+class Journal:
+    """The host's part of a program: where it is, and the rows so far."""
+
+    update: int = 0
+    sums_from: int = 0
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    noise: list[dict[str, Any]] = field(default_factory=list)
+    diverged: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return dict(vars(self))
+
+
+class ProgramRunner:
+    """One program from its first update, or its last checkpoint, to its results."""
+
+    def __init__(
+        self,
+        spec: SweepSpec,
+        program: Program,
+        folder: Path,
+        task: LoadedTask,
+        checkpoint_seconds: float,
+    ) -> None:
+        self.spec, self.program, self.folder, self.task = spec, program, folder, task
+        self.checkpoint_seconds = checkpoint_seconds
+        self.marks = spec.evaluation_updates()
+        self._noisy_marks = range(0, len(self.marks), spec.noise.every)
+        self.columns = [run_columns(spec, run, task.task) for run in program.runs]
+        layout = devices.layout_here(len(program.seeds), len(program.variants))
+        self.functions, self._measure = _functions(
+            spec.train_spec(program.width), layout, spec.noise.samples
+        )
+        self.runs = self.functions.place_runs(plan.run_params(spec, program))
+        self.keys = self.functions.place_keys(program.seeds)
+        self.data = self.functions.place_task(task.task)
+
+    def run(self, stop: Callable[[], bool], progress: Progress) -> None:
+        """Run to the end, or raise `Interrupted` with everything checkpointed."""
+        name = self.program.program_id
+        if file := hosts.on_first(lambda: workdir.damaged(self.folder, self.program)):
+            LOG.warning("%s is missing or damaged: %s is run again", file, name)
+        with Checkpoints(self.folder, name) as checkpoints:
+            state, journal = self._begin(checkpoints)
+            progress.start(self.program, journal.update)
+            self._compile(state)
+            chunk = 1
+            unsaved = unflushed = 0.0
+            while not self._is_over(journal):
+                started = time.monotonic()
+                count = min(chunk, self._next_mark(journal) - journal.update)
+                state = self._advance(state, journal, count)
+                seconds = time.monotonic() - started
+                _tell(progress, count, seconds, journal.rows)
+                seconds, is_stopping = hosts.synchronize(seconds, stop())
+                journal.seconds += seconds
+                unsaved, unflushed = unsaved + seconds, unflushed + seconds
+                chunk = _next_chunk(chunk, seconds, is_whole=count == chunk)
+                if is_stopping or unsaved >= self.checkpoint_seconds:
+                    self._flush(journal)
+                    state_by_run = self.functions.unpack(state)
+                    checkpoints.save(journal.update, state_by_run, journal.to_json())
+                    unsaved = unflushed = 0.0
+                    if is_stopping:
+                        raise Interrupted
+                elif unflushed >= FLUSH_SECONDS:
+                    self._flush(journal)
+                    unflushed = 0.0
+            self._finish(state, journal)
+            checkpoints.remove()
+        progress.finish(self.program)
+
+    def _begin(self, checkpoints: Checkpoints) -> tuple[RunState, Journal]:
+        """The state and journal of the last checkpoint, or of the very beginning."""
+        arguments = (self.keys, self.data, self.runs)
+        restored = checkpoints.restore(self.functions.program_shapes(*arguments))
+        if restored is None:
+            return self.functions.init(*arguments), Journal()
+        state, journal = restored[0], Journal(**restored[1])
+        LOG.info("%s goes on at update %d", self.program.program_id, journal.update)
+        return self.functions.pack(state), journal
+
+    def _compile(self, state: RunState) -> None:
+        """Compile update and evaluation first, so that the speed of updates does not include it."""
+        number = jnp.int32(0)
+        arguments = (state, self.runs, self.data, self.keys, number, number)
+        self._update = self.functions.update.lower(*arguments).compile()
+        self._evaluate = self.functions.evaluate.lower(state, self.data, self.keys).compile()
+
+    def _is_over(self, journal: Journal) -> bool:
+        """Whether the budget is spent, or at an evaluation all runs are past the threshold.
+
+        Between evaluations nothing ends a program: how far a chunk goes depends on the speed.
+        """
+        is_evaluated = journal.update == journal.sums_from
+        return journal.update >= self.marks[-1] or (
+            is_evaluated and self._all_past_threshold(journal)
+        )
+
+    def _next_mark(self, journal: Journal) -> int:
+        return next(mark for mark in self.marks if mark > journal.update)
+
+    def _advance(self, state: RunState, journal: Journal, count: int) -> RunState:
+        """Do `count` updates, and the evaluation that is due after them; `journal` is changed."""
+        first, number = jnp.int32(journal.update), jnp.int32(count)
+        state = self._update(state, self.runs, self.data, self.keys, first, number)
+        journal.update += count
+        self._note_divergence(state, journal)
+        if journal.update in self.marks:
+            state = self._write_rows(state, journal)
+            if self.spec.noise.samples and self.marks.index(journal.update) in self._noisy_marks:
+                self._write_noise(state, journal)
+        return state
+
+    def _write_rows(self, state: RunState, journal: Journal) -> RunState:
+        """Add a row for each run, and begin new sums."""
+        updates = journal.update - journal.sums_from
+        measured = self._evaluate(state, self.data, self.keys)
+        flat = self._by_run({**vars(state.sums), **measured})
+        for i, columns in enumerate(self.columns):
+            row = {
+                "return_mean": flat["return_"][i] / updates,
+                "reward_mean": flat["reward"][i] / updates,
+                "train_accuracy": flat["accuracy"][i] / updates,
+                "entropy": flat["entropy"][i] / updates,
+                "test_accuracy": flat["test_accuracy"][i],
+                "kl_initial": flat["kl_initial"][i],
+            }
+            if not all(map(math.isfinite, row.values())):
+                self._stop_run(columns["run_id"], journal.update, journal)
+            if columns["run_id"] not in journal.diverged:
+                counts = {
+                    "interactions": journal.update * self.spec.batch_size,
+                    "updates": journal.update,
+                }
+                journal.rows.append({"run": i, **counts, **{k: float(v) for k, v in row.items()}})
+        journal.sums_from = journal.update
+        return dataclasses.replace(state, sums=jax.tree.map(jnp.zeros_like, state.sums))
+
+    def _write_noise(self, state: RunState, journal: Journal) -> None:
+        """Measure the gradient's noise, for a row of the noise table for each run."""
+        number = jnp.int32(journal.update)
+        flat = self._by_run(self._measure(state, self.runs, self.data, self.keys, number))
+        for i, columns in enumerate(self.columns):
+            if columns["run_id"] not in journal.diverged:
+                row = {name: float(value[i]) for name, value in flat.items()}
+                count = journal.update * self.spec.batch_size
+                journal.noise.append({"run": i, "interactions": count, **row})
+
+    def _by_run(self, arrays: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Arrays of the layout as float64 by the program's runs."""
+        by_run = self.functions.unpack(arrays)
+        return {name: np.asarray(value, np.float64) for name, value in by_run.items()}
+
+    def _note_divergence(self, state: RunState, journal: Journal) -> None:
+        """Stop the runs whose policy or rewards were not finite at one of the updates."""
+        diverged = self.functions.unpack(state.diverged_at)
+        for columns, update in zip(self.columns, diverged, strict=True):
+            if update >= 0:
+                self._stop_run(columns["run_id"], int(update), journal)
+
+    def _stop_run(self, run_id: str, update: int, journal: Journal) -> None:
+        """Note and log, once, that a run diverged: it gets no more rows and no policy."""
+        if run_id not in journal.diverged:
+            journal.diverged[run_id] = update
+            LOG.error("run %s is not finite at update %d: it stops, others go on", run_id, update)
+
+    def _all_past_threshold(self, journal: Journal) -> bool:
+        """Whether every run that can still learn has been past `stop_at_return`."""
+        threshold = self.spec.stop_at_return
+        if threshold <= 0 or not journal.rows:
+            return False
+        past = {row["run"] for row in journal.rows if row["return_mean"] >= threshold}
+        return len(past | self._diverged_numbers(journal)) == len(self.columns)
+
+    def _diverged_numbers(self, journal: Journal) -> set[int]:
+        names = [columns["run_id"] for columns in self.columns]
+        return {names.index(run) for run in journal.diverged}
+
+    def _flush(self, journal: Journal) -> None:
+        """Write the rows so far, so that an unfinished sweep can be read."""
+        hosts.on_first(lambda: self._write_tables(journal))
+
+    def _write_tables(self, journal: Journal) -> list[Path]:
+        """Write the tables that have rows; gives their files."""
+        tables = (
+            ("results", journal.rows, results.SCHEMA),
+            ("noise", journal.noise, results.NOISE_SCHEMA),
+        )
+        written = []
+        for kind, rows, schema in tables:
+            if rows:
+                path = files.inside(self.folder, kind, f"{self.program.program_id}.parquet")
+                results.write_results(path, table_rows(rows, self.columns, schema), schema)
+                written.append(path)
+        return written
+
+    def _finish(self, state: RunState, journal: Journal) -> None:
+        """Results, policies, and only then the record that says done."""
+        params = self.functions.unpack(state.params)
+        hosts.on_first(lambda: self._write_end(params, journal))
+
+    def _write_end(self, params: Any, journal: Journal) -> None:
+        written = self._write_tables(journal)
+        for i, columns in enumerate(self.columns):
+            if columns["run_id"] in journal.diverged:
+                continue
+            policy = jax.tree.map(operator.itemgetter(i), params)
+            results.save_policy(self.folder, columns["run_id"], policy)
+            written.append(self.folder / "policies" / results.policy_file(columns["run_id"]))
+        facts = {
+            "interactions": journal.update * self.spec.batch_size,
+            "seconds": round(journal.seconds, 3),
+            "diverged": journal.diverged,
+            "cut": {
+                "groups": self.functions.layout.groups,
+                "runs_per_group": self.functions.layout.runs_per_group,
+                "devices": self.functions.layout.devices,
+            },
+        }
+        workdir.write_done(
+            self.folder, self.spec, self.program, written, self.task.provenance, facts
+        )
+
+
+@functools.lru_cache(maxsize=4)
+def _functions(
+    spec: TrainSpec, layout: Layout, samples: int
+) -> tuple[ProgramFunctions, Callable[..., Any]]:
+    """A program's functions and the measurement of its noise.
+
+    Programs of the same shapes are given the same functions, so that they are compiled once.
+    """
+    functions = ProgramFunctions(training.make_train(spec), layout)
+    group, same = devices.GROUP, devices.REPLICATED
+    measure = functools.partial(noise.measure, spec, samples)
+    return functions, functions.sharded(measure, (group, group, same, group, same))
+
+
+def _tell(progress: Progress, count: int, seconds: float, rows: list[dict[str, Any]]) -> None:
+    """Report a chunk's progress; an error of the first process while writing it ends them all."""
+    hosts.on_first(lambda: progress.advance(count, seconds, rows))
+
+
+def _next_chunk(chunk: int, seconds: float, is_whole: bool) -> int:
+    """Updates of the next chunk, so that one takes about `CHUNK_SECONDS`.
+
+    Signals, checkpoints and progress are looked at between chunks. A chunk that an evaluation cut
+    short says nothing about a whole one.
+    """
+    if is_whole and seconds < CHUNK_SECONDS / 2:
+        return chunk * 2
+    return max(1, chunk // 2) if seconds > 2 * CHUNK_SECONDS else chunk

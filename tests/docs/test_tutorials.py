@@ -1,0 +1,48 @@
+"""The tutorials run as they are written."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mnist_horizon
+from mnist_horizon import cli, tasks
+from mnist_horizon.results import read_results
+from mnist_horizon.sweeps import runner
+from mnist_horizon.sweeps.spec import spec_from
+from tests.docs.pages import CHECKOUT, python_blocks, run
+
+
+@pytest.mark.skipif(not hasattr(mnist_horizon, "train"), reason="mnist_horizon.train is to come")
+def test_train_and_look() -> None:
+    namespace = run("docs/train_and_look.md")
+    assert len(namespace["frame"].run_id.unique()) == 6
+
+
+TO_COME = ["mnist_horizon.schedules.registry", "mnist_horizon.optimizers"]
+
+
+def is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not all(map(is_there, TO_COME)), reason="registries of parts are to come")
+def test_add_a_part() -> None:
+    run("docs/add_a_part.md", name="parity")
+
+
+def test_a_new_task_takes_thirty_lines_and_learns(tmp_path: Path) -> None:
+    (block,) = [code for _, code in python_blocks("docs/add_a_part.md") if "@register(" in code]
+    assert len([line for line in block.splitlines() if line.strip()]) <= 30
+    namespace: dict[str, Any] = {"__name__": "parity"}
+    exec(compile(block, str(CHECKOUT / "docs" / "add_a_part.md"), "exec"), namespace)
+    spec = spec_from(cli.settings_of(namespace["get_config"]()))
+    runner.run_sweep(spec, tmp_path / "run", tasks.load(spec.task, spec.task_settings))
+    frame = read_results(tmp_path / "run").frame
+    last = frame.sort_values("interactions").groupby("run_id").tail(1)
+    assert len(last) == 12
+    assert last.return_mean[last.horizon == 1].min() > 0.9, "parity of two digits is learnt"

@@ -1,0 +1,95 @@
+"""What networks are made of, against XLA's own convolution, its precisions and NumPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from mnist_horizon import networks
+from mnist_horizon.networks import NetworkSpec
+
+
+@pytest.mark.parametrize(
+    ("side", "channels", "size"), [(28, 1, 5), (14, 4, 3), (7, 4, 3), (8, 1, 5)]
+)
+def test_patches_and_a_product_are_a_convolution(side, channels, size):
+    generator = np.random.default_rng(0)
+    grid = jnp.asarray(generator.normal(size=(2, side, side, channels)).astype(np.float32))
+    kernel = jnp.asarray(generator.normal(size=(size, size, channels, 6)).astype(np.float32))
+    half = -(-side // 2)
+    low = (size - 1) // 2
+    padding = [(low, (half - 1) * 2 + size - side - low)] * 2
+    expected = lax.conv_general_dilated(
+        grid, kernel, (2, 2), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    cut = networks.patches(grid, size)
+    ours = (cut @ kernel.reshape(-1, 6)).reshape(expected.shape)
+    assert expected.shape[1] == half
+    assert jnp.allclose(ours, expected, atol=1e-4)
+
+
+def equations(jaxpr):
+    """Every equation of a jaxpr, those of the functions that it calls included."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for value in equation.params.values():
+            inner = getattr(value, "jaxpr", value)
+            if hasattr(inner, "eqns"):
+                yield from equations(inner)
+
+
+def test_precision_is_set_on_every_product(monkeypatch):
+    def precisions(precision):
+        spec = NetworkSpec("mlp", 2, 8, precision, phase_visible=True)
+        params = networks.init(spec, 10, (8, 8), jax.random.key(0))
+        jaxpr = jax.make_jaxpr(lambda p, x, f: networks.apply(spec, 10, p, x, f))(
+            params, jnp.zeros((4, 64)), jnp.zeros((4, 2))
+        )
+        products = [e for e in equations(jaxpr.jaxpr) if e.primitive.name == "dot_general"]
+        assert len(products) == 4
+        types = {str(e.invars[0].aval.dtype) for e in products}
+        return {e.params["precision"] for e in products}, types
+
+    assert precisions("f32") == ({(lax.Precision.HIGHEST,) * 2}, {"float32"})
+    assert precisions("tf32") == ({(lax.Precision.HIGH,) * 2}, {"float32"})
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert precisions("bf16")[1] == {"bfloat16"}
+
+
+def test_rounded_factors_are_those_of_bf16():
+    """On CPUs the product of rounded factors is that of bf16 factors with f32 sums."""
+    lhs, rhs = (jax.random.normal(jax.random.key(i), (32, 32)) for i in range(2))
+    dimensions = (((1,), (0,)), ((), ()))
+    found = networks.dot_general("bf16")(lhs, rhs, dimensions)
+    exact = (np.asarray(x.astype(jnp.bfloat16), np.float64) for x in (lhs, rhs))
+    np.testing.assert_allclose(found, np.matmul(*exact), rtol=1e-4, atol=1e-5)
+    assert float(jnp.abs(found - lhs @ rhs).max()) > 1e-3
+
+
+def test_the_observation_product_is_the_product_with_the_same_gradient():
+    inputs, kernel = (jax.random.normal(jax.random.key(i), (3, 4, 4)) for i in range(2))
+    kernel = kernel[0]
+    dimensions = (((2,), (0,)), ((), ()))
+
+    def loss(kernel, product):
+        return jnp.sum(jnp.sin(product("f32")(inputs, kernel, dimensions)))
+
+    ours, plain = (
+        jax.value_and_grad(loss)(kernel, product)
+        for product in (networks.observation_product, networks.dot_general)
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, plain)
+    cotangent = jax.grad(lambda x: jnp.sum(networks.observation_product("f32")(x, kernel, None)))
+    assert not cotangent(inputs).any()  # observations need no gradient
+
+
+@pytest.mark.parametrize("width", [64, 1024])
+def test_initial_variance_is_gain_over_fan_in(width):
+    params = networks.init(NetworkSpec("mlp", 2, width), 10, (28, 28), jax.random.key(0))
+    variances = {name: float(layer["kernel"].var()) for name, layer in params.items()}
+    expected = {"first": 2 / 784, "hidden1": 2 / width, "last": 0.01 / width}
+    for name, kernel_variance in variances.items():
+        draws = params[name]["kernel"].size
+        assert kernel_variance == pytest.approx(expected[name], rel=4 * (2 / draws) ** 0.5)
+        assert not params[name]["bias"].any()

@@ -1,0 +1,66 @@
+"""Names belong to one entry each; what is wrong with a name is said in one line."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from mnist_horizon.errors import InputError
+from mnist_horizon.registry import Registry
+
+
+def read(path: Path, code: str) -> ModuleType:
+    """A module read from a file, as a config file is: not among `sys.modules`."""
+    path.write_text(code)
+    spec = importlib.util.spec_from_file_location("config", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class SpoonError(InputError):
+    pass
+
+
+@pytest.fixture
+def functions() -> Registry:
+    return Registry("spoon", "spoon.name", error=SpoonError)
+
+
+FUNCTION = "def ladle():\n    return 1\n"
+CLASS = "class Ladle:\n    def hold(self):\n        return 1\n"
+
+
+def test_names_are_sorted_and_found(functions: Registry) -> None:
+    functions.add("b", len)
+    functions.add("a", max)
+    assert functions.names() == ["a", "b"]
+    assert functions.get("a") is max
+
+
+def test_an_unknown_name_is_refused_with_the_names(functions: Registry) -> None:
+    functions.add("b", len)
+    functions.add("a", max)
+    with pytest.raises(SpoonError) as caught:
+        functions.get("c")
+    assert str(caught.value) == "spoon.name: unknown spoon 'c': choose from a, b"
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "method"), [(FUNCTION, "ladle", None), (CLASS, "Ladle", "hold")]
+)
+def test_a_file_may_be_read_twice_and_another_may_not_take_its_name(
+    code: str, name: str, method: str | None, tmp_path: Path
+) -> None:
+    registry: Registry = Registry("spoon", "spoon.name", method=method, error=SpoonError)
+    first, again = (getattr(read(tmp_path / "one.py", code), name) for _ in range(2))
+    registry.add("ladle", first)
+    registry.add("ladle", again)
+    assert registry.get("ladle") is again
+    other = getattr(read(tmp_path / "two.py", code), name)
+    with pytest.raises(SpoonError, match=f"spoon 'ladle' is already registered by {name}"):
+        registry.add("ladle", other)
+    assert registry.get("ladle") is again
