@@ -1,9 +1,9 @@
-"""Interactions to threshold drawn from a joint law with known constants."""
+"""Interactions to threshold drawn from a law of horizon and schedule with known constants."""
 
 import numpy as np
 import pandas as pd
 
-from analysis.laws.schedule import JointMean
+from analysis.laws.schedule import ScheduleMean
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.schedules import parse
 
@@ -15,7 +15,7 @@ HORIZONS = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0)
 
 
 def theta(s_min: float, noise_scale: float, share: float, accuracy: float) -> np.ndarray:
-    """Parameters of `JointMean` from the constants themselves."""
+    """Parameters of `ScheduleMean` from the constants themselves."""
     odds = [np.log(share / (1 - share)), np.log(accuracy / (1 - accuracy))]
     return np.array([np.log(s_min), np.log(noise_scale), *odds])
 
@@ -32,7 +32,7 @@ def crossings(
     batch: int = 256,
     threshold: float = 0.7,
 ) -> pd.DataFrame:
-    """A table as `thresholds.interactions_to_threshold` returns it."""
+    """A table as `data.interactions_to_threshold` returns it."""
     parsed = tuple(parse(name) for name in schedules)
     shared = 0.08 * rng.standard_normal(seeds)
     frames = []
@@ -41,7 +41,7 @@ def crossings(
         seed = np.repeat(np.arange(seeds), len(HORIZONS))
         same = np.zeros(len(horizon), dtype=int)
         sizes = np.full(len(horizon), float(batch))
-        log_e = JointMean((schedule,), same, horizon, sizes, threshold)(truth)[0]
+        log_e = ScheduleMean((schedule,), same, horizon, sizes, threshold)(truth)[0]
         log_e = log_e + shared[seed] + 0.06 * rng.standard_normal(len(seed))
         log_e += np.log(streak_costs) * (not schedule.adds_up)
         rows = pd.DataFrame({"horizon": horizon, "seed": seed, "interactions": np.exp(log_e)})
@@ -52,7 +52,7 @@ def crossings(
     table = pd.concat(frames, ignore_index=True)
     table = table.assign(
         censored=table["interactions"] > budget,
-        early=False,
+        left_censored=False,
         interactions=np.minimum(table["interactions"], budget),
         discount=discount_from_horizon(table["horizon"].to_numpy()),
         entropy_coef=0.1 / table["schedule_level"].to_numpy(),

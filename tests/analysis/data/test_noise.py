@@ -1,5 +1,3 @@
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,14 +6,14 @@ from scipy.stats import t as student
 from analysis.data import noise
 from mnist_horizon import results, theory
 from mnist_horizon.horizon import discount_from_horizon
-from mnist_horizon.schedules import parse
+from mnist_horizon.schedules import Schedule, parse
 
 DENSE = parse("dense")
 MOMENTS = theory.moments_from_ratio(2.0, 0.25, 0.02)
 
 
 def table(
-    schedule: Any,
+    schedule: Schedule,
     horizons: tuple[float, ...] = (1.0, 3.0, 15.0, 63.0),
     seeds: int = 4,
     factor: float = 1.0,
@@ -27,7 +25,7 @@ def table(
         off = factor * np.exp(spread * rng.normal())
         for horizon in horizons:
             discount = discount_from_horizon(horizon)
-            parts_of = theory.covariance(schedule, discount, MOMENTS)
+            parts_of = schedule.covariance(discount, MOMENTS)
             # The state part is 0 in these moments; a little of it keeps every ratio defined.
             parts = {"future": parts_of.future, "action": parts_of.action - 0.01, "state": 0.01}
             parts["total"] = sum(parts.values())

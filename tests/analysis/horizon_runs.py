@@ -1,0 +1,54 @@
+"""Interactions to threshold drawn from a horizon law, without drawing learning curves."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.laws.horizon_forms import HorizonData, horizon_data
+from analysis.laws.synthetic import HorizonTruth, Noise
+
+HORIZONS = np.array([1.0, 3, 7, 15, 31, 63, 127])
+
+NONE = Noise(seed=0.0, run=1e-9, run_at_largest=1e-9)
+
+
+def table_of(
+    rng: np.random.Generator,
+    truth: HorizonTruth,
+    noise: Noise | None = None,
+    seeds: int = 4,
+    widths: tuple[int, ...] = (64,),
+    horizons: np.ndarray = HORIZONS,
+    budget: float = np.inf,
+) -> pd.DataFrame:
+    """Interactions to threshold with the noise of synthetic runs, without drawing their curves."""
+    noise = noise or Noise()
+    horizons = np.asarray(horizons, dtype=float)
+    share = np.log(horizons) / (np.log(horizons.max()) or 1.0)
+    spread = noise.run + (noise.run_at_largest - noise.run) * share
+    rows = []
+    for width in widths:
+        mean = np.log(truth.interactions(horizons, width))
+        for seed in range(seeds):
+            effect = noise.seed * rng.standard_normal()
+            log_e = mean + effect + spread * rng.standard_normal(len(horizons))
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "run_id": [f"w{width}-h{h:g}-s{seed}" for h in horizons],
+                        "horizon": horizons,
+                        "interactions": np.minimum(np.exp(log_e), budget),
+                        "censored": np.exp(log_e) > budget,
+                        "seed": seed,
+                        "width": width,
+                    }
+                )
+            )
+    settings = {"task": "synthetic", "schedule": "dense", "schedule_level": 1.0, "threshold": 0.7}
+    return pd.concat(rows, ignore_index=True).assign(left_censored=False, **settings)
+
+
+def data_of(table: pd.DataFrame) -> HorizonData:
+    """The runs of a table as the forms are fitted to them."""
+    data, _ = horizon_data(table)
+    assert data is not None
+    return data
