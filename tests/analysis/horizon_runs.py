@@ -1,9 +1,10 @@
-"""Interactions to threshold drawn from a horizon law, without drawing learning curves."""
+"""Interactions to threshold drawn from laws of horizon and batch, without learning curves."""
 
 import numpy as np
 import pandas as pd
 
 from analysis.laws.horizon_forms import HorizonData, horizon_data
+from analysis.laws.regressors import regressor_values
 from analysis.laws.synthetic import HorizonTruth, Noise
 
 HORIZONS = np.array([1.0, 3, 7, 15, 31, 63, 127])
@@ -52,3 +53,37 @@ def data_of(table: pd.DataFrame) -> HorizonData:
     data, _ = horizon_data(table)
     assert data is not None
     return data
+
+
+STEPS, CONSTANT, GROWTH = 40.0, 500.0, 60.0
+"""Of the law of the batch: S_min, n_0 and n_1."""
+
+
+def over_batches(
+    rng: np.random.Generator,
+    spread: float,
+    batches: tuple[int, ...],
+    constant: float = CONSTANT,
+    seeds: int = 4,
+) -> pd.DataFrame:
+    """Interactions to threshold of some batches, with these noise constants."""
+    rows = []
+    for batch in batches:
+        for seed in range(seeds):
+            for horizon in (1.0, 7.0, 31.0, 127.0):
+                x = regressor_values(np.array([horizon]), "variance_horizon")[0]
+                needed = STEPS * (batch + constant + GROWTH * x)
+                rows.append(
+                    {
+                        "run_id": f"b{batch}-h{horizon:g}-s{seed}",
+                        "batch": batch,
+                        "environments": 1,
+                        "rollout_length": batch,
+                        "seed": seed,
+                        "horizon": horizon,
+                        "interactions": needed * np.exp(spread * rng.standard_normal()),
+                    }
+                )
+    settings = {"task": "t", "schedule": "dense", "schedule_level": 1.0, "width": 8}
+    frame = pd.DataFrame(rows).assign(threshold=0.7, censored=False, left_censored=False)
+    return frame.assign(**settings)

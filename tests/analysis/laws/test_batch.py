@@ -5,42 +5,12 @@ import pandas as pd
 import pytest
 
 from analysis.laws.batch import BatchMean, fit_batch_laws
-from analysis.laws.regressors import horizon_of, regressor_values
-
-STEPS, CONSTANT, GROWTH = 40.0, 500.0, 60.0
-
-
-def table_of(
-    rng: np.random.Generator,
-    spread: float,
-    batches: tuple[int, ...],
-    constant: float = CONSTANT,
-) -> pd.DataFrame:
-    """Interactions to threshold of some batches, with these noise constants."""
-    rows = []
-    for batch in batches:
-        for seed in range(4):
-            for horizon in (1.0, 7.0, 31.0, 127.0):
-                x = regressor_values(np.array([horizon]), "variance_horizon")[0]
-                needed = STEPS * (batch + constant + GROWTH * x)
-                rows.append(
-                    {
-                        "run_id": f"b{batch}-h{horizon:g}-s{seed}",
-                        "batch": batch,
-                        "environments": 1,
-                        "rollout_length": batch,
-                        "seed": seed,
-                        "horizon": horizon,
-                        "interactions": needed * np.exp(spread * rng.standard_normal()),
-                    }
-                )
-    settings = {"task": "t", "schedule": "dense", "schedule_level": 1.0, "width": 8}
-    frame = pd.DataFrame(rows).assign(threshold=0.7, censored=False, left_censored=False)
-    return frame.assign(**settings)
+from analysis.laws.regressors import horizon_of
+from tests.analysis.horizon_runs import CONSTANT, GROWTH, STEPS, over_batches
 
 
 def test_noiseless_data_give_the_constants_back():
-    fits = fit_batch_laws(table_of(np.random.default_rng(0), 0.0, (128, 512, 2048)))
+    fits = fit_batch_laws(over_batches(np.random.default_rng(0), 0.0, (128, 512, 2048)))
     (law,) = fits.entries
     assert fits.notes == ()
     values = {name: one.value for name, one in law.quantities.items()}
@@ -60,14 +30,14 @@ def test_intervals_hold_the_knee_at_small_batch():
     truth = horizon_of(CONSTANT / GROWTH, "variance_horizon")
     held = []
     for _ in range(20):
-        (law,) = fit_batch_laws(table_of(rng, 0.1, (128, 512, 2048))).entries
+        (law,) = fit_batch_laws(over_batches(rng, 0.1, (128, 512, 2048))).entries
         low, high = law.quantities["knee_small_batch"].interval
         held.append(low <= truth <= high)
     assert np.mean(held) >= 0.8
 
 
 def test_one_batch_is_no_batch_law():
-    table = table_of(np.random.default_rng(0), 0.1, (128,))
+    table = over_batches(np.random.default_rng(0), 0.1, (128,))
     assert fit_batch_laws(table).entries == ()
     assert fit_batch_laws(table.drop(columns="batch")).entries == ()
 
@@ -83,7 +53,9 @@ def test_derivatives():
 
 
 def test_noise_that_is_lost_beside_the_batch_has_no_interval():
-    fits = fit_batch_laws(table_of(np.random.default_rng(0), 0.1, (128, 512, 2048), constant=0.0))
+    fits = fit_batch_laws(
+        over_batches(np.random.default_rng(0), 0.1, (128, 512, 2048), constant=0.0)
+    )
     (law,) = fits.entries
     assert law.quantities["noise_constant"].interval is None
     assert law.quantities["knee_small_batch"].interval is None
@@ -93,7 +65,7 @@ def test_noise_that_is_lost_beside_the_batch_has_no_interval():
 
 
 def test_several_widths_are_pooled_and_share_the_noise():
-    one = table_of(np.random.default_rng(0), 0.0, (128, 2048))
+    one = over_batches(np.random.default_rng(0), 0.0, (128, 2048))
     wide = one.assign(width=32, run_id="w-" + one["run_id"], interactions=one["interactions"] / 4)
     laws = fit_batch_laws(pd.concat([one, wide])).entries
     assert [law.group.get("width") for law in laws] == [8, 32, None]

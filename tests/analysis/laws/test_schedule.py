@@ -14,10 +14,9 @@ from analysis.laws.schedule import (
 )
 from mnist_horizon import theory
 from mnist_horizon.schedules import make, parse
-from tests.analysis.sparse_runs import HORIZONS, crossings, theta
+from tests.analysis.sparse_runs import HORIZONS, TRUTH, crossings
 
 FEW = ("dense", "revealed:0.0625", "periodic:8", "streak:2")
-TRUTH = theta(s_min=40.0, noise_scale=60.0, share=0.5, accuracy=0.4)
 CONSTANTS = {"s_min": 40.0, "noise_scale": 60.0, "ratio": noise_ratio(TRUTH), "accuracy": 0.4}
 
 
