@@ -22,38 +22,11 @@ from analysis.laws.law import (
 )
 from analysis.laws.synthetic import Design, HorizonTruth
 from analysis.stats.intervals import LOG
-from tests.analysis.horizon_runs import over_batches, table_of
+from tests.analysis.horizon_runs import over_batches, over_optimizers, over_tasks, table_of
 from tests.analysis.report_sweeps import sweep_frame
 from tests.analysis.sparse_runs import crossings, theta
 
 KINDS = {kind.key: kind for kind in LAWS}
-
-
-def over_tasks() -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    rows = {
-        task: table_of(rng, HorizonTruth(knee=knee), seeds=2).assign(task=task)
-        for task, knee in (("one", 30.0), ("two", 10.0))
-    }
-    return pd.concat(
-        [table.assign(run_id=f"{task}-" + table["run_id"]) for task, table in rows.items()]
-    )
-
-
-def over_optimizers() -> pd.DataFrame:
-    """Two optimisers at two learning rates each, of which the lower is better at all horizons."""
-    rng = np.random.default_rng(0)
-    tables = []
-    for optimizer in ("adam", "sgd"):
-        for rate, score in ((1e-3, 0.7), (2e-3, 0.5)):
-            table = table_of(
-                rng, HorizonTruth(), seeds=2, horizons=np.array([1.0, 3, 7, 15, 31, 127])
-            )
-            names = {"optimizer": optimizer, "learning_rate": rate, "score": score}
-            run_id = f"{optimizer}-{rate}-" + table["run_id"]
-            slower = table["interactions"] * (1 if rate == 1e-3 else 1.5)
-            tables.append(table.assign(run_id=run_id, interactions=slower, **names))
-    return pd.concat(tables, ignore_index=True)
 
 
 def over_schedules(widths: tuple[int, ...] = (16,), seeds: int = 2) -> pd.DataFrame:
