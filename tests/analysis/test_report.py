@@ -15,6 +15,7 @@ from analysis.page import wording
 from mnist_horizon import cli
 from mnist_horizon.errors import InputError
 from mnist_horizon.results import NOISE_SCHEMA, ResultsError, write_results
+from mnist_horizon.schedules import make
 from tests.analysis.report_sweeps import SMALL, TRUTH, noise_rows, sweep_frame, write_sweep
 from tests.launch import commands
 
@@ -295,6 +296,22 @@ def test_what_comes_from_the_results_is_escaped(tmp_path):
     page = (tmp_path / "out" / "report.html").read_text()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize("columns", [{}, {"settings": '{"entropy_coef": 0.1}'}])
+def test_delayed_rewards_alone_are_one_family_with_laws(tmp_path, columns):
+    """The coefficient of the entropy bonus is scaled by the horizon there."""
+    frame = sweep_frame(SMALL)
+    scaled = 0.1 * make("periodic", 4.0).mean_discount(frame["discount"].to_numpy(float))
+    assert len(np.unique(scaled)) == 3
+    delayed = {"schedule": "periodic", "schedule_level": 4.0, "entropy_coef": scaled}
+    workdir = write_sweep(tmp_path / "sweep", frame.assign(**delayed, **columns))
+    lines = report.write_report([workdir], tmp_path / "out")
+    assert "These runs allow no fit." not in lines
+    laws = read_fits(tmp_path / "out")["horizon_law"]
+    assert {law["threshold"] for law in laws} == {0.5, 0.7, 0.85}
+    assert {law["runs"] for law in laws} == {6}
+    assert (tmp_path / "out" / "figures" / "return_by_horizon.csv").exists()
 
 
 def test_nothing_to_read_raises(tmp_path):
