@@ -34,7 +34,8 @@ ORDER = {
     "mnist_horizon.sweeps": ["spec", "plan", "workdir", "progress", "runner"],
 }
 """From the bottom: what each part may import lies before it."""
-LIBRARY_OF_ANALYSIS = {"horizon", "moments", "schedules", "theory", "results"}
+LIBRARY_OF_ANALYSIS = {"errors", "files", "cli", "horizon", "moments", "schedules", "theory"}
+LIBRARY_OF_ANALYSIS |= {"results"}
 
 
 def declared() -> list[Requirement]:
@@ -165,3 +166,45 @@ def test_make_asks_for_another_python_in_one_line(tmp_path):
     assert result.returncode == 2
     assert "Python 3.11 or newer is needed" in result.stderr.splitlines()[0]
     assert not list(tmp_path.iterdir())
+
+
+TESTED_ELSEWHERE = {
+    "launch/benchmarks/*": "by their commands: launch/test_bench.py",
+    "launch/configs/*": "read by launch/test_cli.py and launch/test_fuzz_config.py",
+    "launch/forecast.py": "printed by the sweep's command: launch/test_sweep.py",
+    "launch/slurm/*": "launch/test_slurm.py, and launch/test_cluster.py with SLURM itself",
+    "mnist_horizon/baselines.py": "names alone; mnist_horizon/test_advantages.py uses each",
+    "mnist_horizon/errors.py": "classes alone",
+    "mnist_horizon/moments.py": "records alone; mnist_horizon/test_theory.py computes with them",
+    "mnist_horizon/results/*": "as a whole: mnist_horizon/test_results.py",
+    "mnist_horizon/sweeps/program_runner.py": "mnist_horizon/sweeps/test_runner.py",
+    "mnist_horizon/tasks/checksums.py": "numbers alone; mnist_horizon/tasks/test_images.py",
+    "mnist_horizon/tasks/task.py": "records alone; each task's test makes some",
+}
+"""Modules without a test file of their own, and why; none of `analysis`."""
+
+
+@pytest.mark.parametrize("package", ["analysis", "launch", "mnist_horizon"])
+def test_every_module_has_a_test_file_that_mirrors_it(package):
+    found = [path.relative_to(CHECKOUT) for _, path in modules(package)]
+    found = [path for path in found if path.name != "__init__.py"]
+    assert found, "the test looks at nothing"
+    missing = [
+        path.as_posix()
+        for path in found
+        if not (CHECKOUT / "tests" / path.with_name(f"test_{path.name}")).exists()
+        and not any(path.match(listed) for listed in TESTED_ELSEWHERE)
+    ]
+    assert not missing
+
+
+def test_every_test_file_of_analysis_mirrors_a_module():
+    tests = (CHECKOUT / "tests" / "analysis").rglob("test_*.py")
+    mirrored = {path.relative_to(CHECKOUT / "tests") for path in tests}
+    names = {path.with_name(path.name.removeprefix("test_")) for path in mirrored}
+    lost = {path.as_posix() for path in names if not (CHECKOUT / path).exists()}
+    assert lost == {
+        "analysis/laws/precision.py",  # the laws of runs at lower precisions
+        "analysis/page/browser.py",  # the page in a browser
+        "analysis/tour.py",  # the notebook
+    }

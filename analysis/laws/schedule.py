@@ -256,6 +256,7 @@ class ScheduleLaw(FittedLaw):
         fit: the law, from the schedules whose rewards add up.
         left_out: parameters without each seed in turn, shape [seed, parameter].
         slope: of log E against the law's log(B + B_noise); the law has 1.
+        slopes_left_out: the same without each seed in turn, shape [seed].
         departures: of each schedule from the law of the others.
         best_horizons: of each delay, measured and by the law.
         notes: what could not be measured.
@@ -266,7 +267,8 @@ class ScheduleLaw(FittedLaw):
     data: ScheduleData
     fit: Fit
     left_out: np.ndarray
-    slope: Quantity
+    slope: float
+    slopes_left_out: np.ndarray
     departures: tuple[Departure, ...] = ()
     best_horizons: tuple[BestHorizon, ...] = ()
     notes: tuple[str, ...] = ()
@@ -290,7 +292,8 @@ class ScheduleLaw(FittedLaw):
             )
             for name, scale in _SCALES.items()
         }
-        return {**found, "slope": self.slope}
+        ends = jackknife_interval(self.slope, self.slopes_left_out, LOG)
+        return {**found, "slope": Quantity(self.slope, ends)}
 
     @property
     def error(self) -> float:
@@ -336,8 +339,16 @@ class ScheduleLaw(FittedLaw):
 
     def without_seed(self, seed: int) -> Self:
         """The law at the parameters that it has without the runs of one seed."""
-        fit = replace(self.fit, theta=self.left_out[self.seeds.index(seed)])
-        return replace(self, fit=fit, left_out=self.left_out[:0], departures=(), best_horizons=())
+        place = self.seeds.index(seed)
+        return replace(
+            self,
+            fit=replace(self.fit, theta=self.left_out[place]),
+            left_out=self.left_out[:0],
+            slope=float(self.slopes_left_out[place]),
+            slopes_left_out=self.slopes_left_out[:0],
+            departures=(),
+            best_horizons=(),
+        )
 
     def details(self) -> dict[str, Any]:
         """What else the entry of `fits.json` holds."""
@@ -399,14 +410,14 @@ def _fit_group(
     left_out = censored.parameters(fits, len(full.theta))
     sloped = data.fit_law(full, free_slope=True)
     slopes = [float(np.exp(part.fit_law(sloped, True).theta[SLOPE])) for part in parts]
-    slope = float(np.exp(sloped.theta[SLOPE]))
     law = ScheduleLaw(
         group=group,
         threshold=threshold,
         data=data,
         fit=full,
         left_out=left_out,
-        slope=Quantity(slope, jackknife_interval(slope, slopes, LOG)),
+        slope=float(np.exp(sloped.theta[SLOPE])),
+        slopes_left_out=np.array(slopes),
         departures=tuple(
             _departure(data, parts, [full, *fits], number)
             for number in range(len(data.mean.schedules) * departures)

@@ -1,6 +1,7 @@
 """Small synthetic sweeps in a working directory, whole or spoilt, for the tests of the report."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ TRUTH = PowerLawTruth(n_c=0.4, knee=12.0, middle=1e8, link_slope=0.6)
 
 DESIGN = Design(horizons=(1, 7, 31), widths=(8, 32, 128), seeds=3, budget=1_000_000, evaluations=24)
 
+SMALL = Design(horizons=(1, 7, 31), widths=(32,), seeds=2, budget=400_000, evaluations=12)
+"""For reports of which only one thing is looked at."""
+
 
 def sweep_frame(
     design: Design = DESIGN, noise: Noise | None = None, truth: PowerLawTruth = TRUTH
@@ -28,6 +32,13 @@ def sweep_frame(
         entropy=2.3 * (1 - frame["return_mean"]),
         kl_initial=2.2 * frame["return_mean"],
     )
+
+
+def two_rates(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs at 1e-3, and again at 3e-3 with half the return."""
+    worse = frame.assign(run_id=frame["run_id"] + "-b", learning_rate=3e-3)
+    worse["return_mean"] *= 0.5
+    return pd.concat([frame.assign(learning_rate=1e-3), worse], ignore_index=True)
 
 
 def write_sweep(workdir: Path, frame: pd.DataFrame, done: bool = True, **spec: Any) -> Path:
@@ -50,13 +61,18 @@ def write_sweep(workdir: Path, frame: pd.DataFrame, done: bool = True, **spec: A
     return workdir
 
 
-def noise_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    """A noise table for some runs: measurements a known factor above the predictions."""
-    rows = frame[(frame["width"] == 32)].groupby("run_id").nth([0, 8, 23])
-    future = 1e-3 + (rows["horizon"] - 2 + 1 / rows["horizon"]) / 4
-    factor = 1 + 0.05 * rows["seed"]
+def noise_rows(frame: pd.DataFrame, rows: Sequence[int] = (0, 8, 23)) -> pd.DataFrame:
+    """A noise table for some runs: measurements a known factor above the predictions.
+
+    Args:
+        frame: tidy results.
+        rows: which evaluations of each run of width 32.
+    """
+    table = frame[(frame["width"] == 32)].groupby("run_id").nth(list(rows))
+    future = 1e-3 + (table["horizon"] - 2 + 1 / table["horizon"]) / 4
+    factor = 1 + 0.05 * table["seed"]
     parts = {"future": future, "action": 1.0, "state": 0.2, "total": future + 1.2}
     measured = {name: value * factor for name, value in parts.items()}
     predicted = {f"predicted_{name}": value for name, value in parts.items()}
-    table = rows.assign(signal=0.1, **measured, **predicted)
+    table = table.assign(signal=0.1, **measured, **predicted)
     return table[[name for name in NOISE_SCHEMA.names if name in table]]

@@ -196,11 +196,29 @@ def test_a_threshold_without_a_law_or_a_knee_is_refused(fits):
 
 def test_the_theory_of_a_schedule_starts_from_a_law_of_dense_rewards(tmp_path):
     """Also where another schedule has more runs: its sparsity would count twice."""
-    entries = []
-    for schedule, level, runs, knee in (("dense", 1.0, 12, 10.0), ("revealed", 0.1, 16, 5.0)):
-        group = {"task": "digits", "schedule": schedule, "schedule_level": level}
-        entry = {"group": group, "threshold": 0.7, "regressor": "h-1", "knee": knee, "runs": runs}
-        entries.append({**entry, "censored": 0, "measured": [1.0, 127.0]})
+    groups = {"dense": ("dense", 1.0), "sparse": ("revealed", 0.1)}
+    groups = {
+        name: {"task": "digits", "schedule": kind, "schedule_level": level}
+        for name, (kind, level) in groups.items()
+    }
     path = tmp_path / "fits.json"
-    path.write_text(json.dumps({"horizon_law": entries}))
-    assert anchors.measured_laws(path, 0.7, make("periodic", 4.0))[0][0].knee == 10.0
+    dense = law(0.7, group=groups["dense"], runs=12, knee=10.0)
+    sparse = law(0.7, group=groups["sparse"], runs=16, knee=5.0)
+    for entries in ([dense, sparse], [sparse, dense]):
+        path.write_text(json.dumps({"horizon_law": entries}))
+        assert anchors.measured_laws(path, 0.7)[0][0].knee == 10.0
+    path.write_text(json.dumps({"horizon_law": [sparse]}))
+    with pytest.raises(InputError, match="no horizon law there; it has none"):
+        anchors.measured_laws(path, 0.7)
+
+
+def test_of_several_families_the_laws_are_of_one(tmp_path):
+    """MNIST to 0.5 and digits to 0.7: a threshold that the larger family lacks is refused."""
+    group = {"task": "mnist", "schedule": "dense", "schedule_level": 1.0}
+    path = tmp_path / "fits.json"
+    path.write_text(json.dumps({"horizon_law": [law(0.7), law(0.5, group=group, runs=30)]}))
+    laws, name, _ = anchors.measured_laws(path, 0.5)
+    assert name.startswith("mnist, dense")
+    assert laws[0].knee == 21.0
+    with pytest.raises(InputError, match=r"no horizon law there; it has 0\.5$"):
+        anchors.measured_laws(path, 0.7)

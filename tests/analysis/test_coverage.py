@@ -13,8 +13,8 @@ from analysis.coverage import (
     horizon_targets,
     power_law_targets,
 )
+from analysis.data import read
 from analysis.laws.synthetic import Design, HorizonTruth, write_workdir
-from mnist_horizon.results import read_results
 from tests.analysis.report_sweeps import TRUTH
 from tests.launch import commands
 
@@ -57,14 +57,14 @@ def _sweep(tmp_path_factory):
 
 
 def test_drawn_data_have_the_shape_and_noise_of_the_fit(sweep):
-    targets, _ = horizon_targets(read_results(sweep))
+    targets, _ = horizon_targets(read([sweep]))
     target = targets[1]
     assert isinstance(target, HorizonTarget)
-    law = target.affine
+    law = target.law.affine
     rng = np.random.default_rng(0)
     drawn = [draw_values(law, rng) for _ in range(400)]
     assert all((data.horizon == law.data.horizon).all() for data in drawn)
-    exact = np.array([np.where(data.exact, data.values.log_e, np.nan) for data in drawn])
+    exact = np.array([np.where(data.values.exact, data.values.log_e, np.nan) for data in drawn])
     level, _, log_tau = law.fit.spread
     first = int(np.argmin(law.data.horizon))
     spread = np.hypot(np.exp(log_tau), np.exp(level))
@@ -73,7 +73,7 @@ def test_drawn_data_have_the_shape_and_noise_of_the_fit(sweep):
 
 
 def test_targets_compare_the_four_numbers(sweep):
-    targets, _ = horizon_targets(read_results(sweep))
+    targets, _ = horizon_targets(read([sweep]))
     outcomes = targets[1].draw(np.random.default_rng(0))
     assert [outcome.number for outcome in outcomes] == ["a", "b", "knee", "g"]
     assert all(outcome.interval[0] < outcome.interval[1] for outcome in outcomes)
@@ -81,7 +81,7 @@ def test_targets_compare_the_four_numbers(sweep):
 
 @pytest.mark.slow
 def test_coverage_of_the_horizon_law_is_as_stated(sweep):
-    targets, _ = horizon_targets(read_results(sweep))
+    targets, _ = horizon_targets(read([sweep]))
     table = coverage_table(targets[1:2], draws=200, seed=0, processes=2)
     assert table["coverage"].between(0.90, 0.995).all(), table
 
@@ -91,13 +91,13 @@ def _sizes(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("sizes")
     design = Design(horizons=(1, 31), widths=(4, 16, 64, 256), seeds=4, evaluations=40)
     write_workdir(workdir, TRUTH, design, np.random.default_rng(0))
-    return power_law_targets(read_results(workdir))
+    return power_law_targets(read([workdir]))
 
 
 def test_power_laws_are_drawn_and_refitted_at_each_horizon(sizes):
     targets, notes = sizes
     labels = [target.label for target in targets]
-    assert labels == ["power law, dense, horizon 1", "power law, dense, horizon 31"]
+    assert labels == [f"power law, synthetic, dense, all widths, horizon {h}" for h in (1, 31)]
     assert notes == []
     found = coverage_table(targets, draws=8, seed=0, processes=1)
     assert found["number"].tolist() == 2 * [*POWER_LAW_NUMBERS]

@@ -1,7 +1,6 @@
 """The report: its files, its numbers, and what it does with poor or damaged results."""
 
 import json
-import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,15 +11,13 @@ import pandas as pd
 import pytest
 
 from analysis import report
-from analysis.laws.synthetic import Design
-from analysis.page import claims, wording
+from analysis.page import wording
 from mnist_horizon import cli
 from mnist_horizon.errors import InputError
 from mnist_horizon.results import NOISE_SCHEMA, ResultsError, write_results
-from tests.analysis.report_sweeps import DESIGN, TRUTH, noise_rows, sweep_frame, write_sweep
+from mnist_horizon.schedules import make
+from tests.analysis.report_sweeps import SMALL, TRUTH, noise_rows, sweep_frame, write_sweep
 from tests.launch import commands
-
-SMALL = Design(horizons=(1, 7, 31), widths=(32,), seeds=2, budget=400_000, evaluations=12)
 
 
 class Loads(HTMLParser):
@@ -301,6 +298,22 @@ def test_what_comes_from_the_results_is_escaped(tmp_path):
     assert "&lt;script&gt;" in page
 
 
+@pytest.mark.parametrize("columns", [{}, {"settings": '{"entropy_coef": 0.1}'}])
+def test_delayed_rewards_alone_are_one_family_with_laws(tmp_path, columns):
+    """The coefficient of the entropy bonus is scaled by the horizon there."""
+    frame = sweep_frame(SMALL)
+    scaled = 0.1 * make("periodic", 4.0).mean_discount(frame["discount"].to_numpy(float))
+    assert len(np.unique(scaled)) == 3
+    delayed = {"schedule": "periodic", "schedule_level": 4.0, "entropy_coef": scaled}
+    workdir = write_sweep(tmp_path / "sweep", frame.assign(**delayed, **columns))
+    lines = report.write_report([workdir], tmp_path / "out")
+    assert "These runs allow no fit." not in lines
+    laws = read_fits(tmp_path / "out")["horizon_law"]
+    assert {law["threshold"] for law in laws} == {0.5, 0.7, 0.85}
+    assert {law["runs"] for law in laws} == {6}
+    assert (tmp_path / "out" / "figures" / "return_by_horizon.csv").exists()
+
+
 def test_nothing_to_read_raises(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ResultsError, match="no results to read"):
@@ -336,107 +349,3 @@ def test_no_report_is_written_through_a_link(link, tmp_path):
 def test_no_directory_at_all_is_refused():
     with pytest.raises(InputError, match="name a sweep's working directory"):
         report.main(["report"])
-
-
-LAW: dict[str, Any] = {
-    "group": {"task": "digits", "schedule": "dense", "schedule_level": 1.0},
-    "threshold": 0.7,
-    "regressor": "h-1",
-    "a": 1e4,
-    "b": 500.0,
-    "b_ci": [400.0, 600.0],
-    "knee": 21.0,
-    "knee_ci": [15.0, 30.0],
-    "free_power": {"g": 0.8, "g_ci": [0.7, 0.9]},
-    "aicc": {"affine": 10.0, "free": 2.0},
-    "heldout_error": {"affine": 0.2, "free": 0.1},
-    "measured": [1.0, 127.0],
-    "verdict": "free",
-}
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence", "decided"),
-    [
-        ({}, r"costs more: b = 500 \[400, 600\] .* excludes 0", True),
-        ({"b_ci": [-1.0, 600.0]}, "Undecided whether the horizon costs anything", False),
-        ({"b_ci": None}, "Undecided whether the horizon costs anything.*one seed", False),
-        ({}, r"at h = 21 \[15, 30\]\.", True),
-        ({"knee_ci": [15.0, None]}, r"at h = 21 \[15, unbounded\]", False),
-        ({"knee": 500.0, "knee_ci": [300.0, 900.0]}, "beyond the largest horizon", True),
-        ({"knee": None}, "There is no knee", False),
-        ({}, "g = 0.8 .* 1 .affine. lies outside: the cost is concave", True),
-        ({"free_power": {"g": 1.1, "g_ci": [0.9, 1.3]}}, "lies inside", True),
-        ({"free_power": {"g": 1.1, "g_ci": [0.9, None]}}, "not bound it from above.*inside", False),
-        ({"free_power": {"g": 0.8, "g_ci": [None, 0.9]}}, "not bound it from below.*outside", True),
-        ({"knee_ci": [None, 30.0]}, r"\[unbounded, 30\]; .* not bound it from below", False),
-        ({}, "single out a power of the horizon other than 1", True),
-        ({"verdict": "undecided"}, "Undecided which form holds", False),
-        ({}, "misses them by 22% and the free power by 11%: here the free power predicts", False),
-        ({"heldout_error": {"affine": 0.11, "free": 0.1}}, "undecided which predicts", False),
-    ],
-)
-def test_claims_follow_the_numbers(change, sentence, decided):
-    entry = {**LAW, **change}
-    entry = {key: value for key, value in entry.items() if value is not None}
-    (claim,) = [one for one in claims.horizon_claims(entry) if re.search(sentence, one.text)]
-    assert claim.decided is decided
-
-
-@pytest.mark.parametrize(
-    ("aicc", "verdict", "sentence", "decided"),
-    [
-        (
-            {"shared": 1.0, "free": 9.0},
-            "shared",
-            "best where only the coefficient.*does not show that none",
-            False,
-        ),
-        ({"shared": 9.0, "free": 1.0}, "free", "best where everything moves", True),
-        ({"shared": 2.0, "free": 1.0}, "undecided", "Undecided between", False),
-        ({"shared": None, "free": 1.0}, "undecided", "too few runs", False),
-    ],
-)
-def test_the_claim_on_exponents_follows_aicc(aicc, verdict, sentence, decided):
-    numbers = {"alpha_n": 0.5, "alpha_e": 0.4}
-    e_c = [{"horizon": h, "e_c": float(h), "e_c_ci": [0.5 * h, 2.0 * h]} for h in (1, 31)]
-    intervals = {f"{name}_ci": [0.3, 0.6] for name in numbers}
-    entry = {"joint": True, "aicc": aicc, "verdict": verdict, "e_c_by_horizon": e_c}
-    shared, ratio = claims.power_law_claims([{**numbers, **intervals, **entry}])
-    assert re.search(sentence, shared.text)
-    assert shared.decided is decided
-    assert "E_c at h = 31 is 31 times that at h = 1" in ratio.text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.012345, "0.0123"),
-        (50_890.0, "50,900"),
-        (1.234e9, "1.23e+09"),
-        (None, "unbounded"),
-        (math.inf, "unbounded"),
-        (0.0, "0"),
-    ],
-)
-def test_numbers_have_three_figures(value, text):
-    assert wording.number(value) == text
-
-
-def test_errors_in_log_are_written_as_per_cent():
-    assert wording.percent(math.log(1.25)) == "25%"
-
-
-def test_the_design_of_these_tests_is_large_enough():
-    assert len(DESIGN.horizons) == len(DESIGN.widths) == 3
-
-
-@pytest.mark.parametrize(
-    ("ends", "decided"),
-    [([0.3, 0.6], True), ([2e-6, 50.0], False), ([None, 0.6], False), (None, False)],
-)
-def test_an_exponent_that_is_not_pinned_is_open(ends, decided):
-    entry = {"group": {"horizon": 7.0}, "alpha_n": 0.5, "alpha_n_ci": [0.4, 0.6], "alpha_e": 0.4}
-    entry |= {"optimal_size_exponent": 0.4, "optimal_size_exponent_ci": [0.3, 0.5]}
-    (claim,) = claims.power_law_claims([{**entry, "alpha_e_ci": ends}])
-    assert claim.decided is decided

@@ -24,12 +24,17 @@ def test_the_tour_draws_three_figures(tmp_path, monkeypatch: pytest.MonkeyPatch)
     NotebookClient(notebook, timeout=300, resources=place).execute()
     kinds = [kind for cell in notebook.cells for kind in data_kinds(cell)]
     assert kinds.count("image/png") == 3
+    printed = [output.get("text", "") for cell in notebook.cells for output in outputs(cell)]
+    assert any("HorizonLaw" in text and "knee" in text for text in printed)
 
 
 def data_kinds(cell: nbformat.NotebookNode) -> list[str]:
     """Kinds of data that a cell shows."""
-    shown = [output.get("data", {}) for output in cell.get("outputs", [])]
-    return [kind for data in shown for kind in data]
+    return [kind for output in outputs(cell) for kind in output.get("data", {})]
+
+
+def outputs(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return cell.get("outputs", [])
 
 
 def test_the_tour_is_kept_without_outputs():

@@ -3,11 +3,12 @@ import pandas as pd
 import pytest
 
 from analysis.data.crossings import (
-    choose_learning_rates,
     crossing,
     interactions_to_threshold,
+    means_over_seeds,
     monotone_curve,
     place_in_interval,
+    run_scores,
 )
 
 
@@ -34,10 +35,10 @@ def test_a_curve_linear_in_log_interactions_is_crossed_exactly():
 
     means = (antiderivative(ends) - antiderivative(starts)) / (ends - starts)
     places, curve = monotone_curve(ends, means)
-    found, censored, early = crossing(places, curve, 0.1 * np.log(300.0))
+    found, censored, left_censored = crossing(places, curve, 0.1 * np.log(300.0))
     assert found == pytest.approx(300.0, rel=1e-9)
     assert not censored
-    assert not early
+    assert not left_censored
 
 
 def test_isotonic_regression_weighs_rows_by_their_interactions():
@@ -92,53 +93,35 @@ def test_rows_at_zero_interactions_and_repeated_rows_do_no_harm():
     )
 
 
-def rates_table(needed: dict[float, list[float]]) -> pd.DataFrame:
-    rows = [
+def test_a_runs_score_is_its_return_averaged_over_log_interactions():
+    # From 100 to 1,000 the return of the later row counts ln 10, from 1,000 to 2,000 ln 2.
+    rows = run_rows("a", [2000, 100, 1000], [0.9, 0.2, 0.4])
+    alone = run_rows("b", [100], [0.3])
+    scores = run_scores(pd.concat([rows, alone]))
+    by_hand = (0.4 * np.log(10) + 0.9 * np.log(2)) / np.log(20)
+    assert scores.to_dict() == pytest.approx({"a": by_hand, "b": 0.3})
+
+
+def test_crossings_carry_the_score_and_say_what_is_left_censored():
+    frame = run_rows("a", [100, 1000], [0.6, 0.8])
+    table = interactions_to_threshold(frame, (0.5, 0.7))
+    assert table["left_censored"].tolist() == [True, False]
+    assert table["score"].tolist() == pytest.approx([0.8, 0.8])
+
+
+def test_means_over_seeds_are_geometric_and_bounds_where_a_run_is_censored():
+    runs = pd.DataFrame(
         {
-            "run_id": f"{rate}-{seed}",
-            "seed": seed,
-            "learning_rate": rate,
-            "horizon": 3.0,
-            "width": 8,
-            "threshold": 0.5,
-            "interactions": abs(value),
-            "censored": value < 0,
+            "horizon": [1.0, 1.0, 3.0, 3.0, 7.0],
+            "interactions": [100.0, 400.0, 100.0, 900.0, 50.0],
+            "censored": [False, False, False, True, False],
         }
-        for rate, values in needed.items()
-        for seed, value in enumerate(values)
-    ]
-    return pd.DataFrame(rows)
-
-
-def test_a_seed_s_learning_rate_is_chosen_on_the_other_seeds():
-    # Seed 0 by seeds 1, 2: medians 25 and 20, so the higher; seed 1 by 0, 2: 20 and 505; and so on.
-    table = rates_table({0.1: [10, 20, 30], 0.2: [1000, 30, 10]})
-    kept, notes = choose_learning_rates(table)
-    assert kept.sort_values("seed")["learning_rate"].tolist() == [0.2, 0.1, 0.1]
-    assert len(notes) == 1
-    assert "0.1, 0.2" in notes[0]
-
-
-def test_a_censored_run_counts_as_infinite_in_the_choice():
-    table = rates_table({0.1: [-10, -10, -10], 0.2: [500, 500, 500]})
-    kept, _ = choose_learning_rates(table)
-    assert kept["learning_rate"].tolist() == [0.2] * 3
-
-
-def test_a_single_learning_rate_is_left_as_it_is():
-    table = rates_table({0.1: [10, 20, 30]})
-    kept, notes = choose_learning_rates(table)
-    pd.testing.assert_frame_equal(kept, table)
-    assert notes == []
-
-
-def test_choosing_among_equal_rates_is_unbiased_where_the_best_run_is_not():
-    rng = np.random.default_rng(0)
-    chosen, best = [], []
-    for _ in range(150):
-        needed = {rate: list(np.exp(0.3 * rng.standard_normal(4))) for rate in (0.1, 0.2, 0.3)}
-        kept, _ = choose_learning_rates(rates_table(needed))
-        chosen.append(np.log(kept["interactions"]).mean())
-        best.append(min(np.median(np.log(values)) for values in needed.values()))
-    assert abs(np.mean(chosen)) < 0.5 * abs(np.mean(best))
-    assert np.mean(best) < -0.08
+    )
+    table = means_over_seeds(runs, ["horizon"])
+    assert table["interactions"].tolist() == pytest.approx([200, 300, 50])
+    assert table["censored"].tolist() == [False, True, False]
+    assert table["seeds"].tolist() == [2, 2, 1]
+    reach = 12.7062047 * np.log(2)  # t of 1 degree of freedom; the error of the mean is log 2
+    assert np.log(table["high"][0] / 200) == pytest.approx(reach)
+    assert np.log(200 / table["low"][0]) == pytest.approx(reach)
+    assert table[["low", "high"]][1:].isna().all(axis=None)

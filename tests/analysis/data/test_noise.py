@@ -6,8 +6,9 @@ from scipy.stats import t as student
 from analysis.data import noise
 from mnist_horizon import results, theory
 from mnist_horizon.horizon import discount_from_horizon
-from mnist_horizon.schedules import Schedule, make, parse
+from mnist_horizon.schedules import Schedule, parse
 
+DENSE = parse("dense")
 MOMENTS = theory.moments_from_ratio(2.0, 0.25, 0.02)
 
 
@@ -24,9 +25,9 @@ def table(
         off = factor * np.exp(spread * rng.normal())
         for horizon in horizons:
             discount = discount_from_horizon(horizon)
-            noise = schedule.covariance(discount, MOMENTS)
+            parts_of = schedule.covariance(discount, MOMENTS)
             # The state part is 0 in these moments; a little of it keeps every ratio defined.
-            parts = {"future": noise.future, "action": noise.action - 0.01, "state": 0.01}
+            parts = {"future": parts_of.future, "action": parts_of.action - 0.01, "state": 0.01}
             parts["total"] = sum(parts.values())
             for interactions in (1000, 4000):
                 rows.append(
@@ -51,43 +52,43 @@ def table(
 
 
 def test_tables_survive_the_disk(tmp_path):
-    noise = table(make("dense"))
-    results.write_results(tmp_path / "noise" / "p.parquet", noise, results.NOISE_SCHEMA)
+    rows = table(DENSE)
+    results.write_results(tmp_path / "noise" / "p.parquet", rows, results.NOISE_SCHEMA)
     read = results.read_noise(tmp_path).frame
     assert len(noise.variance_by_horizon(read)) == 4 * 2 * 4
 
 
 def test_variance_has_the_t_interval_over_seeds():
-    noise = table(make("dense"), spread=0.1)
-    found = noise.variance_by_horizon(noise, ["total"])
+    rows = table(DENSE, spread=0.1)
+    found = noise.variance_by_horizon(rows, ["total"])
     row = found[(found["horizon"] == 15) & (found["interactions"] == 1000)].iloc[0]
-    values = noise[(noise["horizon"] == 15) & (noise["interactions"] == 1000)]["total"]
+    values = rows[(rows["horizon"] == 15) & (rows["interactions"] == 1000)]["total"]
     assert row["measured"] == pytest.approx(values.mean())
     reach = student.ppf(0.975, 3) * values.std(ddof=1) / 2
     assert row["high"] - row["measured"] == pytest.approx(reach)
-    assert row["predicted"] == pytest.approx(noise.loc[values.index[0], "predicted_total"])
+    assert row["predicted"] == pytest.approx(rows.loc[values.index[0], "predicted_total"])
     assert row["seeds"] == 4
 
 
 def test_agreement_finds_the_ratio_and_counts_seeds_not_rows():
-    noise = table(make("dense"), horizons=(3.0, 15.0), factor=1.1, spread=0.05)
-    found, notes = noise.agreement(noise)
+    rows = table(DENSE, horizons=(3.0, 15.0), factor=1.1, spread=0.05)
+    found, notes = noise.agreement(rows)
     assert not notes
     total = found[found["part"] == "total"].iloc[0]
     assert total["low"] < 1.1 < total["high"]
-    per_seed = np.log(noise["total"] / noise["predicted_total"]).groupby(noise["seed"]).mean()
+    per_seed = np.log(rows["total"] / rows["predicted_total"]).groupby(rows["seed"]).mean()
     reach = student.ppf(0.975, 3) * per_seed.std(ddof=1) / 2
     assert np.log(total["high"] / total["ratio"]) == pytest.approx(reach)
-    assert total["rows"] == len(noise)
-    by_horizon, _ = noise.agreement(noise, by=["horizon"])
+    assert total["rows"] == len(rows)
+    by_horizon, _ = noise.agreement(rows, by=["horizon"])
     assert set(by_horizon["horizon"]) == {3.0, 15.0}
 
 
 def test_agreement_says_what_it_left_out():
-    found, notes = noise.agreement(table(make("dense"), horizons=(1.0, 3.0)))
+    found, notes = noise.agreement(table(DENSE, horizons=(1.0, 3.0)))
     assert any("future" in note and "8 of 16" in note for note in notes)  # h = 1 has no future
     assert found[found["part"] == "future"]["ratio"].iloc[0] == pytest.approx(1)
-    assert np.isnan(noise.agreement(table(make("dense"), seeds=1))[0]["low"]).all()
+    assert np.isnan(noise.agreement(table(DENSE, seeds=1))[0]["low"]).all()
 
 
 @pytest.mark.parametrize("text", ["dense", "revealed:0.25", "periodic:4"])
@@ -102,8 +103,8 @@ def test_noise_scale_is_that_of_the_theory(text):
 
 
 def test_noise_scale_leaves_out_what_it_cannot_have():
-    lost = table(make("dense")).assign(signal=-1e-6)
-    streaks = table(make("dense")).assign(schedule="streak", schedule_level=3.0)
+    lost = table(DENSE).assign(signal=-1e-6)
+    streaks = table(DENSE).assign(schedule="streak", schedule_level=3.0)
     found, notes = noise.noise_scale(pd.concat([lost, streaks], ignore_index=True))
     assert found.empty
     assert len(notes) == 2
@@ -112,7 +113,7 @@ def test_noise_scale_leaves_out_what_it_cannot_have():
 
 
 def test_coefficients_and_knee_are_those_of_the_theory():
-    found, _ = noise.horizon_coefficients(table(make("dense"), spread=0.05))
+    found, _ = noise.horizon_coefficients(table(DENSE, spread=0.05))
     row = found.iloc[0]
     for batch, name in ((512, "knee"), (0, "knee_small_batch")):
         assert row[name] == pytest.approx(theory.knee(MOMENTS, batch), rel=0.1 if batch else 1e-6)
@@ -121,12 +122,12 @@ def test_coefficients_and_knee_are_those_of_the_theory():
     assert row["seeds"] == 4
 
 
-def test_on_the_way_is_from_a_quarter_of_the_interactions_to_a_threshold_up_to_it():
-    noise = table(make("dense"), horizons=(1.0, 3.0), seeds=2)  # rows at 1,000 and 4,000
+def test_before_a_threshold_is_from_a_quarter_of_the_interactions_to_a_threshold_up_to_it():
+    rows = table(DENSE, horizons=(1.0, 3.0), seeds=2)  # rows at 1,000 and 4,000
     needed = {"r1.0-0": 4000.0, "r1.0-1": 3999.0, "r3.0-0": 16_001.0, "r3.0-1": 4000.0}
     crossings = pd.DataFrame({"run_id": needed, "interactions": needed}).assign(censored=False)
     crossings["run_id"] = crossings.index
     crossings.loc["r3.0-1", "censored"] = True
-    found = noise.on_the_way(noise, crossings)
-    rows = found[["run_id", "interactions"]].to_numpy().tolist()
-    assert sorted(rows) == [["r1.0-0", 1000], ["r1.0-0", 4000], ["r1.0-1", 1000]]
+    found = noise.before_threshold(rows, crossings)
+    left = found[["run_id", "interactions"]].to_numpy().tolist()
+    assert sorted(left) == [["r1.0-0", 1000], ["r1.0-0", 4000], ["r1.0-1", 1000]]

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -6,63 +7,21 @@ import pytest
 
 from analysis.data.crossings import interactions_to_threshold
 from analysis.laws.horizon import (
-    HorizonData,
     HorizonLaw,
     affine_numbers,
-    fit_form,
     fit_horizon_laws,
     heldout_error,
-    horizon_data,
-    horizon_of,
     knee_interval,
-    knee_of,
-    regressor_values,
+    main_entries,
     verdict,
 )
+from analysis.laws.horizon_forms import fit_form
+from analysis.laws.law import Quantity
+from analysis.laws.regressors import regressor_values
 from analysis.laws.synthetic import Design, HorizonTruth, Noise, simulate
-
-HORIZONS = np.array([1.0, 3, 7, 15, 31, 63, 127])
-
-
-def table_of(
-    rng: np.random.Generator,
-    truth: HorizonTruth,
-    noise: Noise | None = None,
-    seeds: int = 4,
-    widths: tuple[int, ...] = (64,),
-    horizons: np.ndarray = HORIZONS,
-    budget: float = np.inf,
-) -> pd.DataFrame:
-    """Interactions to threshold with the noise of synthetic runs, without drawing their curves."""
-    noise = noise or Noise()
-    share = np.log(horizons) / (np.log(horizons.max()) or 1.0)
-    spread = noise.run + (noise.run_at_largest - noise.run) * share
-    rows = []
-    for width in widths:
-        mean = np.log(truth.interactions(horizons, width))
-        for seed in range(seeds):
-            effect = noise.seed * rng.standard_normal()
-            log_e = mean + effect + spread * rng.standard_normal(len(horizons))
-            rows.append(
-                pd.DataFrame(
-                    {
-                        "run_id": [f"w{width}-h{h:g}-s{seed}" for h in horizons],
-                        "horizon": horizons,
-                        "interactions": np.minimum(np.exp(log_e), budget),
-                        "censored": np.exp(log_e) > budget,
-                        "seed": seed,
-                        "width": width,
-                    }
-                )
-            )
-    settings = {"task": "synthetic", "schedule": "dense", "schedule_level": 1.0, "threshold": 0.7}
-    return pd.concat(rows, ignore_index=True).assign(early=False, **settings)
-
-
-def data_of(table: pd.DataFrame) -> HorizonData:
-    data, _ = horizon_data(table)
-    assert data is not None
-    return data
+from mnist_horizon.horizon import discount_from_horizon
+from mnist_horizon.schedules import make
+from tests.analysis.horizon_runs import HORIZONS, NONE, data_of, table_of
 
 
 def only(table: pd.DataFrame, regressor: str = "h-1") -> HorizonLaw:
@@ -70,41 +29,28 @@ def only(table: pd.DataFrame, regressor: str = "h-1") -> HorizonLaw:
     return entry
 
 
-NONE = Noise(seed=0.0, run=1e-9, run_at_largest=1e-9)
-
-
-def test_regressors_and_their_inverse():
-    np.testing.assert_allclose(regressor_values(np.array([1, 3]), "h-1"), [0, 2])
-    np.testing.assert_allclose(regressor_values(np.array([1, 3]), "variance_horizon"), [0, 1 / 3])
-    for regressor in ("h-1", "variance_horizon"):
-        x = float(regressor_values(np.array([17.0]), regressor)[0])
-        assert horizon_of(x, regressor) == pytest.approx(17.0)
-        assert horizon_of(np.inf, regressor) == np.inf
-
-
 @pytest.mark.parametrize("regressor", ["h-1", "variance_horizon"])
 def test_noiseless_affine_data_give_their_constants_back(regressor):
     truth = HorizonTruth(a=5000.0, knee=20.0, regressor=regressor)
     entry = only(table_of(np.random.default_rng(0), truth, NONE), regressor)
-    assert entry.a == pytest.approx(5000, rel=1e-3)
+    assert entry.quantities["a"].value == pytest.approx(5000, rel=1e-3)
     x_knee = regressor_values(np.array([20.0]), regressor)[0]
-    assert entry.b == pytest.approx(5000 / x_knee, rel=1e-3)
-    assert entry.knee == pytest.approx(20, rel=1e-3)
+    assert entry.quantities["b"].value == pytest.approx(5000 / x_knee, rel=1e-3)
+    assert entry.quantities["knee"].value == pytest.approx(20, rel=1e-3)
     assert entry.r2 == pytest.approx(1, abs=1e-5)
     assert entry.heldout_error["affine"] < 1e-3
     np.testing.assert_allclose(
-        entry.laws["affine"].predict(HORIZONS), truth.interactions(HORIZONS, 64), rtol=1e-3
+        entry.affine.predict(HORIZONS), truth.interactions(HORIZONS, 64), rtol=1e-3
     )
 
 
 def test_noiseless_free_and_proportional_data_give_their_constants_back():
     free = only(table_of(np.random.default_rng(0), HorizonTruth(knee=12.0, exponent=0.7), NONE))
-    assert free.free_power is not None
-    assert free.free_power["g"] == pytest.approx(0.7, rel=1e-3)
-    assert free.free_power["knee"] == pytest.approx(12, rel=1e-2)
+    assert free.free_power["g"].value == pytest.approx(0.7, rel=1e-3)
+    assert free.free_power["knee"].value == pytest.approx(12, rel=1e-2)
     straight = only(table_of(np.random.default_rng(0), HorizonTruth(knee=2.0), NONE))
-    assert straight.knee == pytest.approx(2, rel=1e-3)
-    prediction = straight.laws["proportional"].predict(np.array([1.0, 10.0]))
+    assert straight.quantities["knee"].value == pytest.approx(2, rel=1e-3)
+    prediction = straight.forms["proportional"].predict(np.array([1.0, 10.0]))
     np.testing.assert_allclose(prediction, [40_000, 400_000], rtol=1e-3)
 
 
@@ -114,10 +60,11 @@ def test_falling_interactions_have_no_knee_and_a_negative_b():
         -0.1 * np.log(falling["horizon"]) + 0.01 * falling["seed"]
     )
     entry = only(falling)
-    assert entry.b < 0
-    assert entry.b_ci is not None
-    assert entry.b_ci[1] < 0
-    assert entry.knee == np.inf
+    slope = entry.quantities["b"]
+    assert slope.value < 0
+    assert slope.interval is not None
+    assert slope.interval[1] < 0
+    assert entry.quantities["knee"].value == np.inf
     assert "knee" not in entry.to_json()
 
 
@@ -140,11 +87,9 @@ def test_pooled_widths_share_the_multiplier_and_keep_their_own_level():
         table_of(np.random.default_rng(0), truth, NONE, widths=(8, 64)), ("h-1",), profiles=False
     ).entries[-1]
     assert pooled.a_by_width == {8: pytest.approx(1e4, rel=1e-3), 64: pytest.approx(1e5, rel=1e-3)}
-    assert pooled.a == pytest.approx(np.sqrt(1e9), rel=1e-3)
-    assert pooled.knee == pytest.approx(20, rel=1e-3)
-    assert pooled.laws["affine"].predict(np.array([20.0]), width=8)[0] == pytest.approx(
-        2e4, rel=1e-3
-    )
+    assert pooled.quantities["a"].value == pytest.approx(np.sqrt(1e9), rel=1e-3)
+    assert pooled.quantities["knee"].value == pytest.approx(20, rel=1e-3)
+    assert pooled.affine.predict(np.array([20.0]), width=8)[0] == pytest.approx(2e4, rel=1e-3)
 
 
 def test_groups_differ_in_every_setting_held_fixed():
@@ -162,14 +107,10 @@ def _draws() -> dict[str, np.ndarray]:
     found: dict[str, list[tuple[float, float, float]]] = {"a": [], "b": [], "knee": [], "g": []}
     for _ in range(40):
         entry = only(table_of(rng, HorizonTruth(a=40_000, knee=30.0)))
-        assert entry.a_ci is not None
-        assert entry.b_ci is not None
-        assert entry.knee_ci is not None
-        assert entry.free_power is not None
-        found["a"].append((entry.a, *entry.a_ci))
-        found["b"].append((entry.b, *entry.b_ci))
-        found["knee"].append((entry.knee, *entry.knee_ci))
-        found["g"].append((entry.free_power["g"], *entry.free_power["g_ci"]))
+        numbers = {**entry.quantities, "g": entry.free_power["g"]}
+        for name, values in found.items():
+            assert numbers[name].interval is not None
+            values.append((numbers[name].value, *numbers[name].interval))
     return {name: np.array(values) for name, values in found.items()}
 
 
@@ -199,30 +140,8 @@ def test_recovery_through_whole_learning_curves():
     knees = []
     for _ in range(20):
         frame = simulate(truth, Design(horizons=(1, 7, 31, 127), budget=600_000), rng)
-        knees.append(only(interactions_to_threshold(frame, (0.7,))).knee)
+        knees.append(only(interactions_to_threshold(frame, (0.7,))).quantities["knee"].value)
     assert np.exp(np.mean(np.log(knees))) == pytest.approx(30, rel=0.05)
-
-
-def test_censored_runs_leave_the_knee_unbiased_where_dropping_them_does_not():
-    rng = np.random.default_rng(2)
-    noise = Noise(seed=0.15, run=0.15, run_at_largest=0.3)
-    kept, dropped, share = [], [], []
-    for _ in range(30):
-        table = table_of(rng, HorizonTruth(knee=30.0), noise, seeds=6, budget=1.9e5)
-        share.append(table["censored"].mean())
-        rest = table[~table["censored"]]
-        kept.append(np.log(fitted_knee(table)))
-        dropped.append(np.log(fitted_knee(rest)))
-    assert 0.05 < np.mean(share) < 0.3
-    truth = np.log(30)
-    assert abs(np.mean(kept) - truth) < 0.06
-    assert abs(np.mean(dropped) - truth) > 2 * abs(np.mean(kept) - truth)
-    assert abs(np.mean(dropped) - truth) > 0.1
-
-
-def fitted_knee(table: pd.DataFrame) -> float:
-    affine = fit_form(data_of(table), "affine", leave_out=False)
-    return knee_of(affine.fit.theta[-1], affine.law.x_max, "h-1")
 
 
 @pytest.mark.slow
@@ -255,18 +174,23 @@ def test_forms_are_undecided_where_the_data_cannot_tell():
     assert told.count("undecided") >= 9
 
 
+def g(low: float, high: float) -> dict[str, Quantity]:
+    """A free power with this interval of its exponent."""
+    return {"g": Quantity((low + high) / 2, (low, high))}
+
+
 def test_verdict_by_its_rules():
     aicc = {"affine": 0.0, "proportional": 50.0, "free": 1.0}
-    pinned = {"g_ci": (0.9, 1.1)}
+    pinned = g(0.9, 1.1)
     assert verdict(aicc, pinned, (20.0, 40.0)) == "affine"
-    assert verdict(aicc, {"g_ci": (0.5, 1.1)}, (20.0, 40.0)) == "undecided"
-    assert verdict(aicc, {"g_ci": (0.5, 0.9)}, (20.0, 40.0)) == "undecided"
-    assert verdict(aicc | {"free": -5.0}, {"g_ci": (0.5, 0.9)}, (20.0, 40.0)) == "free"
+    assert verdict(aicc, g(0.5, 1.1), (20.0, 40.0)) == "undecided"
+    assert verdict(aicc, g(0.5, 0.9), (20.0, 40.0)) == "undecided"
+    assert verdict(aicc | {"free": -5.0}, g(0.5, 0.9), (20.0, 40.0)) == "free"
     assert verdict(aicc, pinned, (1.8, 2.2)) == "undecided"
     assert verdict(aicc | {"proportional": -1.0}, pinned, (1.8, 2.2)) == "proportional"
     assert verdict(aicc | {"proportional": -1.0}, pinned, (1.1, 9.0)) == "undecided"
-    assert verdict(aicc, None, (20.0, 40.0)) == "undecided"
-    assert verdict(aicc, {"g_ci": (1.1, 1.4)}, (20.0, 40.0), affine_exponent=1.2) == "affine"
+    assert verdict(aicc, {}, (20.0, 40.0)) == "undecided"
+    assert verdict(aicc, g(1.1, 1.4), (20.0, 40.0), affine_exponent=1.2) == "affine"
 
 
 def test_held_out_error_is_that_of_the_largest_horizons():
@@ -282,7 +206,7 @@ def test_held_out_error_is_that_of_the_largest_horizons():
     assert heldout_error(data_of(table), "affine", "h-1") == pytest.approx(0.125, abs=1e-2)
 
 
-def test_runs_that_never_get_there_give_no_held_out_error():
+def test_right_censored_runs_give_no_held_out_error():
     table = table_of(np.random.default_rng(0), HorizonTruth(a=1000.0, knee=11.0))
     table["censored"] = table["horizon"] == 127
     one = heldout_error(data_of(table), "affine", "h-1")
@@ -309,10 +233,7 @@ def test_an_interval_that_reaches_the_end_of_the_search_is_open(profiles):
     table = table_of(np.random.default_rng(2), HorizonTruth(knee=60.0), noise, seeds=2)
     laws = fit_horizon_laws(table, ("h-1",), profiles=profiles)
     (entry,) = laws.entries
-    assert entry.free_power is not None
-    low, high = entry.free_power["g_ci"]
-    assert low == 0
-    assert high == np.inf
+    assert entry.free_power["g"].interval == (0, np.inf)
     loaded = json.loads(json.dumps(entry.to_json(), allow_nan=False))
     assert loaded["free_power"]["g_ci"] == [None, None]
     assert entry.verdict == "undecided"
@@ -324,12 +245,14 @@ def test_an_interval_that_reaches_the_end_of_the_search_is_open(profiles):
 
 def test_profile_interval_of_the_knee_agrees_with_leaving_out_seeds():
     affine = fit_form(data_of(table_of(np.random.default_rng(5), HorizonTruth())), "affine")
-    profile = knee_interval(affine, "h-1", profiles=True)
-    plain = knee_interval(affine, "h-1", profiles=False)
+    profile = knee_interval(affine, profiles=True)
+    plain = knee_interval(affine, profiles=False)
     assert profile is not None
     assert plain is not None
     np.testing.assert_allclose(np.log(profile), np.log(plain), atol=0.15)
-    assert affine_numbers(affine)["a_ci"][0] < affine_numbers(affine)["a"]
+    level = affine_numbers(affine)["a"]
+    assert level.interval is not None
+    assert level.interval[0] < level.value
 
 
 def notes_of(table: pd.DataFrame) -> tuple[int, str]:
@@ -343,7 +266,7 @@ def notes_of(table: pd.DataFrame) -> tuple[int, str]:
     [
         (lambda t: t[t["horizon"] == 3], 0, "1 horizon; at least 2 are needed"),
         (lambda t: t.assign(censored=True), 0, "all are censored"),
-        (lambda t: t.assign(early=True), 0, "earlier evaluations are needed"),
+        (lambda t: t.assign(left_censored=True), 0, "earlier evaluations are needed"),
         (lambda t: t.assign(censored=t["horizon"] > 1), 0, "1 horizon with runs that reach it"),
         (lambda t: t[t["seed"] == 0], 1, "no intervals: 1 seed"),
         (lambda t: t[t["horizon"] <= 3], 1, "no free exponent: 2 horizons"),
@@ -352,7 +275,14 @@ def notes_of(table: pd.DataFrame) -> tuple[int, str]:
         (lambda t: t[:0], 0, ""),
     ],
     ids=[
-        *("one horizon", "all censored", "all early", "one reached", "one seed", "two horizons"),
+        *(
+            "one horizon",
+            "all censored",
+            "all left-censored",
+            "one reached",
+            "one seed",
+            "two horizons",
+        ),
         *("two points", "two seeds", "nothing"),
     ],
 )
@@ -363,9 +293,61 @@ def test_poor_data_give_what_they_can_and_say_the_rest(change, entries, says):
     assert says in notes
 
 
-def test_a_width_that_never_gets_there_is_left_out_of_the_pool():
+def test_a_width_of_which_all_runs_are_censored_is_left_out_of_the_pool():
     table = table_of(np.random.default_rng(0), HorizonTruth(), widths=(8, 64))
     table["censored"] = table["width"] == 8
     laws = fit_horizon_laws(table, ("h-1",), profiles=False)
     assert [set(entry.a_by_width) for entry in laws.entries] == [{64}, {64}]
     assert any("widths 8 left out" in note for note in laws.notes)
+
+
+def entry_of(**changes: Any) -> dict[str, Any]:
+    """What `main_entries` looks at of an entry, with its group's changes first."""
+    group = {"task": "digits", "schedule": "dense", "width": 8, "learning_rate": 1e-3}
+    named = {"threshold": 0.5, "regressor": "h-1", "runs": 10, "censored": 0}
+    group |= {name: value for name, value in changes.items() if name not in named}
+    named |= {name: value for name, value in changes.items() if name in named}
+    return {"group": {n: v for n, v in group.items() if v is not None}, **named}
+
+
+def test_main_entries_are_one_per_family_and_threshold():
+    pooled = entry_of(width=None, parameters=None, learning_rate=[1e-3, 2e-3], runs=20)
+    few = entry_of(width=16, parameters=99, censored=4)
+    most = entry_of(threshold=0.7, width=16, censored=1)
+    fewer = entry_of(threshold=0.7, width=8, censored=3)
+    other = entry_of(task="mnist", runs=30)
+    entries = [entry_of(), few, fewer, pooled, most, other, entry_of(regressor="variance_horizon")]
+    assert main_entries(entries) == [[other], [pooled, most]]
+    assert main_entries([]) == []
+
+
+def test_delayed_rewards_alone_get_one_law_over_all_horizons():
+    """The entropy coefficient that is scaled by the horizon is no identity."""
+    table = table_of(np.random.default_rng(0), HorizonTruth())
+    discount = discount_from_horizon(table["horizon"].to_numpy())
+    scaled = 0.1 * make("periodic", 4.0).mean_discount(discount)
+    columns = {"schedule": "periodic", "schedule_level": 4.0, "discount": discount}
+    table = table.assign(**columns, entropy_coef=scaled)
+    assert table["entropy_coef"].nunique() == 7
+    for settings in ("", '{"entropy_coef": 0.1}'):
+        laws = fit_horizon_laws(table.assign(settings=settings), ("h-1",), profiles=False)
+        (law,) = laws.entries
+        assert law.runs == len(table)
+        assert laws.notes == ()
+        json.dumps(law.to_json(), allow_nan=False)
+
+
+def test_runs_of_other_settings_are_never_in_one_law():
+    """Two sweeps that differ in what is no column (as `optimizer.decay_interactions`)."""
+    rng = np.random.default_rng(0)
+    parts = {}
+    for decay, knee in ((0, 30.0), (100, 8.0)):
+        settings = json.dumps({"optimizer": {"decay_interactions": decay}})
+        rows = table_of(rng, HorizonTruth(knee=knee), NONE).assign(settings=settings)
+        parts[settings] = rows.assign(run_id=f"{decay}-" + rows["run_id"])
+    laws = fit_horizon_laws(pd.concat(parts.values()), ("h-1",), profiles=False).entries
+    found = {law.group["settings"]: law for law in laws}
+    assert set(found) == set(parts)
+    for settings, knee in zip(parts, (30.0, 8.0), strict=True):
+        assert found[settings].runs == len(parts[settings])
+        assert found[settings].quantities["knee"].value == pytest.approx(knee, rel=1e-2)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from analysis.stats.censored import Values, fit, log_likelihood
+from analysis.stats.censored import Sample, Values, fit, log_likelihood, parameters
 
 
 @pytest.fixture(name="values")
@@ -62,6 +62,9 @@ class Constant:
     def __call__(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.full(self.runs, theta[0]), np.ones((self.runs, 1))
 
+    def take(self, keep: np.ndarray) -> "Constant":
+        return Constant(int(keep.sum()))
+
 
 def test_level_of_uncensored_runs_is_their_mean():
     log_e = np.array([1.0, 2.0, 4.0])
@@ -86,3 +89,40 @@ def test_censored_runs_leave_the_level_unbiased_where_dropping_them_does_not():
     found = fit(Constant(200), values, [np.ones(1)])
     assert found.theta[0] == pytest.approx(log_e.mean(), abs=0.06)
     assert log_e[~right].mean() < log_e.mean() - 0.2
+
+
+@pytest.fixture(name="sample")
+def _sample() -> Sample:
+    """Four runs of each of three seeds about 1, 2 and 6, none censored."""
+    seed = np.repeat([3, 5, 9], 4)
+    log_e = np.repeat([1.0, 2.0, 6.0], 4) + np.tile([-0.1, -0.05, 0.05, 0.1], 3)
+    none = np.zeros(12, dtype=bool)
+    return Sample(Constant(12), Values(log_e, none, none, np.repeat([0, 1, 2], 4), 0 * log_e), seed)
+
+
+def test_a_sample_without_a_seed_is_of_the_other_runs_numbered_anew(sample):
+    assert sample.seeds == [3, 5, 9]
+    parts = sample.without_each_seed()
+    assert [part.seeds for part in parts] == [[5, 9], [3, 9], [3, 5]]
+    for part, kept in zip(parts, ([2, 6], [1, 6], [1, 2]), strict=True):
+        assert part.mean.runs == len(part.values.log_e) == 8
+        assert set(part.values.log_e.round()) == set(kept)
+        assert part.values.block.tolist() == [0] * 4 + [1] * 4
+    assert parts[0].take(parts[0].seed == 5).without_each_seed() == []
+
+
+def test_leaving_out_seeds_gives_the_level_of_the_others(sample):
+    full = sample.fit([np.ones(1)])
+    assert full.theta[0] == pytest.approx(3, abs=1e-2)
+    found = parameters(sample.fits_without_each_seed(full), 1)
+    assert found.shape == (3, 1)
+    np.testing.assert_allclose(found[:, 0], [4.0, 3.5, 1.5], atol=1e-2)
+    assert parameters([], 1).shape == (0, 1)
+
+
+def test_of_several_starts_the_best_maximum_is_kept(sample):
+    from_far, from_near = sample.fit([np.array([-9.0])]), sample.fit([np.array([3.0])])
+    both = sample.fit([np.array([-9.0]), np.array([3.0])])
+    best = max(from_far.log_likelihood, from_near.log_likelihood)
+    assert both.log_likelihood == pytest.approx(best)
+    assert both.free == 4  # the level, two of the spread within a seed, the effect of seeds

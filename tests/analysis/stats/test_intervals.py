@@ -1,7 +1,18 @@
 import numpy as np
 import pytest
 
-from analysis.stats.intervals import jackknife_error, jackknife_interval, profile_interval, t_factor
+from analysis.stats.intervals import (
+    LINEAR,
+    LOG,
+    LOGIT,
+    arcsinh_scale,
+    jackknife_error,
+    jackknife_interval,
+    mean_interval,
+    profile_interval,
+    t_factor,
+    t_reach,
+)
 
 
 def leave_out(values: np.ndarray) -> np.ndarray:
@@ -30,8 +41,52 @@ def test_interval_of_a_mean_of_four_covers_95_per_cent():
 
 
 def test_interval_is_symmetric_on_its_scale():
-    low, high = jackknife_interval(2.0, np.array([1.5, 2.0, 2.5]), np.log, np.exp)
+    low, high = jackknife_interval(2.0, np.array([1.5, 2.0, 2.5]), LOG)
     assert low * high == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("scale", [LINEAR, LOG, LOGIT, arcsinh_scale(0.2)])
+def test_a_scale_rises_and_its_inverse_leads_back(scale):
+    values = np.array([0.01, 0.3, 0.5, 0.9])
+    on_scale = np.array([scale.to(value) for value in values])
+    assert (np.diff(on_scale) > 0).all()
+    np.testing.assert_allclose([scale.back(value) for value in on_scale], values, rtol=1e-12)
+
+
+def test_arcsinh_is_linear_about_0_and_logarithmic_far_from_it():
+    scale = arcsinh_scale(2.0)
+    assert scale.to(1e-3) == pytest.approx(0.5e-3, rel=1e-6)
+    assert scale.to(-1e-3) == -scale.to(1e-3)
+    assert scale.to(2e6) - scale.to(1e6) == pytest.approx(np.log(2))
+
+
+def test_one_seed_has_no_interval():
+    assert jackknife_interval(2.0, np.array([2.0])) is None
+    assert jackknife_interval(2.0, []) is None
+
+
+def test_an_interval_beyond_what_a_float_holds_is_0_to_infinity():
+    assert jackknife_interval(1.0, np.array([1e-300, 1e300]), LOG) == (0.0, np.inf)
+    low, high = jackknife_interval(2.0, np.array([2.0, 2.0, 2.0]), LOG)
+    assert low == pytest.approx(2.0)
+    assert high == pytest.approx(2.0)
+
+
+def test_interval_of_a_mean_is_students():
+    values = np.array([1.0, 2.0, 4.0, 9.0])
+    mean, low, high = mean_interval(values)
+    assert mean == 4.0
+    assert high - mean == pytest.approx(t_factor(4) * values.std(ddof=1) / 2)
+    assert mean - low == pytest.approx(high - mean)
+    mean, low, high = mean_interval(np.array([3.0]))
+    assert mean == 3.0
+    assert np.isnan([low, high]).all()
+
+
+def test_reach_of_a_mean_by_its_seeds():
+    found = t_reach(np.array([2.0, 2.0, 2.0]), np.array([4, 1, 6]))
+    np.testing.assert_allclose(found[[0, 2]], [t_factor(4), 2 * t_factor(6) / np.sqrt(6)])
+    assert np.isnan(found[1])
 
 
 def test_profile_of_a_parabola_is_the_t_interval_whatever_its_curvature():

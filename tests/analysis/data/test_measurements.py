@@ -1,0 +1,63 @@
+"""A sweep is read and measured once: every table is of the same runs."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from analysis.data import THRESHOLDS, families, measure, read
+from analysis.laws import fit_horizon_laws
+from mnist_horizon.results import NOISE_SCHEMA, Results, ResultsError, write_results
+from tests.analysis.report_sweeps import SMALL, noise_rows, sweep_frame, two_rates, write_sweep
+
+
+def test_curves_and_crossings_are_of_the_chosen_runs_and_all_crossings_of_every_run():
+    frame = two_rates(sweep_frame(SMALL))
+    measured = measure(Results(frame, ("a note",), frozenset({"run"})))
+    chosen = set(measured.curves["run_id"])
+    assert set(measured.crossings["run_id"]) == chosen
+    assert len(chosen) == frame["run_id"].nunique() / 2
+    assert len(measured.crossings) == len(THRESHOLDS) * len(chosen)
+    assert len(measured.all_crossings) == len(THRESHOLDS) * frame["run_id"].nunique()
+    assert len(measured.frame) == len(frame)
+    assert measured.notes[0] == "a note"
+    assert "learning rates 0.001, 0.003" in measured.notes[1]
+    assert measured.unfinished == {"run"}
+    assert measured.noise.empty
+
+
+def test_a_sweep_is_read_with_its_noise_or_without(tmp_path):
+    frame = sweep_frame(SMALL)
+    workdir = write_sweep(tmp_path / "sweep", frame)
+    assert read([workdir]).noise.empty
+    rows = noise_rows(frame, rows=(0, 5))
+    write_results(workdir / "noise" / "program.parquet", rows, NOISE_SCHEMA)
+    measured = read([workdir])
+    assert len(measured.noise) == len(rows)
+    assert isinstance(measured.noise, pd.DataFrame)
+    assert set(measured.crossings["threshold"]) == set(THRESHOLDS)
+
+
+def test_sweeps_that_differ_in_what_is_no_column_are_both_kept_and_never_mixed(tmp_path):
+    """The ids of their runs are the same; `decay_interactions` stands in `settings` alone."""
+    frame = sweep_frame(SMALL)
+    workdirs = []
+    for decay in (0, 100):
+        settings = json.dumps({"optimizer": {"decay_interactions": decay, "name": "adam"}})
+        rows = frame.assign(
+            settings=settings, return_mean=frame["return_mean"] * (1 - decay / 2500)
+        )
+        workdirs.append(write_sweep(tmp_path / f"decay{decay}", rows))
+    measured = read(workdirs)
+    assert measured.frame["run_id"].nunique() == 2 * frame["run_id"].nunique()
+    assert not any("read from another folder" in note for note in measured.notes)
+    assert len(families(measured.frame)) == 2
+    laws = fit_horizon_laws(measured.crossings, ("h-1",), profiles=False).entries
+    assert len(laws) == 2 * len(THRESHOLDS)
+    assert {law.runs for law in laws} == {frame["run_id"].nunique()}
+    assert len({law.group["settings"] for law in laws}) == 2
+
+
+def test_nothing_to_read_is_said(tmp_path):
+    with pytest.raises(ResultsError, match="no results to read"):
+        read([tmp_path])

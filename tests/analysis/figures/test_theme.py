@@ -1,0 +1,104 @@
+"""Looks, axes and files of figures."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+
+from analysis.figures import curves, theme
+from tests.analysis.report_sweeps import sweep_frame
+
+
+@pytest.mark.parametrize("make", [theme.horizon_looks, theme.size_looks])
+def test_colours_are_ordered_in_lightness_and_markers_differ(make):
+    looks = make([1, 3, 7, 15, 31, 63, 127])
+    light = [np.dot(to_rgb(look.color), (0.2126, 0.7152, 0.0722)) for look in looks.values()]
+    assert np.all(np.diff(light) > 0.02)
+    assert len({look.marker for look in looks.values()}) == len(looks)
+
+
+def test_saved_files_are_small_and_repeat(tmp_path):
+    frame = sweep_frame()
+    for name in ("first", "second"):
+        figure, table = curves.return_against_interactions(frame)
+        theme.save(figure, table, tmp_path / name, "curves")
+    for ending in ("png", "svg", "csv"):
+        first, second = (tmp_path / name / f"curves.{ending}" for name in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()
+    assert (tmp_path / "first" / "curves.png").stat().st_size < 300_000
+    kept = pd.read_csv(tmp_path / "first" / "curves.csv")
+    np.testing.assert_allclose(kept["return_mean"], table["return_mean"])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(50_890, "50.9k"), (3.2e9, "3.2G"), (12.5, "12.5"), (0.031, "0.031")]
+)
+def test_compact_numbers(value, text):
+    assert theme.compact(value) == text
+
+
+def test_things_of_different_kinds_have_a_colour_and_a_marker_each():
+    looks = theme.kind_looks(["one", "two", "three"])
+    assert list(looks) == ["one", "two", "three"]
+    assert len({look.color for look in looks.values()}) == 3
+    assert len({look.marker for look in looks.values()}) == 3
+
+
+def test_bars_reach_to_the_ends_and_are_0_without_one():
+    rows = pd.DataFrame({"x": [2.0, 3.0], "low": [1.5, np.nan], "high": [4.0, np.nan]})
+    assert theme.bars(rows, "x").tolist() == [[0.5, 0.0], [2.0, 0.0]]
+
+
+def test_means_are_marks_with_bars_and_bounds_open_triangles():
+    rows = pd.DataFrame(
+        {"horizon": [1.0, 3.0], "interactions": [5.0, 9.0], "censored": [False, True]}
+    )
+    figure, axis = theme.single()
+    theme.draw_means(axis, rows.assign(low=4.0, high=6.0), theme.Look("#000000", "s"))
+    (bound,) = [line for line in axis.get_lines() if line.get_gid() == "censored"]
+    assert bound.get_xydata().tolist() == [[3.0, 9.0]]
+    assert (bound.get_marker(), bound.get_markerfacecolor()) == ("^", "none")
+    (bars,) = axis.containers
+    assert bars.lines[0].get_xydata().tolist() == [[1.0, 5.0]]
+    assert figure.axes == [axis]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "1"), (100.0, "100"), (0.1, "0.1"), (1e4, "$10^{4}$"), (2.0, ""), (0.0, "")],
+)
+def test_ticks_are_named_at_powers_of_ten(value, text):
+    assert theme.power_of_ten(value) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "rows"), [(1, 1), (3, 1), (4, 1), (5, 2), (6, 2), (7, 2), (9, 3)]
+)
+def test_panels_fill_rows_and_share_axes(count, rows):
+    figure, axes = theme.panels(count)
+    assert len(axes) == len(figure.axes) == count
+    places = {round(axis.get_subplotspec().get_position(figure).y0, 6) for axis in axes}
+    assert len(places) == rows
+    axes[0].set_xlim(2, 5)
+    assert axes[-1].get_xlim() == (2, 5)
+
+
+def test_horizons_too_close_together_are_thinned_and_the_largest_stays():
+    _, axis = theme.single()
+    theme.horizon_axis(axis, [1, 3, 4, 7, 31, 32])
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["1", "3", "7", "32"]
+
+
+def test_log_axes_of_a_short_span_are_ticked_at_1_2_5():
+    _, axis = theme.single()
+    axis.set_xlim(1e3, 1e4)
+    theme.log_axis(axis, "x")
+    ticks = axis.xaxis.get_major_locator().tick_values(1e3, 1e4)
+    assert {1000.0, 2000.0, 5000.0} <= {round(tick) for tick in ticks}
+    assert axis.xaxis.get_major_formatter()(2000.0) == "2k"
+    axis.set_ylim(1, 1e6)
+    theme.log_axis(axis, "y")
+    assert axis.yaxis.get_major_formatter()(1e4) == "$10^{4}$"
+    assert math.isclose(axis.get_ylim()[1], 1e6)

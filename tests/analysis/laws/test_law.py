@@ -1,0 +1,195 @@
+"""What every law of the registry can do, and how numbers and their intervals are written."""
+
+import functools
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.laws import LAWS, FittedLaw
+from analysis.laws.law import (
+    AllFits,
+    Fits,
+    LawKind,
+    Quantity,
+    flat,
+    leave_out_interval,
+    plain,
+)
+from analysis.laws.synthetic import Design, HorizonTruth
+from analysis.stats.intervals import LOG
+from tests.analysis.horizon_runs import over_batches, over_optimizers, over_tasks, table_of
+from tests.analysis.report_sweeps import sweep_frame
+from tests.analysis.sparse_runs import crossings, theta
+
+KINDS = {kind.key: kind for kind in LAWS}
+
+
+def over_schedules(widths: tuple[int, ...] = (16,), seeds: int = 2) -> pd.DataFrame:
+    """E falls as the width to the minus 1/2."""
+    schedules = ("dense", "revealed:0.0625", "periodic:4")
+    tables = [
+        crossings(
+            theta(s_min=160.0 / math.sqrt(width), noise_scale=60.0, share=0.5, accuracy=0.4),
+            np.random.default_rng(width),
+            schedules=schedules,
+            width=width,
+            seeds=seeds,
+        )
+        for width in widths
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+SWEEPS: dict[str, Callable[[], pd.DataFrame]] = {
+    "horizon_law": lambda: table_of(np.random.default_rng(0), HorizonTruth(), seeds=3),
+    "power_law": lambda: sweep_frame(
+        Design(horizons=(1, 7), widths=(8, 32, 128), seeds=2, budget=1_000_000, evaluations=20)
+    ),
+    "batch_law": lambda: over_batches(np.random.default_rng(0), 0.05, (128, 512), seeds=3),
+    "joint_law": over_schedules,
+    "size_exponents": lambda: over_schedules((16, 64)),
+    "optimizer_law": over_optimizers,
+    "task_law": over_tasks,
+}
+"""A small sweep for each law of the registry, of one width where widths are no matter."""
+
+
+@functools.cache
+def fitted(key: str) -> tuple[pd.DataFrame, Fits]:
+    table = SWEEPS[key]()
+    return table, KINDS[key].fit(table)
+
+
+def test_every_law_of_the_registry_is_tested_here():
+    assert set(SWEEPS) == set(KINDS)
+    assert len(KINDS) == len(LAWS)
+    assert {kind.table for kind in LAWS} == {"crossings", "all_crossings", "curves"}
+
+
+@pytest.fixture(params=sorted(KINDS))
+def key(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def test_entries_survive_json(key):
+    _, fits = fitted(key)
+    assert fits.entries
+    for law in fits.entries:
+        assert isinstance(law, FittedLaw)
+        entry = law.to_json()
+        assert json.loads(json.dumps(entry, allow_nan=False)) == entry
+        for name, one in law.quantities.items():
+            assert entry[name] == pytest.approx(one.value)
+        group = entry.get("group", entry)
+        assert {name: group[name] for name in law.group} == plain(law.group)
+
+
+def test_summaries_show_every_quantity_with_its_interval(key):
+    for law in fitted(key)[1].entries:
+        table = law.summary()
+        assert table.index.tolist() == list(law.quantities)
+        for name, one in law.quantities.items():
+            assert one.interval is not None, name
+            assert table.loc[name].tolist() == [one.value, *one.interval]
+            assert name in law._repr_html_()
+            assert name in str(law)
+        assert "<table" in law._repr_html_()
+        assert type(law).__name__ in str(law)
+
+
+def measured(key: str, law: Any, table: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows that a law was fitted to, with its regressors, and the logs of what was measured."""
+    if key == "power_law":
+        curves = law.estimate.curves
+        columns = {
+            name: [getattr(c, name) for c in curves] for name in ("parameters", "interactions")
+        }
+        rows = pd.DataFrame({name: np.concatenate(parts) for name, parts in columns.items()})
+        rows["horizon"] = np.concatenate([np.full(len(c.mean), c.horizon) for c in curves])
+        return rows, np.log(np.concatenate([c.mean for c in curves]))
+    if key == "size_exponents":
+        rows = table[table["schedule"] == law.schedule.partition(":")[0]]
+        log_e = np.log(rows["interactions"])
+        at_small = log_e[rows["width"] == 16].groupby(rows["horizon"]).mean()
+        return rows, (log_e - rows["horizon"].map(at_small)).to_numpy()
+    rows = table
+    for name in ("task", "optimizer"):
+        if name in getattr(law, "labels", {}):
+            rows = rows[rows[name] == law.labels[name]]
+    if "learning_rate" in rows and key == "optimizer_law":
+        rows = rows[rows["learning_rate"] == 1e-3]
+    return rows, np.log(rows["interactions"].to_numpy(float))
+
+
+def test_predictions_at_its_own_data_are_close_to_them(key):
+    table, fits = fitted(key)
+    for law in fits.entries:
+        rows, values = measured(key, law, table)
+        if key == "power_law" and not hasattr(law, "e_c"):
+            assert set(rows["horizon"]) == {law.group["horizon"]}
+        gap = np.log(law.predict(rows)) - values
+        assert len(gap) > 10
+        assert np.median(np.abs(gap)) < 0.15
+        assert abs(gap.mean()) < 0.1
+        assert np.std(values) > 2 * np.std(gap), "a law that says nothing would be as close"
+
+
+def test_without_a_seed_it_is_a_law_of_the_same_kind_without_intervals(key):
+    _, fits = fitted(key)
+    for law in fits.entries:
+        others = [law.without_seed(seed) for seed in law.seeds]
+        assert len(others) > 1
+        for other in others:
+            assert type(other) is type(law)
+            assert other.group == law.group
+            assert list(other.quantities) == list(law.quantities)
+            assert {one.interval for one in other.quantities.values()} == {None}
+            json.dumps(other.to_json(), allow_nan=False)
+        for name, one in law.quantities.items():
+            if one.interval == (0, 0):  # the change of `dense` from itself
+                continue
+            values = [other.quantities[name].value for other in others]
+            assert len(set(values)) > 1, f"{name} is the same without any seed"
+            assert min(values) < one.interval[1]
+            assert max(values) > one.interval[0]
+
+
+def test_an_end_that_the_data_do_not_determine_is_null():
+    assert Quantity(2.0, (1.0, 3.0)).ends == [1.0, 3.0]
+    assert Quantity(2.0, (1.0, math.inf), least=1.0).ends == [None, None]
+    assert Quantity(2.0, (-math.inf, 3.0)).ends == [None, 3.0]
+    assert Quantity(2.0).ends is None
+    assert Quantity(2.0, (1.0, 3.0)).is_bounded
+    assert not Quantity(2.0, (1.0, 3.0), least=1.0).is_bounded
+    assert not Quantity(2.0).is_bounded
+
+
+def test_entries_hold_a_number_and_beside_it_its_interval():
+    found = flat({"a": Quantity(2.0, (1.0, math.inf)), "b": Quantity(3.0)})
+    assert found == {"a": 2.0, "a_ci": [1.0, None], "b": 3.0}
+
+
+def test_values_are_made_plain_for_json():
+    value = {1: (np.float64(2.0), math.nan), "x": [np.int64(3), {"y": math.inf}], "z": None}
+    assert plain(value) == {"1": [2.0, None], "x": [3, {"y": None}], "z": None}
+    assert type(plain(np.int64(3))) is int
+
+
+def test_interval_by_leaving_out_is_on_the_scale_given():
+    left_out = np.array([[1.0], [2.0], [4.0]])
+    low, high = leave_out_interval(lambda theta: theta[0], np.array([2.0]), left_out, LOG)
+    assert low * high == pytest.approx(4.0)
+    assert leave_out_interval(lambda theta: theta[0], np.array([2.0]), left_out[:1]) is None
+
+
+def test_fits_that_are_not_there_are_none():
+    fits = AllFits({"horizon_law": (fitted("horizon_law")[1].entries[0],)})
+    assert fits["task_law"] == ()
+    assert len(fits["horizon_law"]) == 1
+    assert set(fits.to_json()) == {"horizon_law"}
+    assert LawKind("x", lambda table: Fits()).table == "crossings"

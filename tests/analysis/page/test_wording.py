@@ -1,0 +1,33 @@
+import math
+
+import pytest
+
+from analysis.page import wording
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.012345, "0.0123"),
+        (50_890.0, "50,900"),
+        (1.234e9, "1.23e+09"),
+        (None, "unbounded"),
+        (math.inf, "unbounded"),
+        (0.0, "0"),
+    ],
+)
+def test_numbers_have_three_figures(value, text):
+    assert wording.number(value) == text
+
+
+def test_errors_in_log_are_written_as_per_cent():
+    assert wording.percent(math.log(1.25)) == "25%"
+
+
+def test_an_interval_is_written_with_its_open_ends_or_said_to_be_absent():
+    assert wording.interval((0.5, 12_345.0)) == "[0.5, 12,300]"
+    assert wording.interval((None, 3.0)) == "[unbounded, 3]"
+    assert wording.interval(None) == "(no interval)"
+    entry = {"a": 2.0, "a_ci": [1.0, None], "b": 3.0}
+    assert wording.with_interval(entry, "a") == "2 [1, unbounded]"
+    assert wording.with_interval(entry, "b") == "3 (no interval)"
