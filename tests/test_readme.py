@@ -46,7 +46,6 @@ def readme_block(part: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not hasattr(mnist_horizon, "train"), reason="mnist_horizon.train is to come")
 def test_the_first_example_runs_as_written() -> None:
     namespace: dict[str, Any] = {}
     exec(readme_block("mh.train"), namespace)
@@ -70,7 +69,6 @@ def documented_columns(title: str) -> dict[str, str]:
     return {name: kind for names, kind in cells for name in re.findall(r"`(\w+)`", names)}
 
 
-@pytest.mark.skipif("settings" not in SCHEMA.names, reason="the column settings is to come")
 def test_every_column_of_a_results_table_is_explained() -> None:
     expected = {field.name: str(field.type) for field in SCHEMA}
     assert documented_columns("Columns of a results table") == expected
@@ -124,11 +122,7 @@ def test_rooms_and_files_that_the_map_names_exist() -> None:
         if not (CHECKOUT / path).exists():
             missing.append(path.as_posix())
     assert count > 20
-    assert [path for path in missing if path not in TO_COME] == []
-
-
-TO_COME = [f"mnist_horizon/{name}" for name in ("schedules", "networks", "optimizers")]
-"""Packages that the rebuild adds; they are modules before."""
+    assert missing == []
 
 
 def test_modules_that_moved_are_where_the_changelog_says() -> None:

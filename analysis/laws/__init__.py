@@ -3,6 +3,8 @@
 `LAWS` is the registry: a new law is one file here and one line in it. `fit_laws` fits them all.
 """
 
+from collections.abc import Iterable
+
 from analysis.data.measurements import Measurements
 from analysis.laws.batch import BatchLaw, fit_batch_laws
 from analysis.laws.comparisons import fit_optimizer_laws, fit_task_laws
@@ -24,10 +26,15 @@ LAWS = (
 """Every law, by the key of its list in `fits.json`."""
 
 
-def fit_laws(measured: Measurements) -> AllFits:
-    """Fit every law that the measurements allow."""
+def fit_laws(measured: Measurements, kinds: Iterable[LawKind] = LAWS) -> AllFits:
+    """Fit every law that the measurements allow.
+
+    Args:
+        measured: the tables.
+        kinds: which laws.
+    """
     found = AllFits()
-    for kind in LAWS:
+    for kind in kinds:
         fits = kind.fit(getattr(measured, kind.table))
         found.by_key[kind.key] = fits.entries
         found.notes += fits.notes

@@ -114,6 +114,11 @@ class HorizonLaw(FittedLaw):
         return free_numbers(self.forms["free"], self.profiles) if "free" in self.forms else {}
 
     @property
+    def determined_quantities(self) -> dict[str, Quantity]:
+        """a, b, the knee, and g of the free form."""
+        return {**self.free_power, **self.quantities}
+
+    @property
     def aicc(self) -> dict[str, float]:
         """AICc by form; differences of less than 2 say nothing."""
         found = {form: fit.aicc for form, fit in self.forms.items()}

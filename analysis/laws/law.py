@@ -16,6 +16,9 @@ import pandas as pd
 
 from analysis.stats.intervals import LINEAR, Interval, Scale, jackknife_interval
 
+TOO_WIDE = 10.0
+"""Ratio of an interval's ends from which a number is not determined."""
+
 
 @dataclass(frozen=True)
 class Quantity:
@@ -26,11 +29,13 @@ class Quantity:
         interval: None where there is none (one seed). An end that the data do not determine is
             infinite, or `least`.
         least: what the number cannot be below.
+        within: where an interval must lie to say anything, such as (0, 1) for an exponent of size.
     """
 
     value: float
     interval: Interval | None = None
     least: float = -math.inf
+    within: Interval | None = None
 
     @property
     def ends(self) -> list[float | None] | None:
@@ -44,6 +49,20 @@ class Quantity:
     def is_bounded(self) -> bool:
         """Whether there is an interval with both ends."""
         return self.ends is not None and None not in self.ends
+
+    @property
+    def is_determined(self) -> bool:
+        """Whether the interval says what the number is.
+
+        It does where it lies inside `within`, where that is given, or else where its ends have one
+        sign and are less than a factor 10 apart.
+        """
+        if self.interval is None or not self.is_bounded:
+            return False
+        low, high = self.interval
+        if self.within is not None:
+            return self.within[0] < low and high < self.within[1]
+        return low * high > 0 and max(low / high, high / low) < TOO_WIDE
 
 
 class FittedLaw(ABC):
@@ -59,6 +78,11 @@ class FittedLaw(ABC):
     @abstractmethod
     def quantities(self) -> dict[str, Quantity]:
         """The fitted numbers, by the names that they have in `fits.json`."""
+
+    @property
+    def determined_quantities(self) -> dict[str, Quantity]:
+        """The numbers of which its entry says whether they are determined."""
+        return self.quantities
 
     @property
     @abstractmethod
@@ -79,7 +103,14 @@ class FittedLaw(ABC):
 
     def to_json(self) -> dict[str, Any]:
         """The entry of `fits.json`: valid JSON, absent what is not there."""
-        entry = plain({"group": self.group, **flat(self.quantities), **self.details()})
+        known = {name: one.is_determined for name, one in self.determined_quantities.items()}
+        entry = {
+            "group": self.group,
+            **flat(self.quantities),
+            **self.details(),
+            "determined": known,
+        }
+        entry = plain(entry)
         return {name: value for name, value in entry.items() if value is not None}
 
     def summary(self) -> pd.DataFrame:

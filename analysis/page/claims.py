@@ -10,16 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.laws.law import TOO_WIDE
 from analysis.page.wording import interval, number, percent, with_interval
 
 Entry = Mapping[str, Any]
 
 TOO_CLOSE = 1.25
 """Ratio of held-out errors below which neither law is said to predict better."""
-
-
-TOO_WIDE = 10.0
-"""Ratio of an interval's ends from which an exponent of the power law is not said to be known."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,8 @@
 """The tutorials run as they are written."""
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-import mnist_horizon
 from mnist_horizon import cli, tasks
 from mnist_horizon.results import read_results
 from mnist_horizon.sweeps import runner
@@ -14,23 +10,11 @@ from mnist_horizon.sweeps.spec import spec_from
 from tests.docs.pages import CHECKOUT, python_blocks, run
 
 
-@pytest.mark.skipif(not hasattr(mnist_horizon, "train"), reason="mnist_horizon.train is to come")
 def test_train_and_look() -> None:
     namespace = run("docs/train_and_look.md")
     assert len(namespace["frame"].run_id.unique()) == 6
 
 
-TO_COME = ["mnist_horizon.schedules.registry", "mnist_horizon.optimizers"]
-
-
-def is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-@pytest.mark.skipif(not all(map(is_there, TO_COME)), reason="registries of parts are to come")
 def test_add_a_part() -> None:
     run("docs/add_a_part.md", name="parity")
 

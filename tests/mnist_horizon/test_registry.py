@@ -49,13 +49,11 @@ def test_an_unknown_name_is_refused_with_the_names(functions: Registry) -> None:
     assert str(caught.value) == "spoon.name: unknown spoon 'c': choose from a, b"
 
 
-@pytest.mark.parametrize(
-    ("code", "name", "method"), [(FUNCTION, "ladle", None), (CLASS, "Ladle", "hold")]
-)
+@pytest.mark.parametrize(("code", "name"), [(FUNCTION, "ladle"), (CLASS, "Ladle")])
 def test_a_file_may_be_read_twice_and_another_may_not_take_its_name(
-    code: str, name: str, method: str | None, tmp_path: Path
+    code: str, name: str, tmp_path: Path
 ) -> None:
-    registry: Registry = Registry("spoon", "spoon.name", method=method, error=SpoonError)
+    registry: Registry = Registry("spoon", "spoon.name", error=SpoonError)
     first, again = (getattr(read(tmp_path / "one.py", code), name) for _ in range(2))
     registry.add("ladle", first)
     registry.add("ladle", again)
@@ -64,3 +62,18 @@ def test_a_file_may_be_read_twice_and_another_may_not_take_its_name(
     with pytest.raises(SpoonError, match=f"spoon 'ladle' is already registered by {name}"):
         registry.add("ladle", other)
     assert registry.get("ladle") is again
+
+
+@pytest.mark.parametrize("name", ["", "../ladle", "/ladle", ".ladle", "ladle x"])
+def test_a_name_that_may_not_become_part_of_a_path_is_refused(
+    functions: Registry, name: str
+) -> None:
+    with pytest.raises(SpoonError, match="its name must be plain"):
+        functions.add(name, len)
+    assert functions.names() == []
+
+
+def test_what_is_not_registered_gets_a_name_of_its_own(functions: Registry, tmp_path: Path) -> None:
+    one, other = (read(tmp_path / f"{n}.py", CLASS).Ladle for n in ("one", "two"))
+    assert [functions.name_of(cls) for cls in (one, other, one)] == ["ladle", "ladle_2", "ladle"]
+    assert functions.get("ladle_2") is other

@@ -193,7 +193,9 @@ def quantity(name: str, number: float, left_out: np.ndarray) -> Quantity:
     """A constant with its jackknife-t interval: in log where it is positive, else linear."""
     is_slope = name == "optimal_size_exponent"
     ends = jackknife_interval(number, left_out, LINEAR if is_slope else LOG)
-    return Quantity(number, ends, least=-math.inf if is_slope else 0.0)
+    if is_slope:
+        return Quantity(number, ends, within=(0.0, 1.0))
+    return Quantity(number, ends, least=0.0)
 
 
 def exponent_profiles(estimate: LevelEstimate) -> dict[str, Interval]:
