@@ -11,9 +11,8 @@ import jax.numpy as jnp
 
 from mnist_horizon import devices
 from mnist_horizon.devices import memory
-from mnist_horizon.sweeps import plan, workdir
+from mnist_horizon.sweeps import SweepSpec, plan, workdir
 from mnist_horizon.sweeps.plan import Program
-from mnist_horizon.sweeps.spec import SweepSpec
 from mnist_horizon.tasks import LoadedTask
 
 EFFICIENCY = 0.65

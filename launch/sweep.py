@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from mnist_horizon import cli, tasks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps.spec import SweepSpec, spec_from
+from mnist_horizon.sweeps import SweepSpec, spec_from
 
 LOG = standard_logging.getLogger("mnist_horizon")
 

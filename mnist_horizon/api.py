@@ -28,9 +28,8 @@ from mnist_horizon import devices, networks, optimizers, results, tasks
 from mnist_horizon.errors import InputError
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import Schedule
-from mnist_horizon.sweeps import runner
-from mnist_horizon.sweeps.spec import RATE_RULE, SweepSpec, spec_from
-from mnist_horizon.tasks import LoadedTask, TaskError
+from mnist_horizon.sweeps import RATE_RULE, SweepSpec, runner, spec_from
+from mnist_horizon.tasks import LoadedTask, Task, TaskError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -175,7 +174,7 @@ _CURVE = {"schedule": "", "schedule_level": "level", "width": "width", "horizon"
 
 
 def train(
-    task: str | LoadedTask | object,
+    task: str | Task | LoadedTask | object,
     *,
     widths: Iterable[int] = (64,),
     horizons: Iterable[float | int] = (1.0,),
@@ -189,7 +188,7 @@ def train(
     """Train policies over widths, horizons, schedules and seeds, and give their curves.
 
     Args:
-        task: the name of a task, an object of a task's class, or a task that is loaded.
+        task: the name of a task, an object of a task's class, or the data of a task.
         widths: of the networks.
         horizons: horizon lengths h, each a discount `1 - 2 / (h + 1)`.
         schedules: names such as `"periodic:4"`, or schedules.
@@ -241,6 +240,8 @@ def _task(task: Any) -> tuple[str, dict[str, Any], LoadedTask | None]:
     """Name, settings and, where it is given, the loaded task."""
     if isinstance(task, str):
         return task, {}, None
+    if isinstance(task, Task):
+        task = LoadedTask(task, provenance={})
     if isinstance(task, LoadedTask):
         return GIVEN, {}, tasks.describe(GIVEN, {}, task)
     return tasks.name_of(type(task)), dict(vars(task)), None

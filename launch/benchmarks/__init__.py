@@ -1,0 +1,5 @@
+"""What `launch.bench` measures, apart from its table.
+
+`cases` times the trainer, `start` a process until its first update, `efficiency` a finished sweep
+against its own steady state, and `peer` another implementation on the same task.
+"""

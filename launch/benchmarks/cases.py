@@ -11,9 +11,8 @@ import numpy as np
 
 from mnist_horizon import devices, training
 from mnist_horizon.schedules import make
-from mnist_horizon.sweeps import plan
+from mnist_horizon.sweeps import SweepSpec, plan, spec_from
 from mnist_horizon.sweeps.plan import Program, Variant
-from mnist_horizon.sweeps.spec import SweepSpec, spec_from
 from mnist_horizon.tasks import Examples, Task
 
 REPEATS = 5

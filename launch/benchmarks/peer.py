@@ -38,8 +38,8 @@ from mnist_horizon import adapters, environment
 from mnist_horizon.errors import SweepError
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.schedules import parse
+from mnist_horizon.sweeps import SweepSpec, spec_from
 from mnist_horizon.sweeps.plan import Program, Variant
-from mnist_horizon.sweeps.spec import SweepSpec, spec_from
 from mnist_horizon.tasks import Task
 
 REPEATS = 2

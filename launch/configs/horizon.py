@@ -12,7 +12,7 @@ MNIST comes from tensorflow-datasets, or with `--config.task.data_dir=FOLDER` fr
 import ml_collections
 
 from launch.configs import default_config
-from mnist_horizon.sweeps.spec import RATE_RULE
+from mnist_horizon.sweeps import RATE_RULE
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -10,7 +10,7 @@ runs, none short of a return of 0.85; knees near 16; a free exponent whose inter
 import ml_collections
 
 from launch.configs import default_config
-from mnist_horizon.sweeps.spec import RATE_RULE
+from mnist_horizon.sweeps import RATE_RULE
 
 
 def get_config() -> ml_collections.ConfigDict:

@@ -30,9 +30,8 @@ from launch.slurm.job import Work
 from launch.slurm.status import Queue, describe, states
 from mnist_horizon import cli, files, tasks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import plan, workdir
+from mnist_horizon.sweeps import SweepSpec, plan, spec_from, workdir
 from mnist_horizon.sweeps.plan import Program
-from mnist_horizon.sweeps.spec import SweepSpec, spec_from
 from mnist_horizon.tasks import LoadedTask
 
 CONFIG = cli.define_config()

@@ -5,8 +5,7 @@ from typing import Any
 
 from mnist_horizon import cli, tasks
 from mnist_horizon.results import read_results
-from mnist_horizon.sweeps import runner
-from mnist_horizon.sweeps.spec import spec_from
+from mnist_horizon.sweeps import runner, spec_from
 from tests.docs.pages import CHECKOUT, python_blocks, run
 
 

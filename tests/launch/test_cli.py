@@ -12,7 +12,7 @@ import pytest
 from launch.configs import batch, default_config, optimizer, smoke, sparsity, tasks
 from mnist_horizon import cli
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps.spec import spec_from
+from mnist_horizon.sweeps import spec_from
 from tests.launch import commands
 
 SMOKE = "--config=launch/configs/smoke.py"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from launch.configs import default_config
 from mnist_horizon import cli
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps.spec import SweepSpec, spec_from
+from mnist_horizon.sweeps import SweepSpec, spec_from
 
 DIGITS = {**default_config().to_dict(), "task": {"name": "digits"}}
 TEACHER = {

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_horizon import tasks
-from mnist_horizon.sweeps import runner
-from mnist_horizon.sweeps.spec import SweepSpec, spec_from
+from mnist_horizon.sweeps import SweepSpec, runner, spec_from
 
 TINY: dict[str, Any] = {
     "task": {"name": "digits"},

@@ -11,9 +11,8 @@ from mnist_horizon import noise, training
 from mnist_horizon.devices import memory
 from mnist_horizon.networks import NetworkError, NetworkSpec
 from mnist_horizon.schedules import make
-from mnist_horizon.sweeps import plan
+from mnist_horizon.sweeps import SweepSpec, plan
 from mnist_horizon.sweeps.plan import Program, Variant
-from mnist_horizon.sweeps.spec import SweepSpec
 from mnist_horizon.tasks import Examples, Task
 from mnist_horizon.training import TrainSpec
 from tests.mnist_horizon.networks import user_networks
