@@ -75,7 +75,7 @@ SAYS = """What this can and cannot say
 - {span} Beyond it the law is extrapolated: the two columns show how much
   hangs on its form, the intervals hold only if the form does.
 - The multiplier differs between environments; K, F, P and a are inputs, nothing here measures them.
-- h counts timesteps; H is turned into them at {step:g} subjective seconds a step."""
+- h counts timesteps; H is turned into them at {step:g} subjective seconds per step."""
 
 
 @dataclass(frozen=True)
@@ -190,13 +190,13 @@ def measured_laws(path: Path, threshold: float) -> tuple[list[MeasuredLaw], str,
         entries = next(iter(main_entries(dense)), [])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"--fits={path}: cannot be read as a fits.json: {error}") from None
-    found = [entry for entry in entries if abs(entry["threshold"] - threshold) < 1e-9]
-    if not found:
+    matching = [entry for entry in entries if abs(entry["threshold"] - threshold) < 1e-9]
+    if not matching:
         known = ", ".join(f"{entry['threshold']:g}" for entry in entries) or "none"
         raise InputError(
             f"--threshold={threshold:g}: {path} has no horizon law there; it has {known}"
         )
-    entry = found[0]
+    entry = matching[0]
     if entry.get("knee") is None:
         raise InputError(f"{path}: interactions do not grow with h, there is no multiplier")
     laws = [MeasuredLaw("affine", entry["knee"], entry.get("knee_ci"))]

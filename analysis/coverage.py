@@ -89,17 +89,17 @@ class HorizonTarget:
         """Draw from the affine form and from the free power, and refit each."""
         affine = self.law.affine
         again = affine.refit(draw_values(affine, rng))
-        truth, found = affine_numbers(affine), affine_numbers(again)
+        truth, refitted = affine_numbers(affine), affine_numbers(again)
         knee = knee_of(affine.fit.theta[-1], affine.mean.x_max, affine.regressor)
         truth["knee"] = Quantity(knee)
-        found["knee"] = Quantity(knee, knee_interval(again, profiles=True))
+        refitted["knee"] = Quantity(knee, knee_interval(again, profiles=True))
         if "free" in self.law.forms:
             free = self.law.forms["free"]
             truth["g"] = Quantity(float(np.exp(free.fit.theta[-1])))
-            found["g"] = free_numbers(free.refit(draw_values(free, rng)), profiles=True)["g"]
+            refitted["g"] = free_numbers(free.refit(draw_values(free, rng)), profiles=True)["g"]
         return [
             Outcome(name, truth[name].value, one.interval)
-            for name, one in found.items()
+            for name, one in refitted.items()
             if one.interval is not None and np.isfinite(truth[name].value)
         ]
 
@@ -156,13 +156,13 @@ class PowerLawTarget:
         """Draw curves from the law and refit it from there; nothing where they allow no fit."""
         truth = constants(self.estimate, "NE").quantities
         try:
-            found = redraw(self.estimate, "NE", rng)
+            refitted = redraw(self.estimate, "NE", rng)
         except FitError:
             return []
         return [
             Outcome(name, truth[name].value, ends)
             for name in POWER_LAW_NUMBERS
-            if (ends := found.quantities[name].interval) is not None
+            if (ends := refitted.quantities[name].interval) is not None
         ]
 
 
@@ -172,8 +172,8 @@ def power_law_targets(measured: Measurements) -> tuple[list[Target], list[str]]:
     targets: list[Target] = []
     notes: list[str] = []
     for group in power_law_groups(measured.curves):
-        alone, found = estimate_alone(group, generator)
-        notes += found
+        alone, more = estimate_alone(group, generator)
+        notes += more
         for one in alone:
             name = f"power law, {group.label}, horizon {one.curves[0].horizon:g}"
             targets.append(PowerLawTarget(name, one))
@@ -227,15 +227,15 @@ def _draw(job: tuple[Target, np.random.SeedSequence]) -> list[Outcome]:
 
 
 def _row(label: str, outcomes: Sequence[Outcome]) -> dict[str, object]:
-    held = sum(o.interval[0] <= o.truth <= o.interval[1] for o in outcomes)
-    share = binomtest(held, len(outcomes)).proportion_ci(0.95, method="wilson")
+    covered = sum(o.interval[0] <= o.truth <= o.interval[1] for o in outcomes)
+    share = binomtest(covered, len(outcomes)).proportion_ci(0.95, method="wilson")
     widths = [(o.interval[1] - o.interval[0]) / abs(o.truth) for o in outcomes]
     return {
         "law": label,
         "number": outcomes[0].number,
         "truth": outcomes[0].truth,
         "draws": len(outcomes),
-        "coverage": held / len(outcomes),
+        "coverage": covered / len(outcomes),
         "coverage_low": share.low,
         "coverage_high": share.high,
         "width": float(np.median(widths)),
@@ -250,8 +250,8 @@ def main(argv: Sequence[str]) -> None:
     targets: list[Target] = []
     notes = list(measured.notes)
     for find in TARGETS:
-        found, left_out = find(measured)
-        targets += found
+        more, left_out = find(measured)
+        targets += more
         notes += left_out
     for note in notes:
         print(f"note: {note}")
@@ -269,10 +269,10 @@ def format_table(rows: pd.DataFrame) -> str:
     head = f"{'number':>21} {'truth':>10} {'held by':>8} {'(95% of draws)':>16} {'width':>8}"
     lines = [f"{head} {'draws':>6}"]
     for row in rows.itertuples():
-        held = f"{row.coverage:.1%}"
+        coverage = f"{row.coverage:.1%}"
         around = f"{row.coverage_low:.0%} to {row.coverage_high:.0%}"
         lines.append(
-            f"{row.number:>21} {row.truth:>10.4g} {held:>8} {around:>16} {row.width:>8.1%} "
+            f"{row.number:>21} {row.truth:>10.4g} {coverage:>8} {around:>16} {row.width:>8.1%} "
             f"{row.draws:>6}"
         )
     return "\n".join(lines)

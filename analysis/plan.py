@@ -115,8 +115,8 @@ def horizon_plan(
     entries: list[HorizonLaw | None] = []
     for _ in range(draws):
         table = interactions_to_threshold(simulate(truth, design, rng, noise), (truth.threshold,))
-        found = fit_horizon_laws(table, ("h-1",), profiles=False).entries
-        entries.append(found[-1] if found else None)
+        laws = fit_horizon_laws(table, ("h-1",), profiles=False).entries
+        entries.append(laws[-1] if laws else None)
     known = [entry for entry in entries if entry is not None]
     intervals: dict[str, tuple[float, list[Interval | None]]] = {
         "a": (float(truth.interactions(np.ones(1), design.widths[0])[0]), []),
@@ -147,8 +147,8 @@ def power_law_plan(
             fit = fit_power_law(simulate(truth, design, rng, noise), generator=rng)
         except FitError:
             continue
-        for name, (_, found) in intervals.items():
-            found.append(fit.quantities[name].interval)
+        for name, (_, ends) in intervals.items():
+            ends.append(fit.quantities[name].interval)
     return _summary(intervals, draws)
 
 

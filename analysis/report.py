@@ -55,15 +55,15 @@ def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
     fits = fit_laws(measured)
     entries = fits.to_json()
     notes = [*measured.notes, *fits.notes, *_noise_notes(measured.noise)]
-    found = families(measured.frame)
+    by_family = families(measured.frame)
     sections = []
-    for number, family in enumerate(found):
+    for number, family in enumerate(by_family):
         fitted = FamilyFits.of(family, measured, fits)
         section = FamilySection(family.label, family_claims(family, entries, fitted.noise))
         if number < FAMILIES_WITH_FIGURES:
             section.figures += save_figures(fitted, out / "figures")
         sections.append(section)
-    notes += _notes_on_figures(found)
+    notes += _notes_on_figures(by_family)
     sections = [*factor_sections(fits, measured, out / "figures"), *sections]
     page, notes = _page(workdirs, measured, sections, entries, notes)
     text = json.dumps({**entries, "notes": notes}, indent=1, allow_nan=False)

@@ -64,7 +64,7 @@ def forecast(
         interactions = len(program.runs) * spec.updates * spec.batch_size
         layout = devices.layout_here(len(program.seeds), len(program.variants))
         need = plan.memory_of_width(spec, program.width, task.task)
-        held = need.total(layout.groups, layout.runs_per_group) + layout.devices * data
+        memory_bytes = need.total(layout.groups, layout.runs_per_group) + layout.devices * data
         work = interactions * plan.work_per_interaction(spec, program.width, classes, shape)
         result.append(
             ProgramForecast(
@@ -72,7 +72,7 @@ def forecast(
                 interactions=interactions,
                 flops=float(interactions)
                 * plan.flops_per_interaction(spec, program.width, classes, shape),
-                memory=held,
+                memory=memory_bytes,
                 seconds=work / (EFFICIENCY * speed) + COMPILE_SECONDS,
             )
         )

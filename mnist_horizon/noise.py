@@ -161,7 +161,7 @@ def logit_grams(
     inputs: Float[Array, "batch ..."],
     phase: Float[Array, "batch 2"] | None = None,
 ) -> Float[Array, "batch action action"]:
-    """`G(x) = J J^T`, inner products of the logits' gradients in all parameters, an example.
+    """`G(x) = J J^T`, inner products of the logits' gradients in all parameters, per example.
 
     A dense layer with input h and backward signal delta_a (of logit a) has the kernel gradient
     h delta_a^T, so it adds `(|h|^2 + 1) delta_a . delta_b`; one that is applied at several

@@ -131,8 +131,8 @@ def best_horizon(
     grid = np.linspace(*bounds, 200)
     best = int(np.argmin([log_noise(x) for x in grid]))
     around = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
-    found = minimize_scalar(log_noise, bounds=around, method="bounded", options={"xatol": 1e-9})
-    return math.exp(float(found.x))
+    minimum = minimize_scalar(log_noise, bounds=around, method="bounded", options={"xatol": 1e-9})
+    return math.exp(float(minimum.x))
 
 
 def equivalent_horizon(schedule: Schedule, horizon: float) -> float:

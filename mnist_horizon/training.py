@@ -289,7 +289,7 @@ def draw(spec: TrainSpec, key: Array, number: Array, task: Task) -> Draws:
 def sample_actions(
     probabilities: Float[Array, "batch action"], uniform: Float[Array, "batch"]
 ) -> Int[Array, "batch"]:
-    """Actions by inverse CDF: one uniform an interaction, common to the runs that share it."""
+    """Actions by inverse CDF: one uniform per interaction, common to the runs that share it."""
     # jnp.cumsum becomes a windowed reduction on CPUs, twice as slow as these log2(A) sums.
     cumulative = jax.lax.associative_scan(jnp.add, probabilities, axis=-1)
     return jnp.sum(cumulative[:, :-1] <= uniform[:, None], axis=-1, dtype=jnp.int32)
@@ -434,7 +434,7 @@ def vpg_gradient(
 def ppo_updates(
     spec: TrainSpec, state: RunState, run: RunParams, task: Task, batch: Batch, key: Array
 ) -> RunState:
-    """`epochs` passes over the window in `minibatches` random parts, each a step (PPO)."""
+    """`epochs` passes over the window in random `minibatches`, a gradient step on each (PPO)."""
 
     def loss(both: tuple[Params, Params], part: Batch) -> Float[Array, ""]:
         phase = part.phase_inputs
@@ -459,7 +459,7 @@ def ppo_updates(
 def evaluate_run(
     spec: TrainSpec, params: Params, initial: Params, task: Task
 ) -> dict[str, Float[Array, ""]]:
-    """Greedy accuracy on the test split, and KL from the initial policy there (nats a step).
+    """Greedy accuracy on the test split, and KL from the initial policy there (nats per step).
 
     A visible phase is held at 0. The split is taken `EVALUATION_PART` examples at a time, or its
     activations would need more memory than training does.

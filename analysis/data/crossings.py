@@ -112,9 +112,9 @@ def interactions_to_threshold(
     tables = []
     for threshold in thresholds:
         crossings = [crossing(places, curve, threshold) for places, curve in curves]
-        found = pd.DataFrame(crossings, columns=["interactions", "censored", "left_censored"])
-        found = found.astype({"interactions": float, "censored": bool, "left_censored": bool})
-        tables.append(pd.concat([runs.assign(threshold=float(threshold)), found], axis=1))
+        columns = pd.DataFrame(crossings, columns=["interactions", "censored", "left_censored"])
+        columns = columns.astype({"interactions": float, "censored": bool, "left_censored": bool})
+        tables.append(pd.concat([runs.assign(threshold=float(threshold)), columns], axis=1))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -110,16 +110,16 @@ def _settings_as_given(table: pd.DataFrame, varying: Collection[str]) -> dict[st
     Rows with `settings` are told apart by them. Rows without (older tables and those written by
     other tools) are told apart by the coefficients that the user set.
     """
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     texts = table["settings"] if "settings" in table else pd.Series("", index=table.index)
     if (texts != "").any():
         paths = [SETTINGS[name] for name in varying if name in SETTINGS]
         known = {text: _without(text, paths) for text in texts.unique()}
-        found["settings"] = texts.map(known)
+        columns["settings"] = texts.map(known)
     for name in COEFFICIENTS:
         if name in table and (texts == "").any():
-            found[name] = coefficient_as_given(table, name).where(texts == "")
-    return found
+            columns[name] = coefficient_as_given(table, name).where(texts == "")
+    return columns
 
 
 def _without(text: str, paths: Iterable[str]) -> str:
@@ -150,8 +150,8 @@ def coefficient_as_given(table: pd.DataFrame, name: str) -> pd.Series:
         if schedule.period > 1:
             factor[rows.index] = schedule.mean_discount(rows["discount"].to_numpy(float))
     unscaled = (table[name] / factor).map(lambda value: float(f"{value:.6g}"))
-    aside = {name, *(column for one in ("width", "horizon", "seed") for column in COLUMNS[one])}
-    others = [column for column in RUN_COLUMNS if column in table and column not in aside]
+    varying = {name, *(column for one in ("width", "horizon", "seed") for column in COLUMNS[one])}
+    others = [column for column in RUN_COLUMNS if column in table and column not in varying]
     others = [column for column in others if column not in (*COEFFICIENTS, "learning_rate")]
     constant = unscaled.groupby([table[column] for column in others], dropna=False)
     return unscaled.where(constant.transform("nunique") == 1, table[name])
@@ -253,19 +253,19 @@ def families(frame: pd.DataFrame) -> list[Family]:
     told = {*COLUMNS["schedule"], *COLUMNS["task"], "settings", "learning_rate"}
     told |= {"environments", "rollout_length"}
     varying = [name for name in names if name not in told and _varies(groups, name)]
-    found = []
+    result = []
     for group in groups:
         text = label(group.settings, [name for name in varying if name in group.settings])
-        found.append(Family(text, slug(text), group.settings, group.rows))
-    found = [
+        result.append(Family(text, slug(text), group.settings, group.rows))
+    result = [
         Family(f"{one.label} ({number})", f"{one.slug}-{number}", one.settings, one.frame)
-        if (number := [other.label for other in found[:place]].count(one.label))
+        if (number := [other.label for other in result[:place]].count(one.label))
         else one
-        for place, one in enumerate(found)
+        for place, one in enumerate(result)
     ]
-    if len(found) == 1:
-        found = [Family(found[0].label, "", found[0].settings, found[0].frame)]
-    return sorted(found, key=lambda family: -family.frame["run_id"].nunique())
+    if len(result) == 1:
+        result = [Family(result[0].label, "", result[0].settings, result[0].frame)]
+    return sorted(result, key=lambda family: -family.frame["run_id"].nunique())
 
 
 def _varies(groups: Sequence[Group], name: str) -> bool:

@@ -125,8 +125,8 @@ def _scale(
     kind: str, level: float, discount: float, baseline: str, total: float, signal: float
 ) -> float:
     moments = Moments(1.0, 0.0, 0.0, signal, signal)
-    found = make(kind, level).covariance(discount, moments, baseline)
-    return float((total + found.within) / (found.signal_factor**2 * signal))
+    theory = make(kind, level).covariance(discount, moments, baseline)
+    return float((total + theory.within) / (theory.signal_factor**2 * signal))
 
 
 def scale_along_training(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -183,12 +183,12 @@ def horizon_coefficients(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         by_seed.reset_index().groupby(list(GROUP))["seed"].nunique().rename("seeds").reset_index()
     )
     for name in names:
-        found = _over_seeds(by_seed, list(GROUP), name, {})
+        means = _over_seeds(by_seed, list(GROUP), name, {})
         ends = {"low": f"{name}_low", "high": f"{name}_high"}
-        found = found.drop(columns="seeds").rename(columns=ends)
+        means = means.drop(columns="seeds").rename(columns=ends)
         for column in (name, *ends.values()):
-            found[column] = np.exp(found[column])
-        table = table.merge(found, on=list(GROUP))
+            means[column] = np.exp(means[column])
+        table = table.merge(means, on=list(GROUP))
     ratio = table["noise_constant"] / table["noise_growth"]
     with_batch = ratio + table["batch"] / table["noise_growth"]
     return table.assign(

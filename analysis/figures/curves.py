@@ -94,7 +94,7 @@ def entropy_and_divergence(frame: pd.DataFrame, unfinished: Collection[str] = ()
     """
     table = seed_averages(frame, ["entropy", "kl_initial"], unfinished)
     looks = theme.horizon_looks(table["horizon"])
-    labels = {"entropy": "entropy (nats a step)", "kl_initial": "KL from start (nats a step)"}
+    labels = {"entropy": "entropy (nats per step)", "kl_initial": "KL from start (nats per step)"}
     with theme.style():
         figure, axes = theme.row(2, width=3.3)
         for axis, (name, label) in zip(axes, labels.items(), strict=True):

@@ -192,13 +192,13 @@ def _exponent_rows(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Numbers of an entry with intervals; shared ones have no horizon."""
     joint = bool(entry.get("joint", False))
     horizon = np.nan if joint else entry["group"]["horizon"]
-    found = [(name, horizon, entry[name], entry[f"{name}_ci"]) for name in _EXPONENTS]
+    rows = [(name, horizon, entry[name], entry[f"{name}_ci"]) for name in _EXPONENTS]
     if joint:
         by_horizon = [("e_c", e["horizon"], e["e_c"], e["e_c_ci"]) for e in entry["e_c_by_horizon"]]
-        found = [*found[:2], *by_horizon]
+        rows = [*rows[:2], *by_horizon]
     return [
         {"number": name, "joint": joint, "horizon": h, "value": value, "low": ci[0], "high": ci[1]}
-        for name, h, value, ci in found
+        for name, h, value, ci in rows
     ]
 
 

@@ -33,12 +33,12 @@ def fit_laws(measured: Measurements, kinds: Iterable[LawKind] = LAWS) -> AllFits
         measured: the tables.
         kinds: which laws.
     """
-    found = AllFits()
+    result = AllFits()
     for kind in kinds:
         fits = kind.fit(getattr(measured, kind.table))
-        found.by_key[kind.key] = fits.entries
-        found.notes += fits.notes
-    return found
+        result.by_key[kind.key] = fits.entries
+        result.notes += fits.notes
+    return result
 
 
 __all__ = [

@@ -30,9 +30,9 @@ def fit_optimizer_laws(table: pd.DataFrame) -> Fits:
         return Fits()
     groups = split(table, "horizon", "optimizer", by_threshold=False)
     several = (group.rows for group in groups if group.rows["optimizer"].nunique() > 1)
-    found = [law for rows in several for law in _by_optimizer(rows)]
-    if found:
-        return Fits(tuple(found))
+    laws = [law for rows in several for law in _by_optimizer(rows)]
+    if laws:
+        return Fits(tuple(laws))
     return Fits((), ("no comparison of optimisers: no two of them share all other settings",))
 
 
@@ -63,12 +63,12 @@ def fit_task_laws(table: pd.DataFrame) -> Fits:
     if not groups:
         return Fits()
     width = max((tasks.nunique(), group.settings["width"]) for group, tasks in groups)[1]
-    found = []
+    result = []
     for group, tasks in groups:
         for task in sorted(tasks.unique()) if group.settings["width"] == width else ():
             laws = fit_horizon_laws(group.rows[tasks == task], regressors=("h-1",)).entries
-            found += [replace(law, labels={"task": task}) for law in laws]
-    return Fits(tuple(found))
+            result += [replace(law, labels={"task": task}) for law in laws]
+    return Fits(tuple(result))
 
 
 def _tasks(rows: pd.DataFrame) -> pd.Series:
@@ -79,7 +79,7 @@ def _tasks(rows: pd.DataFrame) -> pd.Series:
 
 def by_label(laws: Iterable[HorizonLaw], *names: str) -> dict[tuple[str, ...], list[HorizonLaw]]:
     """Laws by the values of some of their labels, in the order in which they come."""
-    found: dict[tuple[str, ...], list[HorizonLaw]] = {}
+    groups: dict[tuple[str, ...], list[HorizonLaw]] = {}
     for law in laws:
-        found.setdefault(tuple(law.labels[name] for name in names), []).append(law)
-    return found
+        groups.setdefault(tuple(law.labels[name] for name in names), []).append(law)
+    return groups

@@ -121,14 +121,14 @@ class HorizonLaw(FittedLaw):
     @property
     def aicc(self) -> dict[str, float]:
         """AICc by form; differences of less than 2 say nothing."""
-        found = {form: fit.aicc for form, fit in self.forms.items()}
-        return {form: value for form, value in found.items() if value is not None}
+        known = {form: fit.aicc for form, fit in self.forms.items()}
+        return {form: value for form, value in known.items() if value is not None}
 
     @functools.cached_property
     def heldout_error(self) -> dict[str, float]:
         """Root mean square error in log E of the largest horizons, by form (`heldout_error`)."""
-        found = {form: heldout_error(self.data, form, self.regressor) for form in self.forms}
-        return {form: value for form, value in found.items() if value is not None}
+        known = {form: heldout_error(self.data, form, self.regressor) for form in self.forms}
+        return {form: value for form, value in known.items() if value is not None}
 
     @property
     def r2(self) -> float | None:
@@ -347,8 +347,8 @@ def free_numbers(free: FormFit, profiles: bool) -> dict[str, Quantity]:
         at_limit = np.isin(np.array([theta[-1], *left_out[:, -1]]), EXPONENT_BOUNDS)
         knee_ci = None
         if np.all(np.isfinite(knees)) and not at_limit.any():
-            found = intervals.jackknife_interval(knees[0], knees[1:])
-            knee_ci = found and (float(1 + np.exp(found[0])), float(1 + np.exp(found[1])))
+            logs = intervals.jackknife_interval(knees[0], knees[1:])
+            knee_ci = logs and (float(1 + np.exp(logs[0])), float(1 + np.exp(logs[1])))
         numbers["knee"] = Quantity(float(1 + np.exp(knees[0])), knee_ci, least=1.0)
     return numbers
 
@@ -415,21 +415,21 @@ def main_entries(entries: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str,
     One per threshold: pooled over widths where there is such, else of the width with most
     uncensored runs. The family with most runs comes first.
     """
-    found: dict[str, dict[float, Mapping[str, Any]]] = {}
+    by_family: dict[str, dict[float, Mapping[str, Any]]] = {}
     for entry in entries:
         if entry["regressor"] == "h-1":
-            chosen = found.setdefault(_family(entry["group"]), {})
+            chosen = by_family.setdefault(_family(entry["group"]), {})
             before = chosen.get(entry["threshold"])
             if before is None or _rank(entry) > _rank(before):
                 chosen[entry["threshold"]] = entry
-    ordered = [[chosen[threshold] for threshold in sorted(chosen)] for chosen in found.values()]
+    ordered = [[chosen[threshold] for threshold in sorted(chosen)] for chosen in by_family.values()]
     return sorted(ordered, key=lambda one: -max(entry["runs"] for entry in one))
 
 
 def _family(group: Mapping[str, Any]) -> str:
     """What entries of one family share: all that is held fixed but the width and the rates."""
-    aside = {*COLUMNS["width"], "learning_rate"}
-    return json.dumps({name: group[name] for name in group if name not in aside}, sort_keys=True)
+    varying = {*COLUMNS["width"], "learning_rate"}
+    return json.dumps({name: group[name] for name in group if name not in varying}, sort_keys=True)
 
 
 def _rank(entry: Mapping[str, Any]) -> tuple[bool, int]:

@@ -53,8 +53,8 @@ def moments(theta: np.ndarray) -> Moments:
 
 def noise_ratio(theta: np.ndarray) -> float:
     """A / (F v) of parameters, shape [parameter]."""
-    found = moments(theta)
-    return float(found.centred / (found.fisher * found.answer_variance))
+    at = moments(theta)
+    return float(at.centred / (at.fisher * at.answer_variance))
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class ScheduleMean:
         schedules: the distinct schedules.
         schedule: number of each run's schedule, shape [run].
         horizon: shape [run].
-        batch: interactions an update, shape [run].
+        batch: interactions per update, shape [run].
         threshold: the return to reach, above which no effective accuracy lies.
         free_slope: whether the slope is fitted.
     """
@@ -84,17 +84,17 @@ class ScheduleMean:
         """Bounds of the parameters, in their order."""
         typical = float(np.log(np.median(self.batch)))
         accuracy = (logit(_LOWEST_ACCURACY), logit(self.threshold))
-        own = [(-30.0, 70.0), (typical - 9, typical + 9), _SHARE_BOUNDS, accuracy]
-        return own + [(np.log(0.1), np.log(3.0))] * self.free_slope
+        bounds = [(-30.0, 70.0), (typical - 9, typical + 9), _SHARE_BOUNDS, accuracy]
+        return bounds + [(np.log(0.1), np.log(3.0))] * self.free_slope
 
     def needed(self, theta: np.ndarray) -> np.ndarray:
         """B + B_noise in interactions, shape [..., run], of parameters, shape [..., parameter]."""
-        found = moments(np.asarray(theta)[..., None, :])
+        at = moments(np.asarray(theta)[..., None, :])
         total = np.empty((*np.shape(theta)[:-1], len(self.horizon)))
         for number, schedule in enumerate(self.schedules):
             here = self.schedule == number
             if here.any():
-                total[..., here] = theory.noise_over_signal(schedule, self.horizon[here], found)
+                total[..., here] = theory.noise_over_signal(schedule, self.horizon[here], at)
         return np.maximum(self.batch + total, 1e-9)
 
     def __call__(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -195,8 +195,8 @@ class ScheduleData(Sample):
             return None
         theta = others.fit_law(start).theta
         predicted = _Offset(self.mean.take(here)(theta)[0])
-        found = censored.fit(predicted, self.values.take(here), [np.zeros(1)], start.spread)
-        return float(found.theta[0])
+        offset = censored.fit(predicted, self.values.take(here), [np.zeros(1)], start.spread)
+        return float(offset.theta[0])
 
     def lower_bound(self, number: int, fit: Fit) -> float:
         """The least that a schedule needs over the law's prediction, from how far runs were seen.
@@ -212,14 +212,15 @@ class ScheduleData(Sample):
         use = self.additive & self.values.exact
         pairs = zip(self.mean.schedule[use], self.mean.horizon[use], strict=True)
         cells = {(int(schedule), float(horizon)) for schedule, horizon in pairs}
-        found = []
+        problems = []
         if len({schedule for schedule, _ in cells}) < 2:
-            found.append("fewer than 2 schedules whose rewards add up with runs that reach it")
+            problems.append("fewer than 2 schedules whose rewards add up with runs that reach it")
         if len({horizon for _, horizon in cells}) < 2:
-            found.append("fewer than 2 horizons with runs that reach it")
+            problems.append("fewer than 2 horizons with runs that reach it")
         if len(cells) < 6:
-            found.append(f"{len(cells)} pairs of horizon and schedule reach it, at least 6 needed")
-        return found
+            count = len(cells)
+            problems.append(f"{count} pairs of horizon and schedule reach it, at least 6 needed")
+        return problems
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,7 @@ class ScheduleLaw(FittedLaw):
         def of(name: str) -> Callable[[np.ndarray], float]:
             return lambda theta: constants(theta)[name]
 
-        found = {
+        numbers = {
             name: Quantity(
                 of(name)(self.fit.theta),
                 leave_out_interval(of(name), self.fit.theta, self.left_out, scale),
@@ -293,7 +294,7 @@ class ScheduleLaw(FittedLaw):
             for name, scale in _SCALES.items()
         }
         ends = jackknife_interval(self.slope, self.slopes_left_out, LOG)
-        return {**found, "slope": Quantity(self.slope, ends)}
+        return {**numbers, "slope": Quantity(self.slope, ends)}
 
     @property
     def error(self) -> float:
@@ -328,9 +329,9 @@ class ScheduleLaw(FittedLaw):
         """The horizon that needs least by the law; its interval is None without a delay."""
 
         def best(theta: np.ndarray) -> float:
-            found = moments(theta)
-            accuracy = float(found.accuracy)
-            signal = 1 / float(found.fisher * found.answer_variance)
+            at = moments(theta)
+            accuracy = float(at.accuracy)
+            signal = 1 / float(at.fisher * at.answer_variance)
             return theory.best_horizon(schedule, noise_ratio(theta), accuracy, signal)
 
         left_out = self.left_out if schedule.period > 1 else self.left_out[:0]
@@ -428,7 +429,7 @@ def _fit_group(
 
 def _with_best_horizons(law: ScheduleLaw) -> ScheduleLaw:
     """The law with the best horizon of each delay among its runs, and notes on those without."""
-    found, notes = [], []
+    known, notes = [], []
     for number, schedule in enumerate(law.data.mean.schedules):
         if not schedule.adds_up or schedule.period == 1:
             continue
@@ -441,8 +442,8 @@ def _with_best_horizons(law: ScheduleLaw) -> ScheduleLaw:
                 "or fewer than 3 horizons"
             )
         else:
-            found.append(best)
-    return replace(law, best_horizons=tuple(found), notes=tuple(notes))
+            known.append(best)
+    return replace(law, best_horizons=tuple(known), notes=tuple(notes))
 
 
 def constants(theta: np.ndarray) -> dict[str, float]:
@@ -458,11 +459,11 @@ def _departure(
     here = data.mean.schedule == number
     counts = int(here.sum()), int((here & data.values.right).sum())
     schedule = data.mean.schedules[number]
-    found = data.departure(number, fits[0])
-    if found is None:
+    departure = data.departure(number, fits[0])
+    if departure is None:
         return Departure(schedule, None, data.lower_bound(number, fits[0]), *counts)
     left_out = [p.departure(number, fit) for p, fit in zip(parts, fits[1:], strict=True)]
     known = [float(np.exp(value)) for value in left_out if value is not None]
-    ratio = float(np.exp(found))
+    ratio = float(np.exp(departure))
     ends = jackknife_interval(ratio, known, LOG) if len(known) == len(left_out) else None
     return Departure(schedule, Quantity(ratio, ends), None, *counts)

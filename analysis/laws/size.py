@@ -51,8 +51,8 @@ class SizeExponent(FittedLaw):
     @property
     def quantities(self) -> dict[str, Quantity]:
         """The exponent, and its change from that of `dense`."""
-        found = {"exponent": self.exponents, "change": self.exponents - self.of_dense}
-        return {name: _quantity(values.to_numpy(float)) for name, values in found.items()}
+        by_seed = {"exponent": self.exponents, "change": self.exponents - self.of_dense}
+        return {name: _quantity(values.to_numpy(float)) for name, values in by_seed.items()}
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
         """E of rows with `parameters`, in units of that of the smallest size."""
@@ -91,14 +91,14 @@ def fit_size_exponents(table: pd.DataFrame) -> Fits:
     """
     if not {"schedule", "schedule_level"} <= set(table) or table["schedule"].nunique() < 2:
         return Fits()
-    found = [
+    exponents = [
         exponent
         for group in split(table, "horizon", "schedule", "width")
         if group.rows["width"].nunique() > 1
         for exponent in _exponents(group)
     ]
-    if found:
-        return Fits(tuple(found))
+    if exponents:
+        return Fits(tuple(exponents))
     note = (
         "not said whether sparsity moves the exponent in size: it needs two widths that reach a "
         "threshold under dense and another schedule at the same horizon"

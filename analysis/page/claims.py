@@ -38,7 +38,7 @@ def horizon_claims(entry: Entry) -> list[Claim]:
 
 
 def _growth(entry: Entry) -> Claim:
-    unit = f"b = {with_interval(entry, 'b')} interactions a step of horizon"
+    unit = f"b = {with_interval(entry, 'b')} interactions per step of horizon"
     ends = entry.get("b_ci")
     if ends is None:
         return Claim(f"Undecided whether the horizon costs anything: {unit}; one seed.", False)
@@ -172,8 +172,8 @@ def _shared(entry: Entry) -> Claim:
         for model, value in sorted(known.items(), key=lambda item: item[1])
     )
     if entry["verdict"] in _MODELS:
-        found = f"The runs are described best where {_MODELS[entry['verdict']]}"
-        text = f"{text}{found} (AICc above the best: {gaps})."
+        best = f"The runs are described best where {_MODELS[entry['verdict']]}"
+        text = f"{text}{best} (AICc above the best: {gaps})."
         if entry["verdict"] == "free":
             return Claim(text, True)
         return Claim(f"{text} That none is seen to move does not show that none does.", False)

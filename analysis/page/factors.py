@@ -69,15 +69,15 @@ def _schedules(laws: Sequence[ScheduleLaw], directory: Path) -> Iterator[FamilyS
     for law in laws:
         columns = [name for name in ("batch", "optimizer") if law.group.get(name)]
         groups.setdefault(label(law.group, columns), []).append(law)
-    for name, found in groups.items():
+    for name, laws in groups.items():
         claims = {
             f"To a return of {law.threshold:g}, all schedules together:": schedule_claims(
                 law.to_json()
             )
-            for law in found
+            for law in laws
         }
         suffix = f"-{slug(name)}" if len(groups) > 1 else ""
-        figures = list(_schedule_figures(found, suffix, directory))
+        figures = list(_schedule_figures(laws, suffix, directory))
         yield FamilySection(f"Horizon and schedule together: {name}", claims, figures)
 
 
@@ -134,10 +134,10 @@ def _sizes(fits: AllFits, directory: Path) -> Iterator[FamilySection]:
     claims: dict[str, list[Claim]] = {}
     for one in exponents:
         by_task.setdefault(task_label(one.group), []).append(one)
-    for task, found in by_task.items():
+    for task, laws in by_task.items():
         named = f" on {task}" if len(by_task) > 1 else ""
-        for threshold in sorted({one.threshold for one in found}):
-            rows = [one.to_json() for one in found if one.threshold == threshold]
+        for threshold in sorted({one.threshold for one in laws}):
+            rows = [one.to_json() for one in laws if one.threshold == threshold]
             heading = f"To a return of {threshold:g}{named}, size under each schedule:"
             claims[heading] = size_claims(rows)
     figures = [
@@ -145,10 +145,10 @@ def _sizes(fits: AllFits, directory: Path) -> Iterator[FamilySection]:
             f"size_exponent_by_schedule{f'-{slug(task)}' if len(by_task) > 1 else ''}",
             "Exponent in size, from the smallest and the largest width, by schedule with 95% "
             "intervals: equal to that of dense where sparsity moves the coefficient only.",
-            lambda found=found: size_figures.size_exponent_by_schedule(found),  # type: ignore[misc]
+            lambda laws=laws: size_figures.size_exponent_by_schedule(laws),  # type: ignore[misc]
             directory,
         )
-        for task, found in by_task.items()
+        for task, laws in by_task.items()
     ]
     yield FamilySection("Does sparsity move the exponent in size?", claims, figures)
 

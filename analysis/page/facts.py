@@ -78,10 +78,10 @@ def _results(horizon_law: Sequence[Entry], power_law: Sequence[Entry]) -> Compar
     ]
 
 
-def _by_family(found: Sequence[tuple[Mapping[str, Any], Sequence[str]]]) -> str:
+def _by_family(records: Sequence[tuple[Mapping[str, Any], Sequence[str]]]) -> str:
     """Texts of each family, named where there are several."""
-    names = [f"{label(_without_width(group))}: " * (len(found) > 1) for group, _ in found]
-    texts = ("; ".join(texts) for _, texts in found)
+    names = [f"{label(_without_width(group))}: " * (len(records) > 1) for group, _ in records]
+    texts = ("; ".join(texts) for _, texts in records)
     return ". ".join(f"{name}{text}" for name, text in zip(names, texts, strict=True))
 
 
@@ -151,10 +151,10 @@ def provenance(
     """Rows of what and value from `programs/*.json`, and notes on damaged or missing ones."""
     programs, notes = [], []
     for workdir in workdirs:
-        found, damaged = read_programs(workdir)
-        programs += found
+        records, damaged = read_programs(workdir)
+        programs += records
         notes += damaged
-        if not found:
+        if not records:
             notes.append(f"{workdir}: how it was run is not recorded there (programs/*.json)")
     runs = frame["run_id"].nunique()
     rows = [
@@ -177,8 +177,8 @@ def provenance(
 
 def _facts(programs: Sequence[Mapping[str, Any]]) -> list[str]:
     """What programs record beside the runs they hold, in the order of their records."""
-    aside = ("program_id", "runs", "done", "width", "seeds", "variants")
-    return [name for name in dict.fromkeys(n for p in programs for n in p) if name not in aside]
+    placement = ("program_id", "runs", "done", "width", "seeds", "variants")
+    return [name for name in dict.fromkeys(n for p in programs for n in p) if name not in placement]
 
 
 def _distinct(programs: Sequence[Mapping[str, Any]], name: str) -> str:

@@ -61,30 +61,30 @@ class Planned:
     draw: Callable[[], theme.Drawn]
 
 
-def save_figures(found: FamilyFits, directory: Path) -> list[PageFigure]:
+def save_figures(fitted: FamilyFits, directory: Path) -> list[PageFigure]:
     """Draw and keep every figure that a family's data allow."""
     pages = []
-    for plan in planned_figures(found):
-        name = f"{plan.name}-{found.family.slug}" if found.family.slug else plan.name
+    for plan in planned_figures(fitted):
+        name = f"{plan.name}-{fitted.family.slug}" if fitted.family.slug else plan.name
         figure, table = plan.draw()
         theme.save(figure, table, directory, name)
         pages.append(PageFigure(directory / f"{name}.svg", plan.caption))
     return pages
 
 
-def planned_figures(found: FamilyFits) -> Iterator[Planned]:
+def planned_figures(fitted: FamilyFits) -> Iterator[Planned]:
     """The figures that a family's data allow, in the order of the page."""
-    yield from _horizon_figures(found)
-    yield from _curve_figures(found)
-    yield from _power_law_figures(found)
-    yield from _noise_figures(found)
-    if found.family.several_learning_rates:
+    yield from _horizon_figures(fitted)
+    yield from _curve_figures(fitted)
+    yield from _power_law_figures(fitted)
+    yield from _noise_figures(fitted)
+    if fitted.family.several_learning_rates:
         yield Planned(
             "learning_rate_rule",
             "Learning rates over widths, at the shortest and the longest horizon: the return "
             "averaged over log interactions, bars are 95% intervals over seeds, rings mark the "
             "best of each width.",
-            lambda: rates.learning_rate_rule(found.family.frame, found.unfinished),
+            lambda: rates.learning_rate_rule(fitted.family.frame, fitted.unfinished),
         )
 
 
@@ -94,9 +94,9 @@ def main_width(crossings: pd.DataFrame) -> int:
     return int(reached[reached == reached.max()].index.max())
 
 
-def _horizon_figures(found: FamilyFits) -> Iterator[Planned]:
-    width = main_width(found.crossings)
-    in_h = [law for law in found.fits["horizon_law"] if law.regressor == "h-1"]
+def _horizon_figures(fitted: FamilyFits) -> Iterator[Planned]:
+    width = main_width(fitted.crossings)
+    in_h = [law for law in fitted.fits["horizon_law"] if law.regressor == "h-1"]
     laws = [law for law in in_h if law.group.get("width") == width]
     pooled = [law for law in in_h if "width" not in law.group]
     yield Planned(
@@ -106,7 +106,7 @@ def _horizon_figures(found: FamilyFits) -> Iterator[Planned]:
         "(they stay in the fit). Blue line and band: the knee, where the affine "
         "law is twice its value at h = 1, and its 95% interval.",
         lambda: horizon.interactions_against_horizon(
-            found.crossings[found.crossings["width"] == width], laws, found.unfinished
+            fitted.crossings[fitted.crossings["width"] == width], laws, fitted.unfinished
         ),
     )
     if pooled:
@@ -114,12 +114,12 @@ def _horizon_figures(found: FamilyFits) -> Iterator[Planned]:
             "multiplier_against_horizon",
             "The scaling multiplier: interactions over the fitted ones at h = 1 of the same width, "
             "all widths on the pooled laws. Points are geometric means over seeds.",
-            lambda: horizon.multiplier_against_horizon(found.crossings, pooled),
+            lambda: horizon.multiplier_against_horizon(fitted.crossings, pooled),
         )
 
 
-def _curve_figures(found: FamilyFits) -> Iterator[Planned]:
-    frame, unfinished = found.curves, found.unfinished
+def _curve_figures(fitted: FamilyFits) -> Iterator[Planned]:
+    frame, unfinished = fitted.curves, fitted.unfinished
     band = "Lines: mean over seeds; bands: from the lowest seed to the highest"
     band += "; faded: runs that are not done." if set(unfinished) & set(frame["run_id"]) else "."
     yield Planned(
@@ -147,8 +147,8 @@ def _curve_figures(found: FamilyFits) -> Iterator[Planned]:
         )
 
 
-def _power_law_figures(found: FamilyFits) -> Iterator[Planned]:
-    laws = [law for law in found.fits["power_law"] if law.compute == "NE"]
+def _power_law_figures(fitted: FamilyFits) -> Iterator[Planned]:
+    laws = [law for law in fitted.fits["power_law"] if law.compute == "NE"]
     single = [law for law in laws if isinstance(law, PowerLawFit)]
     if not single:
         return
@@ -181,11 +181,11 @@ def _power_law_figures(found: FamilyFits) -> Iterator[Planned]:
     )
 
 
-def _noise_figures(found: FamilyFits) -> Iterator[Planned]:
-    if found.noise.empty:
+def _noise_figures(fitted: FamilyFits) -> Iterator[Planned]:
+    if fitted.noise.empty:
         return
-    width = found.noise["width"].max()
-    noise = found.noise[found.noise["width"] == width]
+    width = fitted.noise["width"].max()
+    noise = fitted.noise[fitted.noise["width"] == width]
     yield Planned(
         "gradient_variance",
         f"Variance of a step's policy gradient by horizon at width {width}, total and parts: "

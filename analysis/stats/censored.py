@@ -162,9 +162,12 @@ def fit(
         spread_start: a known spread to start from (a warm start), shape [3].
         fixed: parameters of the mean that are held, by index.
     """
-    held = dict(fixed or {})
+    fixed_values = dict(fixed or {})
     size = len(starts[0])
-    bounds = [(held[i], held[i]) if i in held else mean.bounds[i] for i in range(size)]
+    bounds = [
+        (fixed_values[i], fixed_values[i]) if i in fixed_values else mean.bounds[i]
+        for i in range(size)
+    ]
     several = values.block.max() > 0
     tau_bounds = (_LOG_SMALLEST, _LOG_LARGEST if several else _LOG_SMALLEST)
     bounds += [(_LOG_SMALLEST, _LOG_LARGEST), (-2.0, 2.0), tau_bounds]
@@ -182,7 +185,7 @@ def fit(
     for start in starts:
         begin = np.concatenate([start, spread0])
         begin = np.clip(begin, [low for low, _ in bounds], [high for _, high in bounds])
-        found = minimize(
+        result = minimize(
             objective,
             begin,
             jac=True,
@@ -190,12 +193,12 @@ def fit(
             bounds=bounds,
             options={"maxiter": 500, "ftol": 1e-11, "gtol": 1e-6},
         )
-        if best is None or found.fun < best.fun:
-            best = found
+        if best is None or result.fun < best.fun:
+            best = result
     assert best is not None
     theta, spread = best.x[:size], best.x[size:]
     means = mean(theta)[0]
-    free = size - len(held) + _SPREAD_PARAMETERS - (not several)
+    free = size - len(fixed_values) + _SPREAD_PARAMETERS - (not several)
     return Fit(theta, spread, -float(best.fun), free, means)
 
 

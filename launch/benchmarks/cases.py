@@ -101,12 +101,12 @@ class Updates:
         self._update = functions.update.lower(self._state, *self._arguments, *numbers).compile()
         self.compile_seconds = time.perf_counter() - started
         self.devices = layout.devices
-        held = self._update.memory_analysis()
+        sizes = self._update.memory_analysis()
         self.memory_bytes = layout.devices * (
-            held.argument_size_in_bytes
-            + held.output_size_in_bytes
-            - held.alias_size_in_bytes
-            + held.temp_size_in_bytes
+            sizes.argument_size_in_bytes
+            + sizes.output_size_in_bytes
+            - sizes.alias_size_in_bytes
+            + sizes.temp_size_in_bytes
         )
 
     def run(self, count: int) -> float:

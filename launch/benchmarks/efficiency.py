@@ -68,21 +68,22 @@ def efficiency(workdir: Path) -> dict[str, Any]:
     }
 
 
-def describe(found: Mapping[str, Any]) -> str:
+def describe(measured: Mapping[str, Any]) -> str:
     """The efficiency in a few lines."""
-    wall, evaluations = found["wall_seconds"], found["evaluation_seconds"] / found["wall_seconds"]
+    wall = measured["wall_seconds"]
+    evaluations = measured["evaluation_seconds"] / wall
     begin = "its first line of progress (it was continued or copied)"
     return "\n".join(
         [
-            f"{found['workdir']}: {len(found['programs'])} programs, "
-            f"{found['interactions']:.4g} interactions, {found['flops'] / 1e12:.4g} TFLOP",
+            f"{measured['workdir']}: {len(measured['programs'])} programs, "
+            f"{measured['interactions']:.4g} interactions, {measured['flops'] / 1e12:.4g} TFLOP",
             f"wall time {wall:.1f} s from "
-            f"{begin if found['is_continued'] else 'the loaded data set'} to the last record",
-            f"{found['achieved_flops'] / 1e9:.1f} GFLOP/s over all, "
-            f"{found['steady_flops'] / 1e9:.1f} in updates alone",
-            f"efficiency {found['efficiency']:.2f}; of the wall time: evaluations "
+            f"{begin if measured['is_continued'] else 'the loaded data set'} to the last record",
+            f"{measured['achieved_flops'] / 1e9:.1f} GFLOP/s over all, "
+            f"{measured['steady_flops'] / 1e9:.1f} in updates alone",
+            f"efficiency {measured['efficiency']:.2f}; of the wall time: evaluations "
             f"{evaluations:.2f}, compilation, files and all else "
-            f"{1 - found['efficiency'] - evaluations:.2f}",
+            f"{1 - measured['efficiency'] - evaluations:.2f}",
         ]
     )
 
@@ -92,7 +93,7 @@ def _read(workdir: Path) -> tuple[list[dict[str, Any]], pd.DataFrame, list[dict[
     try:
         results.read_sweep(workdir)
         records, notes = results.read_programs(workdir)
-        found = results.read_results(workdir)
+        table = results.read_results(workdir)
     except results.ResultsError as error:
         raise SweepError(f"--workdir: {error}") from None
     if notes:
@@ -106,7 +107,7 @@ def _read(workdir: Path) -> tuple[list[dict[str, Any]], pd.DataFrame, list[dict[
         lines = [json.loads(line) for line in path.read_text().splitlines()]
     except (OSError, ValueError) as error:
         raise SweepError(f"--workdir: {path} cannot be read: {error}") from None
-    return records, found.frame, lines
+    return records, table.frame, lines
 
 
 def _program(
@@ -119,8 +120,8 @@ def _program(
     flops = float((last["interactions"] * last["flops_per_interaction"]).sum())
     size = len(record["runs"]) * int(last["batch"].iloc[0])
     per_update = size * float(last["flops_per_interaction"].iloc[0])
-    own = [line for line in lines if line["program_id"] == name]
-    update, evaluation = _seconds(name, own)
+    program_lines = [line for line in lines if line["program_id"] == name]
+    update, evaluation = _seconds(name, program_lines)
     return {
         "program_id": name,
         "interactions_per_update": size,
@@ -128,17 +129,17 @@ def _program(
         "flops": flops,
         "steady_flops": per_update / update,
         "update_seconds": update * flops / per_update,
-        "evaluation_seconds": evaluation * len(own),
+        "evaluation_seconds": evaluation * len(program_lines),
     }
 
 
-def _seconds(name: str, own: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+def _seconds(name: str, program_lines: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     """Seconds per update and per evaluation of a program, from its lines of progress."""
-    updates = np.diff([line["update"] for line in own])
-    seconds = np.diff([line["time"] for line in own])
+    updates = np.diff([line["update"] for line in program_lines])
+    seconds = np.diff([line["time"] for line in program_lines])
     is_onward = updates > 0  # a resumed program goes back to its checkpoint
     updates, seconds = updates[is_onward], seconds[is_onward]
-    if len(own) >= FEWEST_LINES and len(np.unique(updates)) > 1:
+    if len(program_lines) >= FEWEST_LINES and len(np.unique(updates)) > 1:
         line = stats.theilslopes(seconds, updates)
         if line.slope > 0:
             return float(line.slope), max(0.0, float(line.intercept))

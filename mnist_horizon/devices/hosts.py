@@ -1,4 +1,4 @@
-"""Several processes, one a host, that run one sweep together over all of their devices.
+"""Several processes, one per host, that run one sweep together over all of their devices.
 
 Every process runs the same program and holds the same numbers on its host; only the first touches
 the working directory, so that results are written once and no file system need be shared. What the

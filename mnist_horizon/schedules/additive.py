@@ -201,7 +201,7 @@ def assemble(
         + weights.future_value * values.variance
         - weights.future_sum_square * moments.example_variance / batch
     )
-    own = (
+    own_part = (
         weights.own_square * moments.centred
         + weights.value * values.square
         + weights.constant * fisher
@@ -213,7 +213,7 @@ def assemble(
     past = weights.past * moments.answer_variance * fisher
     return Covariance(
         future=later * fisher + masked,
-        action=own + past - weights.own_square * moments.state_signal,
+        action=own_part + past - weights.own_square * moments.state_signal,
         state=weights.own_square * (moments.state_signal - moments.signal),
         within=weights.within * moments.signal,
         signal_factor=weights.own,
@@ -307,13 +307,13 @@ def step_weights(
 ) -> StepWeights:
     """What each step's advantage owes to its own state and action."""
     rollout = lay_out(period, estimator)
-    own = jnp.diagonal(answer_weights(rollout, estimator))
-    nothing, baseline = jnp.zeros(own.shape), estimator.baseline
+    own_weight = jnp.diagonal(answer_weights(rollout, estimator))
+    nothing, baseline = jnp.zeros(own_weight.shape), estimator.baseline
     return StepWeights(
-        own=own,
-        past=nothing if baseline == "state" else own,
+        own=own_weight,
+        past=nothing if baseline == "state" else own_weight,
         constant=mean_left(period, rollout, estimator, accuracy, value_mean),
-        zeta={"state": own, "value_net": jnp.ones(own.shape)}.get(baseline, nothing),
+        zeta={"state": own_weight, "value_net": jnp.ones(own_weight.shape)}.get(baseline, nothing),
     )
 
 

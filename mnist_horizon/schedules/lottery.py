@@ -177,9 +177,9 @@ class Lottery(Schedule):
         wrong, right = Dense().expected_advantages(estimator, none, value, value_mean)
         phase = states.phase[:, None]
         factor = self._known_factor(phase, states.carried)
-        own = own_draw_weights(estimator)[:, None]
+        own_weight = own_draw_weights(estimator)[:, None]
         known_value = value if estimator.baseline == "state" else 0.0
-        rest = states.accuracy * (own - 1) - known_value
+        rest = states.accuracy * (own_weight - 1) - known_value
         return wrong + (factor - 1) * rest, right + (factor - 1) * (rest + 1)
 
     def _factor(self, drawn: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -206,8 +206,8 @@ class Lottery(Schedule):
         )
         drawn = (1 - weights.known) * moments.centred + 2 * mu * weights.own_drawn * cross
         drawn = drawn + mu**2 * weights.own_drawn_square * fisher
-        own = moments.residual if baseline == "state" else moments.centred
-        known = weights.known * own + 2 * mu * weights.own_known * cross
+        of_score = moments.residual if baseline == "state" else moments.centred
+        known = weights.known * of_score + 2 * mu * weights.own_known * cross
         known = known + mu**2 * weights.own_known_square * fisher
         state = weights.known * moments.state_signal
         return replace(
@@ -273,22 +273,22 @@ def own_draw_weights(estimator: Estimator) -> Float[Array, "time"]:
 def rollout_weights(estimator: Estimator) -> DrawWeights:
     """`DrawWeights` of rollouts of T steps as the code cuts them."""
     weights, window, phase = draw_weights(estimator)
-    own = own_draw_weights(estimator)
+    own_weight = own_draw_weights(estimator)
     after = jnp.arange(weights.shape[1]) > window[:, None]
     known = phase > 0
     rollout = additive.lay_out(1, estimator)
     time = rollout.time
     answers = additive.answer_weights(rollout, estimator) * (time > time[:, None])
     # The exact values of steps whose draw is known hold f; a value net's never do.
-    held = known if estimator.baseline == "state" else jnp.zeros(known.shape)
-    values = additive.value_weights(rollout, estimator) * held
+    known_values = known if estimator.baseline == "state" else jnp.zeros(known.shape)
+    values = additive.value_weights(rollout, estimator) * known_values
     shared = (window[:, None] == window) & (time[:, None] != time)
     return DrawWeights(
         known=known.mean(),
-        own_known=jnp.where(known, own, 0.0).mean(),
-        own_known_square=jnp.where(known, own**2, 0.0).mean(),
-        own_drawn=jnp.where(known, 0.0, own).mean(),
-        own_drawn_square=jnp.where(known, 0.0, own**2).mean(),
+        own_known=jnp.where(known, own_weight, 0.0).mean(),
+        own_known_square=jnp.where(known, own_weight**2, 0.0).mean(),
+        own_drawn=jnp.where(known, 0.0, own_weight).mean(),
+        own_drawn_square=jnp.where(known, 0.0, own_weight**2).mean(),
         later=jnp.where(after, weights**2, 0.0).sum(axis=1).mean(),
         answers=(answers**2).sum(axis=1).mean(),
         shared=shared.sum(axis=1).mean(),

@@ -109,9 +109,9 @@ class Streak(Delayed):
     ) -> Covariance:
         """As `Schedule.window_covariance`: known for the baselines `KNOWN` with lambda = 1."""
         baselines.check(estimator.baseline)
-        found = assemble(self._rollout_sums(estimator, moments), moments, estimator.baseline)
+        covariance = assemble(self._rollout_sums(estimator, moments), moments, estimator.baseline)
         known = jnp.asarray(estimator.gae_lambda) == 1
-        return jax.tree.map(lambda leaf: jnp.where(known, leaf, jnp.nan), found)
+        return jax.tree.map(lambda leaf: jnp.where(known, leaf, jnp.nan), covariance)
 
     def _rollout_sums(self, estimator: Estimator, moments: Moments) -> Sums:
         """The sums of rollouts of T steps.

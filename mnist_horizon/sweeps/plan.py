@@ -29,7 +29,7 @@ from mnist_horizon.tasks import Task
 ELEMENTWISE_FLOPS = 45_000
 """FLOPs of a product that take as long as the rest of an interaction: sampling, rewards, metrics.
 
-From `launch/configs/horizon.py` on 2 cores: 0.61, 1.1, 1.6 and 4.5 microseconds an interaction at
+From `launch/configs/horizon.py` on 2 cores: 0.61, 1.1, 1.6 and 4.5 microseconds per interaction at
 widths 4, 13, 40 and 128 are 45,000 FLOPs and those counted, at 0.65 of the matrix product's speed.
 """
 

@@ -106,11 +106,11 @@ def _parse(path: Path, content: bytes, dimensions: int) -> UInt8[np.ndarray, "..
     if len(content) < header:
         raise TaskError(f"{path}: truncated in its header, copy or download it again")
     shape = struct.unpack(f">{dimensions}I", content[4:header])
-    expected, found = math.prod(shape), len(content) - header
+    expected, size = math.prod(shape), len(content) - header
     if expected == 0:
         raise TaskError(f"{path}: is empty (shape {shape})")
-    if found < expected:
-        raise TaskError(f"{path}: truncated, {found} of the {expected} bytes of shape {shape}")
-    if found > expected:
-        raise TaskError(f"{path}: {found - expected} bytes too many after shape {shape}")
+    if size < expected:
+        raise TaskError(f"{path}: truncated, {size} of the {expected} bytes of shape {shape}")
+    if size > expected:
+        raise TaskError(f"{path}: {size - expected} bytes too many after shape {shape}")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

@@ -97,10 +97,10 @@ class ImageTask:
 
     def _find(self, folder: Path, part: str) -> Path:
         names = self._file_names(part)
-        found = [folder / name for name in names if (folder / name).is_file()]
-        if not found:
+        paths = [folder / name for name in names if (folder / name).is_file()]
+        if not paths:
             raise TaskError(f"{folder}: has no {names[0]} (gzipped or not), one of four IDX files")
-        return found[0]
+        return paths[0]
 
     def _file_names(self, part: str) -> list[str]:
         suffix = "idx3-ubyte" if part.endswith("images") else "idx1-ubyte"

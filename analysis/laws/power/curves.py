@@ -70,7 +70,7 @@ class Curves:
         variance: variance of one seed's return at each point, by `noise`, shape [point].
         noise: how far seeds differ.
         sizes: distinct N, shape [size].
-        flops_per_interaction: training FLOPs an interaction of each size, shape [size].
+        flops_per_interaction: training FLOPs per interaction of each size, shape [size].
         runs: runs used.
         notes: one line for everything left out.
     """
@@ -212,8 +212,8 @@ def measure_noise(
         return SeedNoise(floor, shift / math.sqrt(steepness))
 
     def variance(logs: np.ndarray) -> np.ndarray:
-        found = noise(logs)
-        return found.floor**2 + (found.shift * slope) ** 2
+        parts = noise(logs)
+        return parts.floor**2 + (parts.shift * slope) ** 2
 
     def deviance(logs: np.ndarray) -> float:
         expected = variance(logs)

@@ -185,8 +185,8 @@ def constants(estimate: LevelEstimate, compute: Compute) -> Constants:
     law, frontier, numbers = _law_at(estimate.fit.arguments, estimate, compute)
     others = [_law_at(arguments, estimate, compute)[2] for arguments in estimate.without_seed]
     left_out = {name: np.array([other[name] for other in others]) for name in numbers}
-    found = {name: quantity(name, number, left_out[name]) for name, number in numbers.items()}
-    return Constants(law, frontier, found, left_out)
+    quantities = {name: quantity(name, number, left_out[name]) for name, number in numbers.items()}
+    return Constants(law, frontier, quantities, left_out)
 
 
 def quantity(name: str, number: float, left_out: np.ndarray) -> Quantity:

@@ -238,7 +238,7 @@ def _initial_shifts(problem: LevelProblem) -> np.ndarray:
     reference = problem.horizon == 0
     for i in range(1, problem.horizons):
         other = problem.horizon == i
-        found = []
+        differences = []
         for size in np.unique(problem.log_n[reference]):
             here, there = reference & (problem.log_n == size), other & (problem.log_n == size)
             if here.sum() < 2 or there.sum() < 2:
@@ -248,8 +248,8 @@ def _initial_shifts(problem: LevelProblem) -> np.ndarray:
             e = np.interp(
                 problem.returns[here], rising, problem.log_e[there], left=np.nan, right=np.nan
             )
-            found.append(e - problem.log_e[here])
-        values = np.concatenate(found) if found else np.array([np.nan])
+            differences.append(e - problem.log_e[here])
+        values = np.concatenate(differences) if differences else np.array([np.nan])
         shifts.append(np.nanmedian(values) if np.isfinite(values).any() else 0.0)
     return np.array(shifts)
 

@@ -75,15 +75,15 @@ class SharedPowerLaw(LevelLaw):
     def _with_scores(
         cls, shared: LevelEstimate, compute: Compute, scores: dict[str, float]
     ) -> Self:
-        found = constants(shared, compute)
+        numbers = constants(shared, compute)
         reference = shared.curves[0]
-        e_c = {reference.horizon: found.quantities["e_c"]}
+        e_c = {reference.horizon: numbers.quantities["e_c"]}
         for place, curves in enumerate(shared.curves[1:], start=3):
-            number = found.quantities["e_c"].value * float(np.exp(shared.fit.arguments[place]))
-            left_out = found.left_out["e_c"] * np.exp(shared.without_seed[:, place])
+            number = numbers.quantities["e_c"].value * float(np.exp(shared.fit.arguments[place]))
+            left_out = numbers.left_out["e_c"] * np.exp(shared.without_seed[:, place])
             e_c[curves.horizon] = quantity("e_c", number, left_out)
         group = {name: reference.group[name] for name in reference.group if name not in _VARYING}
-        return cls(group, compute, shared, found, dict(sorted(e_c.items())), scores)
+        return cls(group, compute, shared, numbers, dict(sorted(e_c.items())), scores)
 
     @property
     def reference_horizon(self) -> float:

@@ -167,8 +167,8 @@ def fit_power_laws(frame: pd.DataFrame, generator: np.random.Generator | None = 
     shared: list[SharedPowerLaw] = []
     notes: list[str] = []
     for group in power_law_groups(frame):
-        alone, found = estimate_alone(group, generator)
-        notes += found
+        alone, more = estimate_alone(group, generator)
+        notes += more
         for one in alone:
             profiles = exponent_profiles(one)
             single += [PowerLawFit.of(one, compute, profiles) for compute in COMPUTES]

@@ -108,7 +108,7 @@ json.dump(train_for(*map(int, sys.argv[1:])), sys.stdout)
 
 
 def train_for(count: int, updates: int, seeds: int) -> dict[str, list[float]]:
-    """Returns and a parameter of three runs a seed after some updates on `count` devices."""
+    """Returns and a parameter of three runs per seed after some updates on `count` devices."""
     layout = devices.choose_layout(seeds, 3, count)
     functions = devices.ProgramFunctions(training.make_train(SPEC), layout)
     runs = functions.place_runs(run_params(seeds, (1.0, 3.0, 7.0)))
