@@ -17,9 +17,19 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 import pytest
 from hypothesis import settings
 
+from mnist_horizon import networks, optimizers, schedules, tasks
+
 # The same examples on every machine: a test that fails, fails again.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def forget_registrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks, schedules, networks and optimisers that a test registers are forgotten after it."""
+    for module in (tasks.registry, schedules.registry, networks.network, optimizers.optimizer):
+        entries = module._registry._entries
+        monkeypatch.setattr(module._registry, "_entries", dict(entries))
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,11 @@ class FittedLaw(ABC):
         return self.quantities
 
     @property
+    def determined(self) -> dict[str, bool]:
+        """Whether each of them is determined (`Quantity.is_determined`)."""
+        return {name: one.is_determined for name, one in self.determined_quantities.items()}
+
+    @property
     @abstractmethod
     def seeds(self) -> Sequence[int]:
         """The seeds of its runs."""
@@ -103,14 +108,8 @@ class FittedLaw(ABC):
 
     def to_json(self) -> dict[str, Any]:
         """The entry of `fits.json`: valid JSON, absent what is not there."""
-        known = {name: one.is_determined for name, one in self.determined_quantities.items()}
-        entry = {
-            "group": self.group,
-            **flat(self.quantities),
-            **self.details(),
-            "determined": known,
-        }
-        entry = plain(entry)
+        entry = {"group": self.group, **flat(self.quantities), **self.details()}
+        entry = plain({**entry, "determined": self.determined})
         return {name: value for name, value in entry.items() if value is not None}
 
     def summary(self) -> pd.DataFrame:

@@ -74,8 +74,8 @@ class SizeExponent(FittedLaw):
         for name, one in self.quantities.items():
             low, high = one.interval or (None, None)
             entry |= {name: one.value, f"{name}_low": low, f"{name}_high": high}
-        found: dict[str, Any] = plain(entry)
-        return found
+        plain_entry: dict[str, Any] = plain({**entry, "determined": self.determined})
+        return plain_entry
 
 
 def _quantity(values: np.ndarray) -> Quantity:

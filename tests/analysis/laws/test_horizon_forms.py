@@ -6,7 +6,6 @@ import pytest
 
 from analysis.laws.horizon import knee_of
 from analysis.laws.horizon_forms import (
-    FORMS,
     HorizonData,
     HorizonMean,
     fit_form,
@@ -30,7 +29,7 @@ def mean_of(form: str) -> HorizonMean:
     return HorizonMean(form, x, float(x.max()), width, 2)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", THETA)
 def test_means_are_those_of_the_forms(form):
     theta = np.array(THETA[form])
     a = np.exp(theta[:2])[np.arange(len(HORIZONS)) % 2]
@@ -43,7 +42,7 @@ def test_means_are_those_of_the_forms(form):
     np.testing.assert_allclose(np.exp(mean_of(form)(theta)[0]), by_hand[form])
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", THETA)
 def test_derivatives_are_those_of_the_mean(form):
     mean, theta = mean_of(form), np.array(THETA[form])
     derivatives = mean(theta)[1]

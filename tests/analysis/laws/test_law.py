@@ -169,6 +169,31 @@ def test_an_end_that_the_data_do_not_determine_is_null():
     assert not Quantity(2.0).is_bounded
 
 
+@pytest.mark.parametrize(
+    ("one", "determined"),
+    [
+        (Quantity(2.0, (1.0, 9.0)), True),
+        (Quantity(-2.0, (-9.0, -1.0)), True),
+        (Quantity(2.0, (1.0, 11.0)), False),
+        (Quantity(2.0, (-1.0, 3.0)), False),
+        (Quantity(2.0, (1.0, math.inf)), False),
+        (Quantity(2.0), False),
+        (Quantity(0.4, (0.01, 0.9), within=(0.0, 1.0)), True),
+        (Quantity(0.4, (0.3, 1.1), within=(0.0, 1.0)), False),
+    ],
+)
+def test_a_number_is_determined_by_an_interval_that_says_what_it_is(one, determined):
+    assert one.is_determined is determined
+
+
+def test_entries_say_which_of_their_numbers_are_determined():
+    law = fitted("horizon_law")[1].entries[0]
+    known = law.to_json()["determined"]
+    assert set(known) == {"a", "b", "knee", "g"}
+    assert known["a"] is law.quantities["a"].is_determined is True
+    assert known["g"] is law.free_power["g"].is_determined
+
+
 def test_entries_hold_a_number_and_beside_it_its_interval():
     found = flat({"a": Quantity(2.0, (1.0, math.inf)), "b": Quantity(3.0)})
     assert found == {"a": 2.0, "a_ci": [1.0, None], "b": 3.0}

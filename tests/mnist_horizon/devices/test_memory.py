@@ -102,8 +102,8 @@ CASES = {
         4,
         16,
         {
-            "network": {"name": "residual", "depth": 2},
-            "optimizer": {"name": "lion"},
+            "network": {"name": "user_residual", "depth": 2},
+            "optimizer": {"name": "user_lion"},
             "batch": {"environments": 1, "rollout_length": 1024},
         },
     ),

@@ -82,7 +82,7 @@ def test_counts_by_hand():
         NetworkSpec("mlp", 2, 128, phase_visible=True),
         NetworkSpec("cnn", 2, 32),
         NetworkSpec("cnn", 3, 16),
-        NetworkSpec("residual", 3, 128),
+        NetworkSpec("user_residual", 3, 128),
     ],
     ids=str,
 )
@@ -133,6 +133,6 @@ def test_what_cannot_be_counted_is_refused():
 
 @pytest.mark.parametrize(("name", "others"), [("attention", "norm"), ("repeated", "kernel")])
 def test_noise_is_measured_of_dense_layers_alone(name, others):
-    networks.check_noise_is_measurable(NetworkSpec("residual", 2, 4), 10, (8, 8))
+    networks.check_noise_is_measurable(NetworkSpec("user_residual", 2, 4), 10, (8, 8))
     with pytest.raises(NetworkError, match=f"network '{name}': gradient noise .* has .*{others}"):
         networks.check_noise_is_measurable(NetworkSpec(name, 2, 4), 10, (8, 8))

@@ -10,17 +10,11 @@ import pytest
 
 from mnist_horizon import networks
 from mnist_horizon.errors import InputError
-from mnist_horizon.networks import NetworkError, NetworkSpec, network
+from mnist_horizon.networks import NetworkError, NetworkSpec
 from tests.mnist_horizon.networks import user_networks
 from tests.mnist_horizon.small_sweeps import run, tiny
 
-NAMES = ["mlp", "cnn", "residual"]
-
-
-@pytest.fixture
-def registered(monkeypatch):
-    """Registrations of a test are forgotten after it."""
-    monkeypatch.setattr(network._registry, "_entries", dict(network._registry._entries))
+NAMES = ["mlp", "cnn", "user_residual"]
 
 
 def test_every_file_of_the_folder_is_imported():
@@ -50,14 +44,14 @@ def test_an_unknown_network_is_refused_with_the_names():
         networks.get("resnet")
 
 
-def test_a_name_belongs_to_one_class_which_may_come_twice(registered):
-    networks.register("residual")(user_networks.Residual)
+def test_a_name_belongs_to_one_class_which_may_come_twice():
+    networks.register("user_residual")(user_networks.Residual)
     with pytest.raises(NetworkError, match="network 'mlp' is already registered by MLP"):
         networks.register("mlp")(user_networks.Residual)
     assert networks.get("mlp").__name__ == "MLP"
 
 
-def test_a_class_of_another_kind_is_refused(registered):
+def test_a_class_of_another_kind_is_refused():
     with pytest.raises(NetworkError, match="network 'dict': dict must be a Network"):
         networks.register("dict")(dict)
     assert "dict" not in networks.names()
@@ -65,7 +59,7 @@ def test_a_class_of_another_kind_is_refused(registered):
 
 def test_bytes_are_scaled_and_flattened_where_a_network_wants_nothing_else():
     images = jnp.array([[[0, 255], [51, 102]]], jnp.uint8)
-    inputs = networks.first_inputs(NetworkSpec("residual", 1, 2), images)
+    inputs = networks.first_inputs(NetworkSpec("user_residual", 1, 2), images)
     assert jnp.allclose(inputs, jnp.array([[0.0, 1.0, 0.2, 0.4]]))
 
 
@@ -102,7 +96,7 @@ def test_lower_precisions_run_and_are_close(name, precision, tolerance):
 def test_a_users_network_is_swept_with_no_other_edit(tmp_path):
     """Its runs learn; parameters, FLOPs and memory are told; noise is measured."""
     spec = tiny(
-        network={"name": "residual", "depth": 3},
+        network={"name": "user_residual", "depth": 3},
         widths=(16,),
         optimizer={"learning_rates": (5e-3,)},
         budget=200 * 64,
@@ -111,7 +105,7 @@ def test_a_users_network_is_swept_with_no_other_edit(tmp_path):
     assert not run(spec, tmp_path).diverged
     table = pd.concat(map(pd.read_parquet, tmp_path.glob("results/*.parquet")))
     weights = 64 * 16 + 2 * 16 * 16 + 16 * 10
-    assert set(table["network"]) == {"residual"}
+    assert set(table["network"]) == {"user_residual"}
     assert set(table["parameters"]) == {weights + 3 * 16 + 10}
     assert set(table["flops_per_interaction"]) == {2 * (3 * weights - 64 * 16)}
     last = table.sort_values("interactions").groupby("run_id")["return_mean"].last()

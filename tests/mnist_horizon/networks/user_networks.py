@@ -9,7 +9,7 @@ from flax import linen as nn
 from mnist_horizon.networks import FIRST, LAST, PHASE, Network, activation, dense, register
 
 
-@register("residual")
+@register("user_residual")
 class Residual(Network):
     """An MLP whose layers add to what they see."""
 

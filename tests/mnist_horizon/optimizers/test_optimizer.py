@@ -12,17 +12,11 @@ import pytest
 from mnist_horizon import optimizers, tasks, training
 from mnist_horizon.devices import memory
 from mnist_horizon.networks import NetworkSpec
-from mnist_horizon.optimizers import OptimizerError, optimizer
+from mnist_horizon.optimizers import OptimizerError
 from mnist_horizon.training import TrainSpec
 from tests.mnist_horizon.optimizers import user_optimizers
 from tests.mnist_horizon.small_sweeps import run, tiny
 from tests.mnist_horizon.test_training import group, run_params, train
-
-
-@pytest.fixture
-def registered(monkeypatch):
-    """Registrations of a test are forgotten after it."""
-    monkeypatch.setattr(optimizer._registry, "_entries", dict(optimizer._registry._entries))
 
 
 def test_every_file_of_the_folder_is_imported():
@@ -37,15 +31,15 @@ def test_an_unknown_optimizer_is_refused_with_the_names():
         optimizers.build("adm")
 
 
-def test_a_name_belongs_to_one_function_which_may_come_twice(registered):
-    optimizers.register("lion")(user_optimizers.lion)
+def test_a_name_belongs_to_one_function_which_may_come_twice():
+    optimizers.register("user_lion")(user_optimizers.lion)
     with pytest.raises(OptimizerError, match="optimizer 'adam' is already registered by adam"):
         optimizers.register("adam")(user_optimizers.lion)
 
 
 def test_a_users_optimizer_steps_by_its_direction():
     """Lion's first step is the gradient's sign: every parameter moves by the learning rate."""
-    spec = TrainSpec(NetworkSpec("mlp", 1, 8), 4, 8, optimizer="lion", baseline="value_net")
+    spec = TrainSpec(NetworkSpec("mlp", 1, 8), 4, 8, optimizer="user_lion", baseline="value_net")
     task = tasks.load("digits", {}).task
     state = train(spec, task, group(run_params(rate=1e-2), run_params(rate=2e-2)), updates=1)
     key = jax.vmap(jax.random.key)(jnp.arange(1))[0]
@@ -66,11 +60,11 @@ def test_a_users_optimizer_steps_by_its_direction():
 
 def test_a_users_optimizer_is_swept_with_no_other_edit(tmp_path):
     spec = tiny(
-        optimizer={"name": "lion", "learning_rates": (1e-2,)}, budget=200 * 64, widths=(16,)
+        optimizer={"name": "user_lion", "learning_rates": (1e-2,)}, budget=200 * 64, widths=(16,)
     )
     assert not run(spec, tmp_path).diverged
     table = pd.concat(map(pd.read_parquet, tmp_path.glob("results/*.parquet")))
-    assert set(table["optimizer"]) == {"lion"}
+    assert set(table["optimizer"]) == {"user_lion"}
     last = table.sort_values("interactions").groupby("run_id")["return_mean"].last()
     assert (last > 0.3).all()  # chance is 0.1
 
@@ -81,7 +75,7 @@ def test_the_memory_of_its_state_is_counted():
     network = NetworkSpec("mlp", 1, 64)
     sgd, lion, adam = (
         memory.program_memory(TrainSpec(network, 4, 8, optimizer=name), task).run
-        for name in ("sgd", "lion", "adam")
+        for name in ("sgd", "user_lion", "adam")
     )
     parameters = 65 * 64 + 65 * 10
     assert lion - sgd == adam - lion == 4 * parameters

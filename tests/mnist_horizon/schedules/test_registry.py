@@ -7,16 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_horizon import schedules
-from mnist_horizon.schedules import make, parse, register, registry
+from mnist_horizon.schedules import make, parse, register
 from mnist_horizon.schedules.dense import Dense
 
 TEXTS = ["dense", "revealed:0.25", "periodic:8", "streak:3", "lottery:0.5"]
-
-
-@pytest.fixture(autouse=True)
-def as_before(monkeypatch):
-    """What a test registers is forgotten afterwards."""
-    monkeypatch.setattr(registry._registry, "_entries", dict(registry._registry._entries))
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mnist_horizon import tasks
-from mnist_horizon.tasks import Examples, LoadedTask, Task, TaskError, make_examples, registry
+from mnist_horizon.tasks import Examples, LoadedTask, Task, TaskError, make_examples
 
 OWN_TASK = '''
 from dataclasses import dataclass
@@ -35,13 +35,7 @@ class Parity:
 
 
 @pytest.fixture
-def registered(monkeypatch):
-    """Registrations of a test are forgotten after it."""
-    monkeypatch.setattr(registry._registry, "_entries", dict(registry._registry._entries))
-
-
-@pytest.fixture
-def sample(registered):
+def sample():
     @tasks.register("sample")
     @dataclass(frozen=True)
     class Sample:
@@ -77,7 +71,7 @@ def test_the_shipped_tasks_are_registered_by_their_files_alone():
     assert shipped <= set(tasks.names())
 
 
-def test_a_users_own_task_may_be_read_twice(registered, tmp_path):
+def test_a_users_own_task_may_be_read_twice(tmp_path):
     path = tmp_path / "config.py"
     path.write_text(OWN_TASK)
     import_file(path)
@@ -91,7 +85,7 @@ def test_a_users_own_task_may_be_read_twice(registered, tmp_path):
     assert loaded.provenance["examples"] == {"train": 32, "test": 32}
 
 
-def test_a_name_belongs_to_one_class(registered, tmp_path):
+def test_a_name_belongs_to_one_class(tmp_path):
     (tmp_path / "one.py").write_text(OWN_TASK)
     (tmp_path / "two.py").write_text(OWN_TASK)
     import_file(tmp_path / "one.py")
@@ -138,7 +132,7 @@ def test_an_unknown_task_is_refused_with_the_names():
         tasks.load("minst", {})
 
 
-def test_classes_of_another_form_are_refused(registered):
+def test_classes_of_another_form_are_refused():
     @dataclass
     class Thawed:
         def load(self): ...
@@ -206,7 +200,7 @@ def test_score_is_one_where_the_action_is_the_label():
         (jnp.zeros((2, 3), jnp.uint8), jnp.array([-1, 1]), "labels -1 to 1, not in 0 to 1"),
     ],
 )
-def test_an_own_task_with_wrong_data_is_refused(registered, images, labels, words):
+def test_an_own_task_with_wrong_data_is_refused(images, labels, words):
     @tasks.register("broken")
     @dataclass(frozen=True)
     class Broken:
