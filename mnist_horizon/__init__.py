@@ -8,7 +8,7 @@
 
 | | |
 |---|---|
-| `train` | train over widths, horizons, schedules and seeds; gives `Curves` with each `Policy` |
+| `train` | train over widths, horizons, schedules and seeds; returns `Curves` with each `Policy` |
 | `make_train`, `TrainSpec`, `RunParams` | the pure functions underneath: init, update, evaluate |
 | `tasks`, `schedules`, `networks`, `optimizers` | the registered names, and how to register more |
 | `environment`, `adapters` | single environments; adapters to gymnax and Gymnasium |

@@ -36,7 +36,7 @@ def efficiency(workdir: Path) -> dict[str, Any]:
     """What a finished sweep of one process reached.
 
     Returns:
-        `flops` in all, `wall_seconds`, `achieved_flops` and `steady_flops` a second, their ratio
+        `flops` in all, `wall_seconds`, `achieved_flops` and `steady_flops` per second, their ratio
         `efficiency`, `interactions`, the parts of the wall time
         `update_seconds` and `evaluation_seconds`, and `programs`, a list with each one's.
 

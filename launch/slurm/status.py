@@ -164,8 +164,7 @@ def _why_ended(submission: Path, index: int) -> str:
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         ending = json.loads((submission / f"{index}.json").read_text())
         return f"exit code {ending['code']}: {ending['reason']}"
-    number = f"_{index}" * (len(programs_by_task(submission)) > 1)  # else it is no array
-
+    number = f"_{index}" * (len(programs_by_task(submission)) > 1)  # else it is not an array
     for log in submission.glob(f"*{number}_0_log.err"):
         lines = [line.strip("* ") for line in log.read_text(errors="replace").splitlines()]
         # The node's daemon names the cause: cancelled, out of memory, out of time. srun does not.

@@ -89,7 +89,7 @@ def all_runs(spec: SweepSpec) -> list[Run]:
 
 
 def memory_by_width(spec: SweepSpec, task: Task) -> dict[int, ProgramMemory]:
-    """What a run and a group need at each width of the sweep.
+    """Memory that a run and a group need at each width of the sweep.
 
     Raises:
         SweepError: one run alone needs more than `max_program_bytes`, or the network does not
@@ -108,7 +108,7 @@ def memory_by_width(spec: SweepSpec, task: Task) -> dict[int, ProgramMemory]:
 
 
 def memory_of_width(spec: SweepSpec, width: int, task: Task) -> ProgramMemory:
-    """What a run and a group of this width need.
+    """Memory that a run and a group of this width need.
 
     Raises:
         SweepError: the network has no layers whose memory can be estimated.

@@ -200,7 +200,7 @@ class ProgramRunner:
         """Note and log, once, that a run diverged: it gets no more rows and no policy."""
         if run_id not in journal.diverged:
             journal.diverged[run_id] = update
-            LOG.error("run %s is not finite at update %d: it stops, others run on", run_id, update)
+            LOG.error("run %s is not finite at update %d: it stops, others do not", run_id, update)
 
     def _all_past_threshold(self, journal: Journal) -> bool:
         """Whether every run that can still learn has been past `stop_at_return`."""
