@@ -110,7 +110,7 @@ def _not_done(folder: Path, programs: Sequence[Program]) -> list[Program]:
 
 @contextmanager
 def _claim(folder: Path, program: Program) -> Iterator[str]:
-    """Lock a program for the block; yields "free" to be worked on, "done", or "busy": not locked."""
+    """Lock a program; yields "free" to be worked on, "done", or "busy", which is not locked."""
     with ExitStack() as stack:
 
         def claim() -> str:
