@@ -20,8 +20,8 @@ files included, against the steady state (`launch.benchmarks.efficiency` says ho
     python -m launch.bench --against=purejaxrl --peer=DIR [--runs=1,16] [--batch=512]
         [--environments=4,64] [--interactions=51200]
 
-The same task, network and interactions in PureJaxRL's PPO (`launch.benchmarks.peer` says how to lay
-it beside, and what is alike).
+The same task, network and interactions in PureJaxRL's PPO (`launch.benchmarks.peer` says how to set
+it up, and what is the same).
 """
 
 import itertools
@@ -53,13 +53,13 @@ SECONDS = flags.DEFINE_float(
 )
 COLD_START = flags.DEFINE_bool("cold_start", True, "Measure the cold start of the first case.")
 WORKDIR = flags.DEFINE_string("workdir", None, "A finished sweep: print its efficiency instead.")
-AGAINST = flags.DEFINE_enum("against", None, ["purejaxrl"], "Time a peer and the same here.")
+AGAINST = flags.DEFINE_enum("against", None, ["purejaxrl"], "Time a peer and this trainer.")
 PEER = flags.DEFINE_string("peer", None, "The checkout of the peer.")
 ENVIRONMENTS = flags.DEFINE_list(
     "environments", ["4", "64"], "Environments of a run against a peer; 4 is its own default."
 )
 INTERACTIONS = flags.DEFINE_integer("interactions", 51_200, "Of each run against a peer.")
-JSON = flags.DEFINE_string("json", None, "Write what is printed to this file too.")
+JSON = flags.DEFINE_string("json", None, "Also write what is printed to this file.")
 
 PEER_RUNS = [1, 16]
 
@@ -102,7 +102,7 @@ def main(argv: Sequence[str]) -> int:
         print(efficiency.describe(report["sweep"]))
     else:
         devices.use_cpu_cores()
-        jax.config.update("jax_enable_compilation_cache", False)  # compile times are cold ones
+        jax.config.update("jax_enable_compilation_cache", False)  # time compilation without it
         measured = _against_peer() if AGAINST.value else _cases()
         memory = cli.peak_bytes()
         print(f"peak memory {memory / 1e6:.0f} MB")
@@ -118,8 +118,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _cases() -> dict[str, Any]:
-    """The table of cases, and what it rests on."""
-    cases = _cases_asked_for()
+    """The table of cases, and the speeds it is based on."""
+    cases = _requested_cases()
     seconds = cold_start(cases[0]) if COLD_START.value else None
     peak = product_speed()
     print(f"2048^3 f32 product: {peak / 1e9:.0f} GFLOP/s on {jax.devices()[0].device_kind}")
@@ -131,7 +131,7 @@ def _cases() -> dict[str, Any]:
     return {"product_flops": peak, "cold_start_seconds": seconds, "cases": rows}
 
 
-def _cases_asked_for() -> list[Case]:
+def _requested_cases() -> list[Case]:
     """Every case of the flags, each checked before anything is measured."""
     used = _numbers(DEVICES) or [jax.device_count()]
     if max(used) > jax.device_count():
@@ -150,7 +150,7 @@ def _cases_asked_for() -> list[Case]:
 
 
 def _against_peer() -> dict[str, Any]:
-    """The table of a peer's speed and ours."""
+    """The table of the peer's speed and that of this trainer."""
     if not PEER.value:
         raise SweepError("--peer: name the folder of the peer's checkout")
     counts = _numbers(RUNS) if RUNS.present else PEER_RUNS
@@ -176,7 +176,7 @@ def _numbers(flag: flags.FlagHolder[list[str]]) -> list[int]:
     """A list flag's whole numbers, 1 or more.
 
     Raises:
-        SweepError: one of them is none.
+        SweepError: one of them is not such a number.
     """
     for text in flag.value:
         if not (text.isascii() and text.isdigit() and int(text) > 0):

@@ -44,7 +44,7 @@ class ProgramForecast:
 def forecast(
     spec: SweepSpec, folder: Path, task: LoadedTask, speed: float
 ) -> list[ProgramForecast]:
-    """Cost of what a sweep still lacks in its working directory; nothing is written.
+    """Cost of what is missing in a sweep's working directory; nothing is written.
 
     Args:
         spec: the sweep.
@@ -80,7 +80,7 @@ def forecast(
 
 
 def describe(spec: SweepSpec, task: LoadedTask, costs: Sequence[ProgramForecast]) -> str:
-    """The forecast as a table, with what it rests on."""
+    """The forecast as a table, with its assumptions."""
     header = ("program", "runs", "interactions", "PFLOP", "memory", "expected time")
     rows = [header, *map(_row, costs)]
     total = ProgramForecast(
@@ -92,7 +92,7 @@ def describe(spec: SweepSpec, task: LoadedTask, costs: Sequence[ProgramForecast]
     )
     runs = sum(len(cost.program.runs) for cost in costs)
     rows.append(("total", str(runs), *_row(total)[2:]))
-    stop = f", or until all have been past {spec.stop_at_return:g}" * (spec.stop_at_return > 0)
+    stop = f", or until all have reached {spec.stop_at_return:g}" * (spec.stop_at_return > 0)
     return "\n".join(
         [
             *_table(rows),

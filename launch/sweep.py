@@ -1,16 +1,16 @@
 """Run a sweep: `python -m launch.sweep --config=FILE --workdir=DIR [--config.FIELD=VALUE ...]`.
 
-The same command again goes on where it was, or says that all is done. Several processes may be
+The same command again resumes the sweep, or reports that all is done. Several processes may be
 given the same command at once: each works on programs that no other works on. `--dry_run` prints
 what would be run.
 
 Processes on several hosts work on each program together, over all of their devices, where they are
-the tasks of an `srun`, the hosts of a TPU pod, or told so by `--coordinator`, `--num_processes` and
+the tasks of an `srun`, the hosts of a TPU pod, or are given `--coordinator`, `--num_processes` and
 `--process_id`: the same command on every host, and the first one reads and writes the directory.
 
 Exit codes: 0 done, or left to other processes; 1 done, and some runs diverged (they are named);
-2 the input is at fault, nothing was written; 3 interrupted, and 4 the working directory could not
-be written (a full disk): all that it holds is whole, and the same command goes on from there.
+2 the input is invalid, nothing was written; 3 interrupted, and 4 the working directory could not be
+written (a full disk): its files are complete, and the same command resumes from there.
 """
 
 import errno
@@ -39,8 +39,8 @@ CHECKPOINT_SECONDS = flags.DEFINE_float(
 
 PROGRAMS = flags.DEFINE_list("programs", [], "Only these programs of the working directory.")
 COORDINATOR = flags.DEFINE_string("coordinator", "", "HOST:PORT of the first of several processes.")
-NUM_PROCESSES = flags.DEFINE_integer("num_processes", 0, "How many there are.", lower_bound=0)
-PROCESS_ID = flags.DEFINE_integer("process_id", -1, "Which of them this is, from 0.")
+NUM_PROCESSES = flags.DEFINE_integer("num_processes", 0, "Number of processes.", lower_bound=0)
+PROCESS_ID = flags.DEFINE_integer("process_id", -1, "Number of this process, from 0.")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     spec = spec_from(cli.settings_of(CONFIG.value))
     if not WORKDIR.value:
         raise SweepError("--workdir: name the folder for the results")
-    # Only now, so that wrong settings are answered in half the time.
+    # Imported only now, so that invalid settings are reported in half the time.
     from launch import forecast
     from mnist_horizon import devices
     from mnist_horizon.devices import hosts
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
     devices.use_cpu_cores()
     hosts.start(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     if not hosts.is_first():
-        LOG.setLevel(standard_logging.CRITICAL)  # what matters is said once
+        LOG.setLevel(standard_logging.CRITICAL)  # only the first process logs
     folder = Path(WORKDIR.value)
     hosts.on_first(lambda: _check(folder, spec))
     task = tasks.load(spec.task, spec.task_settings)
@@ -73,14 +73,14 @@ def main(argv: Sequence[str]) -> int:
         only = PROGRAMS.value or None
         outcome = runner.run_sweep(spec, folder, task, CHECKPOINT_SECONDS.value, only)
     except runner.Interrupted:
-        LOG.info("interrupted: all is saved, the same command goes on")
+        LOG.info("interrupted: all is saved, the same command continues")
         return cli.INTERRUPTED
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         reason = f"{place}{error.strerror}" if error.strerror else str(error)
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = f"make room in {folder}" if is_full else f"see to {folder}"
-        LOG.error("error: %s: %s, and the same command goes on", reason, remedy)
+        remedy = f"make room in {folder}" if is_full else f"check {folder}"
+        LOG.error("error: %s: %s, and the same command continues", reason, remedy)
         return cli.CANNOT_WRITE
     for program in outcome.busy:
         LOG.info("%s is left to the process that works on it", program)
@@ -96,14 +96,14 @@ def _check(folder: Path, spec: SweepSpec) -> None:
     """Refuse a working directory that does not suit the command, without touching it.
 
     Raises:
-        InputError: it holds another sweep or cannot be written, or lacks one of `--programs`.
+        InputError: it holds another sweep or cannot be written, or has not all `--programs`.
     """
     from mnist_horizon.sweeps import workdir
 
     workdir.check(folder, spec)
     placed = {path.stem for path in folder.glob("programs/*.json")}
     if unknown := [name for name in PROGRAMS.value if name not in placed]:
-        raise SweepError(f"--programs: {unknown[0]} is no program of {folder}")
+        raise SweepError(f"--programs: {unknown[0]} is not a program of {folder}")
 
 
 class _PlainLines(standard_logging.Handler):
@@ -114,7 +114,7 @@ class _PlainLines(standard_logging.Handler):
 
 
 def _log_plainly() -> None:
-    logging.set_verbosity(logging.FATAL)  # what matters of what libraries log is said here
+    logging.set_verbosity(logging.FATAL)  # this command reports the errors of libraries itself
     LOG.setLevel("INFO")
     LOG.propagate = False
     LOG.handlers = [_PlainLines()]

@@ -8,13 +8,13 @@
 
 | | |
 |---|---|
-| `train` | train over widths, horizons, schedules and seeds; gives `Curves` with each `Policy` |
-| `make_train`, `TrainSpec`, `RunParams` | the pure level below: init, update, evaluate |
-| `tasks`, `schedules`, `networks`, `optimizers` | what can be named, and how to register more |
-| `environment`, `adapters` | one environment at a time; as gymnax or Gymnasium know it |
+| `train` | train over widths, horizons, schedules and seeds; returns `Curves` with each `Policy` |
+| `make_train`, `TrainSpec`, `RunParams` | the pure functions underneath: init, update, evaluate |
+| `tasks`, `schedules`, `networks`, `optimizers` | the registered names, and how to register more |
+| `environment`, `adapters` | single environments; adapters to gymnax and Gymnasium |
 | `results` | the tables and policies of a working directory |
 
-Each is imported when it is first asked for.
+Each is imported on first use.
 """
 
 import importlib
@@ -51,15 +51,15 @@ __all__ = [
     "train",
 ]
 
-_HOMES = {
+_MODULES = {
     **dict.fromkeys(("Curves", "Policy", "train"), "mnist_horizon.api"),
     **dict.fromkeys(("RunParams", "TrainSpec", "make_train"), "mnist_horizon.training"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,12 +4,12 @@ With a baseline phi(x, a) the estimator of a step is
 
     g = s(a) (A - phi(x, a)) + sum_b pi(b|x) s(b) phi(x, b),
 
-whose second term, the correction, gives back the mean that the first takes away. After Tucker et
-al. 2018 (arXiv 1802.10031) it touches the action part of the variance alone: with
-phi = f E[A | x, a] that part falls by (1 - f)^2, and future and state stay. Dividing
-the first term by the advantages' standard deviation sigma and not the correction turns the mean
-m into `(m - m_phi) / sigma + m_phi`, m_phi the correction's mean: biased towards m_phi for sigma
-above 1, and away from it below.
+whose second term, the correction, restores the mean that the first removes. After Tucker et
+al. 2018 (arXiv 1802.10031) it changes only the action part of the variance: with
+phi = f E[A | x, a] that part falls by (1 - f)^2, and the future and state parts do not change.
+Dividing the first term by the advantages' standard deviation sigma and not the correction turns the
+mean m into `(m - m_phi) / sigma + m_phi`, m_phi the correction's mean: biased towards m_phi for
+sigma above 1, and away from it below.
 """
 
 import jax
@@ -39,8 +39,8 @@ def action_dependent_loss(
         advantages: of the actions taken.
         baseline: phi(x, a) of every action; no gradient goes through it.
         scale: 1 / sigma where advantages are normalised.
-        correction_scale: the same, or 1 for the normalisation that forgets the correction, or 0
-            for no correction.
+        correction_scale: the same, or 1 for a normalisation that leaves the correction as it is, or
+            0 for no correction.
     """
     baseline = jax.lax.stop_gradient(baseline)
     score_loss = policy_gradient_loss(logits, actions, advantages - pick(baseline, actions))

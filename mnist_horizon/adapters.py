@@ -37,10 +37,10 @@ class GymnaxParams:
 def make_gymnax(task: Task, params: EnvParams) -> tuple[Any, GymnaxParams]:
     """A gymnax environment and its parameters, as `gymnax.make` returns them.
 
-    Observations are images scaled to [0, 1]; where the phase is visible, the pixels in a row with
-    the phase's two features after them. The environment may be called without `params` outside of
-    a function of the caller's that is jitted; inside one, pass them as an argument, or the data
-    set becomes a constant of the caller's program.
+    Observations are images scaled to [0, 1]; where the phase is visible, the flattened pixels
+    followed by the phase's two features. `params` may be left out in calls outside of `jax.jit`;
+    inside a jitted function pass them as an argument, or the data set becomes a constant of the
+    compiled program.
 
     Raises:
         ImportError: gymnax 1.x is not installed.
@@ -53,7 +53,7 @@ def make_gymnasium(task: Task, params: EnvParams, environments: int) -> Any:
     """A `gymnasium.vector.VectorEnv` of this many environments, stepped as one compiled function.
 
     Observations are images as bytes, or a dict of `image` and `phase` where the phase is visible.
-    An environment that ended is reset by the next step, which ignores its action and pays 0
+    An environment that ended is reset by the next step, which ignores its action and gives reward 0
     (`AutoresetMode.NEXT_STEP`, Gymnasium's default).
 
     Raises:
@@ -72,7 +72,7 @@ def _import(name: str, package: str) -> Any:
 
 
 def _typed_key(key: Shaped[Array, "..."]) -> Key[Array, ""]:
-    """A key of the new kind, which the environment takes, from one of either kind."""
+    """A typed key, as the environment needs it, from a typed or a raw key."""
     if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         return key
     return jax.random.wrap_key_data(key)
@@ -87,7 +87,7 @@ def _as_array(observation: Observation) -> Float[Array, "..."]:
 
 
 class _GymnaxMethods:
-    """What gymnax's `Environment` asks of an environment; `_gymnax_class` adds that base."""
+    """The methods that gymnax's `Environment` requires; `_gymnax_class` adds that base."""
 
     def __init__(self, params: GymnaxParams) -> None:
         self._params = params
@@ -104,7 +104,7 @@ class _GymnaxMethods:
 
     @property
     def num_actions(self) -> int:
-        """Classes to choose from."""
+        """Number of classes."""
         return self._params.task.classes
 
     # gymnax fills in missing params inside its own jit, which would make the data a constant.
@@ -131,7 +131,7 @@ class _GymnaxMethods:
         action: int | np.integer | Array | None,
         params: GymnaxParams,
     ) -> Float[Array, "..."]:
-        """What a policy sees of a state; neither `key` nor `action` matters."""
+        """What a policy sees of a state; `key` and `action` are not used."""
         del key, action
         return _as_array(environment.observe(state, params.task, params.env))
 
@@ -150,11 +150,11 @@ class _GymnaxMethods:
         return self.observe(key, following, action, params), following, reward, terminated, info
 
     def is_terminated(self, state: EnvState, params: GymnaxParams) -> Bool[Array, ""]:
-        """Whether the episode is over, with no future."""
+        """Whether the episode has terminated: there is no future."""
         return state.time >= params.env.episode_length
 
     def is_truncated(self, state: EnvState, params: GymnaxParams) -> Bool[Array, ""]:
-        """Whether the interaction was cut off, with a future."""
+        """Whether the episode was truncated: there is a future."""
         return ~self.is_terminated(state, params) & (state.time >= params.env.time_limit)
 
     def discount(self, state: EnvState, params: GymnaxParams) -> Float[Array, ""]:
@@ -213,7 +213,7 @@ def _step_all(
     task: Task,
     params: EnvParams,
 ) -> tuple[Observation, EnvState, Array, Array, Array, dict[str, Array]]:
-    def one(
+    def step_one(
         key: Array, state: EnvState, ended: Array, action: Array
     ) -> tuple[Observation, EnvState, Array, Array, Array, dict[str, Array]]:
         _, fresh = environment.reset(key, task, params)
@@ -228,11 +228,11 @@ def _step_all(
         return seen, state, reward, terminated & ~ended, truncated & ~ended, info
 
     keys = jax.random.split(key, ended.shape[0])
-    return jax.vmap(one)(keys, states, ended, actions)
+    return jax.vmap(step_one)(keys, states, ended, actions)
 
 
 class _GymnasiumMethods:
-    """What `gymnasium.vector.VectorEnv` asks for; `_gymnasium_class` adds that base."""
+    """The methods that `gymnasium.vector.VectorEnv` requires; `_gymnasium_class` adds that base."""
 
     def __init__(self, task: Task, params: EnvParams, environments: int) -> None:
         spaces = _import("gymnasium.spaces", "gymnasium")
@@ -282,10 +282,10 @@ class _GymnasiumMethods:
             self._task,
             self._params,
         )
-        known, terminated, truncated = ~self._ended, np.asarray(terminated), np.asarray(truncated)
+        valid, terminated, truncated = ~self._ended, np.asarray(terminated), np.asarray(truncated)
         self._ended = terminated | truncated
         infos = {name: np.asarray(values) for name, values in info.items()}
-        infos |= {f"_{name}": known for name in info}
+        infos |= {f"_{name}": valid for name in info}
         rewards = np.asarray(rewards, np.float64)
         return _as_numpy(observations), rewards, terminated, truncated, infos
 

@@ -17,7 +17,7 @@ from mnist_horizon.schedules import Reward
 
 @struct.dataclass
 class Window:
-    """What one rollout of T steps in E environments left behind."""
+    """A rollout of T steps in E environments: its rewards, answers and reward windows."""
 
     rewards: Float[Array, "time env"]
     phase: Int[Array, "time+1"]
@@ -26,7 +26,7 @@ class Window:
     """What the open reward window carries (`schedules.Payments`), likewise."""
     correct: Float[Array, "time env"]
     success_probability: Float[Array, "time env"]
-    """E[c | x], for most tasks pi(label | x): as it is before the action is drawn."""
+    """E[c | x], for most tasks pi(label | x), before the action is drawn."""
 
     @property
     def accuracy(self) -> Float[Array, ""]:
@@ -100,11 +100,11 @@ def advantages(
     | state | r - E[r given phase] | `state_values` |
     | value_net | r - E[r given phase] | the value net |
 
-    A window's end is a truncation. The future of the centred baselines is then worth
-    `state_values`' V_T (the open reward window; 0 for dense rewards), so no answer goes unpaid; a
-    value net's own mean is added, since the next example is independent of everything. The other
-    three baselines know no values: there, answers of a reward window that is open at the end are
-    paid for in the next rollout, to actions that come after them.
+    The end of a rollout is a truncation. The centred baselines bootstrap there from V_T of
+    `state_values` (the open reward window; 0 for dense rewards), so every answer is rewarded; a
+    value net's mean is added, since the next example is independent. The other three baselines have
+    no values: answers of a reward window that is open at the end are rewarded in the next rollout,
+    and credited to later actions.
 
     Raises:
         ValueError: the baseline is unknown.

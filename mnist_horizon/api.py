@@ -1,12 +1,12 @@
-"""Training from Python: a small sweep in a notebook, with its curves and policies in hand.
+"""Training from Python: a small sweep in a notebook that returns its curves and policies.
 
     curves = train("digits", widths=[32], horizons=[1, 3, 7, 15, 31], seeds=4, budget=200_000)
     curves.plot()
     curves.frame                          # tidy: one row per run and evaluation (`results.SCHEMA`)
     curves.policies[run_id].act(images)
 
-It is the trainer of `launch.sweep`, program by program, in a working directory that is deleted when
-its content has been read: the same settings give the same numbers.
+It runs the trainer of `launch.sweep` in a working directory that is deleted once it has been read:
+the same settings give the same numbers.
 """
 
 import importlib
@@ -39,7 +39,7 @@ DEFAULTS: Mapping[str, Any] = {
     "batch": {"environments": 1, "rollout_length": 256},
     "optimizer": {"name": "adam", **RATE_RULE},
 }
-"""What `train` sets unless it is told otherwise: the rule of `launch/configs/quickstart.py`."""
+"""Defaults of `train`, as in `launch/configs/quickstart.py`."""
 
 
 GIVEN = "given"
@@ -48,15 +48,15 @@ GIVEN = "given"
 @tasks.register(GIVEN)
 @dataclass(frozen=True)
 class Given:
-    """The name in results of a task that was passed to `train` when it was loaded already."""
+    """The name in results of a task whose loaded data were passed to `train`."""
 
     def load(self) -> LoadedTask:
-        """Refuse: the data were passed, and cannot be found again by a name.
+        """Refuse: data that were passed to `train` cannot be loaded by name.
 
         Raises:
             TaskError: always.
         """
-        raise TaskError(f"task {GIVEN!r} stands for data that a caller passed to train")
+        raise TaskError(f"task {GIVEN!r} cannot be loaded by name: pass its data to train")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Policy:
     Attributes:
         params: the network's parameters.
         network: its shape.
-        classes: how many actions there are.
+        classes: number of actions.
     """
 
     params: dict[str, Any]
@@ -89,7 +89,7 @@ class Policy:
         images: Num[np.ndarray | jax.Array, "batch *shape"],
         key: Key[jax.Array, ""] | None = None,
     ) -> Int[jax.Array, "batch"]:
-        """The likeliest action of each image or, given a key, one drawn from the policy."""
+        """The most probable action of each image or, given a key, one drawn from the policy."""
         probabilities = self.probabilities(images)
         if key is None:
             return jnp.argmax(probabilities, axis=-1)
@@ -98,7 +98,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Curves:
-    """What `train` gives.
+    """What `train` returns.
 
     Attributes:
         frame: tidy results, one row per run and evaluation (`results.SCHEMA`).
@@ -117,10 +117,10 @@ class Curves:
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Return against interactions: a line for each horizon, a band from lowest to highest seed.
 
-        Widths and schedules have lines of their own where there are several.
+        Several widths or schedules get separate lines.
 
         Args:
-            axes: where to draw; by default on a figure of their own.
+            axes: where to draw; by default a new figure.
         """
         from matplotlib import pyplot
 
@@ -144,7 +144,7 @@ class Curves:
         return axes
 
     def horizon_law(self, threshold: float = 0.85) -> Any:
-        """The horizon law of these runs: interactions to a return against the horizon.
+        """The horizon law of these runs: interactions needed to reach a return, by horizon.
 
         Args:
             threshold: the return to reach.
@@ -154,13 +154,13 @@ class Curves:
             and the knee with their intervals.
 
         Raises:
-            ImportError: the package `analysis` is not importable; it lies in a checkout.
-            InputError: the runs allow no law; the message says why.
+            ImportError: the package `analysis` is not importable; it is part of a checkout.
+            InputError: no law can be fitted to the runs; the message says why.
         """
         if importlib.util.find_spec("analysis") is None:
             raise ImportError(
-                "the laws are in the package `analysis`, which a checkout of mnist_horizon has and "
-                "a wheel has not: run Python in the checkout, or install it with pip install -e ."
+                "the laws are in the package `analysis`, which is in a checkout of "
+                "mnist_horizon but not in a wheel: run there, or install it with pip install -e ."
             )
         data, laws = (importlib.import_module(f"analysis.{name}") for name in ("data", "laws"))
         measured = data.measure(results.Results(self.frame, ()), thresholds=(threshold,))
@@ -185,22 +185,22 @@ def train(
     workdir: Path | str | None = None,
     **settings: Any,
 ) -> Curves:
-    """Train policies over widths, horizons, schedules and seeds, and give their curves.
+    """Train policies over widths, horizons, schedules and seeds, and return their curves.
 
     Args:
         task: the name of a task, an object of a task's class, or the data of a task.
         widths: of the networks.
         horizons: horizon lengths h, each a discount `1 - 2 / (h + 1)`.
         schedules: names such as `"periodic:4"`, or schedules.
-        seeds: how many; runs of a seed share observations and sampling noise.
+        seeds: number of seeds; runs of a seed share observations and sampling noise.
         budget: interactions (environment steps) of each run.
-        progress: whether to show a bar.
-        workdir: keep the sweep in this working directory, as `launch.sweep` does, and go on with
-            what is there; by default nothing is kept on disk.
+        progress: whether to show a progress bar.
+        workdir: keep the sweep in this working directory, as `launch.sweep` does, and resume what
+            is there; by default nothing is kept on disk.
         **settings: any other field of a sweep, as in a config file: `network="cnn"`,
             `optimizer={"learning_rates": [1e-2]}`, `algorithm={"name": "ppo", "epochs": 2}`,
-            `baseline`, `entropy_coef`, `evaluations`, `precision`, ... A network may be its class,
-            an optimiser its function; what is not registered yet is registered under its name.
+            `baseline`, `entropy_coef`, `evaluations`, `precision`, ... A network may be given as
+            its class, an optimiser as its function; both are then registered under their names.
 
     Raises:
         InputError: a setting is unknown, of the wrong type or impossible; the message is one line.
@@ -237,7 +237,7 @@ def train(
 
 
 def _task(task: Any) -> tuple[str, dict[str, Any], LoadedTask | None]:
-    """Name, settings and, where it is given, the loaded task."""
+    """The task's name, its settings and, if data were passed, the loaded task."""
     if isinstance(task, str):
         return task, {}, None
     if isinstance(task, Task):
@@ -248,16 +248,16 @@ def _task(task: Any) -> tuple[str, dict[str, Any], LoadedTask | None]:
 
 
 def _merged(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings over the defaults; a name or an object stands for the group of that name."""
+    """The defaults updated by `settings`; a name or object stands for a group of that name."""
     merged: dict[str, Any] = {**DEFAULTS}
     for field, value in settings.items():
         if field in _REGISTRIES and callable(value):
             value = {"name": _REGISTRIES[field].name_of(value)}
         elif field in _GROUPS and isinstance(value, str):
             value = {"name": value}
-        before = merged.get(field)
-        if isinstance(before, Mapping) and isinstance(value, Mapping):
-            value = {**before, **value}
+        default = merged.get(field)
+        if isinstance(default, Mapping) and isinstance(value, Mapping):
+            value = {**default, **value}
         merged[field] = value
     return merged
 

@@ -1,4 +1,4 @@
-"""The baselines that centre advantages, by name; `advantages` says what each does."""
+"""The baselines that centre advantages, by name; `advantages` describes each."""
 
 BASELINES = ("none", "batch_mean", "running_mean", "expected_reward", "state", "value_net")
 CENTRED = ("expected_reward", "state", "value_net")
@@ -6,7 +6,7 @@ CENTRED = ("expected_reward", "state", "value_net")
 
 
 def check(baseline: str) -> None:
-    """Refuse what is none of `BASELINES`.
+    """Refuse a name that is not in `BASELINES`.
 
     Raises:
         ValueError: the baseline is unknown.

@@ -1,4 +1,4 @@
-"""How commands run: absl flags, exit codes, and one line for what is wrong with the input."""
+"""How commands run: absl flags, exit codes, and one-line messages for invalid input."""
 
 import re
 import resource
@@ -14,16 +14,16 @@ from mnist_horizon.errors import InputError
 DONE, FAILED, BAD_INPUT, INTERRUPTED, CANNOT_WRITE = range(5)
 """Exit codes of all commands; each command's docstring says which it uses."""
 
-_ERROR_OF_A_CONFIG_FILE = re.compile(r"mnist_horizon(\.\w+)+: ")
+_ERROR_CLASS = re.compile(r"mnist_horizon(\.\w+)+: ")
 
 
 def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = False) -> None:
-    """Run a command: what is wrong with the input is one line on stderr and exit code 2.
+    """Run a command; invalid input is reported as one line on stderr, with exit code 2.
 
     Args:
-        main: given the arguments that are no flags, the program's name first; returns the exit
-            code, None for 0, and raises `InputError` for what its user should change.
-        takes_arguments: whether there may be arguments that are no flags.
+        main: takes the arguments that are not flags, the program's name first; returns the exit
+            code (None for 0), and raises `InputError` for invalid input.
+        takes_arguments: whether arguments that are not flags are accepted.
     """
 
     def guarded(argv: Sequence[str]) -> None:
@@ -39,7 +39,7 @@ def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = Fal
                 message = f"unexpected argument {rest[1]!r}: flags are written --name=value"
                 raise InputError(message)
             return rest
-        except Exception as error:  # a config file that a flag names may raise anything
+        except Exception as error:  # a config file may raise any exception
             refuse(error)
             raise AssertionError("unreachable") from None
 
@@ -47,11 +47,11 @@ def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = Fal
 
 
 def refuse(error: BaseException) -> None:
-    """Print what is wrong as one line and exit with the code for bad input."""
+    """Print an error as one line and exit with the code for bad input."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # An exception in a config file comes as a traceback in the message; its last line says what.
+    # An exception in a config file has a traceback as its message; the last line is the error.
     if "Traceback (most recent call last):" in lines:
-        text = _ERROR_OF_A_CONFIG_FILE.sub("", lines[-1], count=1)
+        text = _ERROR_CLASS.sub("", lines[-1], count=1)
     else:
         text = " ".join(lines)
     print(f"error: {text or type(error).__name__}", file=sys.stderr)
@@ -59,7 +59,7 @@ def refuse(error: BaseException) -> None:
 
 
 def define_config() -> flags.FlagHolder:
-    """Define `--config`; fields that a file lacks (a task's own settings) may be given too."""
+    """Define `--config`; fields that the file lacks (a task's settings) are accepted too."""
     return config_flags.DEFINE_config_file(
         "config",
         help_string="The sweep: a file with get_config(), such as launch/configs/quickstart.py.",
@@ -69,19 +69,19 @@ def define_config() -> flags.FlagHolder:
 
 
 def settings_of(config: Any) -> dict[str, Any]:
-    """The fields of `--config`, which ml-collections reads only when it is asked for them.
+    """The fields of `--config`, which ml-collections reads only on access.
 
     Args:
         config: the value of a flag that `config_flags.DEFINE_config_file` defined.
 
     Raises:
-        InputError: no config was named, or its file cannot be read.
+        InputError: no config was given, or its file cannot be read.
     """
     if config is None:
         raise InputError("--config: name a sweep, such as --config=launch/configs/quickstart.py")
     try:
         settings: dict[str, Any] = config.to_dict()
-    except OSError as error:  # an absent file is noticed only here
+    except OSError as error:  # a missing file is noticed only here
         raise InputError(f"--config: {str(error).strip().splitlines()[-1].strip()}") from None
     except AttributeError:
         raise InputError("--config: get_config() must return a ConfigDict") from None
@@ -89,6 +89,6 @@ def settings_of(config: Any) -> dict[str, Any]:
 
 
 def peak_bytes() -> int:
-    """Most memory that this process has held so far; the system tells bytes on macOS, KiB else."""
+    """Peak memory of this process so far; `ru_maxrss` is in bytes on macOS, in KiB elsewhere."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak

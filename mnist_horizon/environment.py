@@ -2,8 +2,8 @@
 
 The example shown is drawn uniformly from the split at every step, whatever the policy did before;
 only the reward's window (its phase and the right answers in it) is carried from step to step.
-`reset` and `step` serve one environment at a time and are vmapped by their users. The trainer asks
-the schedule for the rewards of whole rollouts at once, since nothing else depends on time.
+`reset` and `step` serve one environment at a time and are vmapped by their users. The trainer
+computes the rewards of whole rollouts at once, since nothing else depends on time.
 """
 
 from typing import Any, no_type_check
@@ -23,12 +23,12 @@ NEVER = jnp.iinfo(jnp.int32).max
 @no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class EnvParams:
-    """What the task asks for; all but `phase_visible` is traced.
+    """Parameters of the environment; all but `phase_visible` are traced.
 
-    Three things end the sum of rewards, and they differ:
-    `discount` weighs rewards k steps ahead by gamma^k and ends nothing;
+    Three parameters limit the sum of rewards, each in its own way:
+    `discount` weighs rewards k steps ahead by gamma^k and ends no episode;
     `episode_length` terminates: after that many steps there is no future, and no bootstrap;
-    `time_limit` truncates: the interaction stops after that many steps, the future exists.
+    `time_limit` truncates: the episode is cut after that many steps, but has a future.
     """
 
     reward: Reward
@@ -114,7 +114,7 @@ def transition(
     task: Task,
     params: EnvParams,
 ) -> tuple[EnvState, Float[Array, ""], Bool[Array, ""], Bool[Array, ""], dict[str, Any]]:
-    """Answer with `action` and be paid by the schedule; a state that ends is not started over.
+    """Score the action and reward it by the schedule; an episode that ends is not reset.
 
     Returns:
         State, reward, terminated, truncated, info. `info["discount"]` multiplies the value of what
@@ -124,18 +124,18 @@ def transition(
     index_key, reward_key = jax.random.split(key)
     correct = task.score(task.train.labels[state.index], action).astype(jnp.float32)
     uniform = jax.random.uniform(reward_key, (1,))
-    paid = params.reward.rewards(correct[None], uniform, state.phase, state.carried)
+    payments = params.reward.rewards(correct[None], uniform, state.phase, state.carried)
     time = state.time + 1
     terminated = time >= params.episode_length
     truncated = ~terminated & (time >= params.time_limit)
     following = EnvState(
         index=draw_index(index_key, task),
-        phase=paid.phase[-1],
-        carried=paid.carried[-1],
+        phase=payments.phase[-1],
+        carried=payments.carried[-1],
         time=time,
     )
     info = {"discount": jnp.where(terminated, 0.0, params.discount), "correct": correct}
-    return following, paid.rewards[0], terminated, truncated, info
+    return following, payments.rewards[0], terminated, truncated, info
 
 
 def step(
@@ -147,16 +147,16 @@ def step(
 ) -> tuple[
     Observation, EnvState, Float[Array, ""], Bool[Array, ""], Bool[Array, ""], dict[str, Any]
 ]:
-    """A `transition`, and a fresh episode where one ended.
+    """A `transition`, then a reset where the episode ended.
 
     The return convention is gymnax 1.x's: observation, state, reward, terminated, truncated,
-    info. `info["final_observation"]` is what was seen before starting over: the observation whose
-    value a truncated episode bootstraps from.
+    info. `info["final_observation"]` is the observation before the reset, from whose value a
+    truncated episode bootstraps.
     """
     following, reward, terminated, truncated, info = transition(key, state, action, task, params)
     done = terminated | truncated
     fresh = EnvState(
-        index=following.index,  # drawn anew at every step, so it serves a new episode as well
+        index=following.index,  # drawn at every step, so a new episode can use it
         phase=jnp.where(done, 0, following.phase),
         carried=jnp.where(done, 0.0, following.carried),
         time=jnp.where(done, 0, following.time),

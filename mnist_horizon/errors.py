@@ -1,18 +1,18 @@
-"""What is wrong with a user's input, said in one line that names what to change."""
+"""Errors in a user's input: one line that says what to change."""
 
 from collections.abc import Collection
 
 
 class InputError(ValueError):
-    """The input is at fault; the message is one line. Commands print it and exit with code 2."""
+    """The input is invalid; the message is one line. Commands print it and exit with code 2."""
 
 
 class SweepError(InputError):
-    """A sweep's settings, its working directory or a command's flags are at fault."""
+    """A sweep's settings, its working directory or a command's flags are invalid."""
 
 
 def check_choice(field: str, value: str, choices: Collection[str]) -> None:
-    """Refuse a value that is none of the choices.
+    """Refuse a value that is not one of the choices.
 
     Raises:
         InputError: with the field's name and the choices.

@@ -1,9 +1,9 @@
 """Names and paths in a working directory: what may be read from it and written into it.
 
-A working directory may come from another machine or another person, so what it says is checked
-before it becomes a path. An id is a plain name (`check_name`), and nothing is opened for writing,
+A working directory may come from another machine or another user, so its content is checked before
+it is used in a path. An id is a plain name (`check_name`), and nothing is opened for writing,
 truncated or removed outside the directory or through a symbolic link (`inside`). The directory
-itself may be a link: its user named it.
+itself may be a link, as the user chose it.
 """
 
 import contextlib
@@ -19,12 +19,12 @@ from typing import BinaryIO
 from mnist_horizon.errors import InputError
 
 LONGEST_NAME = 200
-"""Characters of an id; with what file names add to it, it stays below a file system's 255."""
+"""Most characters of an id: with a file name's suffixes it stays below a file system's 255."""
 
 PLAIN_NAME = (
     f"only letters, digits and ._-@+, no dot at its start, at most {LONGEST_NAME} characters"
 )
-"""What `is_name` asks for, in messages."""
+"""What `is_name` requires, for messages."""
 
 _NAME = re.compile(rf"(?!\.)[A-Za-z0-9._@+-]{{1,{LONGEST_NAME}}}")
 
@@ -35,18 +35,18 @@ def is_name(text: object) -> bool:
 
 
 def check_name(text: object) -> str:
-    """A plain name, given back.
+    """Return a plain name unchanged.
 
     Raises:
-        InputError: it is none (`is_name`), so it may become no part of a path.
+        InputError: it is not plain (`is_name`), so it must not be part of a path.
     """
     if isinstance(text, str) and is_name(text):
         return text
-    raise InputError(f"{shown(text)} is no plain name: {PLAIN_NAME}")
+    raise InputError(f"{shown(text)} is not a plain name: {PLAIN_NAME}")
 
 
 def shown(value: object) -> str:
-    """A value from elsewhere as a message can show it: on one line, and short."""
+    """A value from elsewhere for a message: on one line, and short."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}..."
 
@@ -71,7 +71,7 @@ def inside(workdir: Path | str, *parts: str) -> Path:
 
 
 def refuse_link(path: Path) -> None:
-    """Refuse a symbolic link, also one that leads nowhere.
+    """Refuse a symbolic link, also a broken one.
 
     Raises:
         InputError: the path is a link.
@@ -87,7 +87,7 @@ def check_no_links(workdir: Path | str, folders: Iterable[str]) -> None:
     """Refuse a working directory with a symbolic link in one of these folders, at any depth.
 
     Raises:
-        InputError: there is one.
+        InputError: there is such a link.
     """
     for folder in folders:
         for root, folders_there, files_there in os.walk(inside(workdir, folder)):
@@ -98,16 +98,16 @@ def check_no_links(workdir: Path | str, folders: Iterable[str]) -> None:
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Call `write` with a temporary file in the folder of `path`, flush it to disk, rename it.
 
-    The temporary file's name follows from `path`, so that what a killed process left is replaced
-    by the one that goes on; whoever writes a path holds the lock of its program or sweep. The file
-    is made anew: a link that lies under its name is removed, not followed.
+    The temporary file's name follows from `path`, so that a file left by a killed process is
+    replaced when the work resumes; a writer must hold the lock of its program or sweep. The file is
+    created anew: an existing link of its name is removed, not followed.
 
     Args:
-        path: the file; in a working directory, made by `inside`. Its folder is made if absent.
+        path: the file; in a working directory, made by `inside`. Its folder is created if absent.
         write: writes the content to the file that it is given.
 
     Raises:
-        OSError: it cannot be written; what was there before is as it was.
+        OSError: it cannot be written; the previous content is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
@@ -119,7 +119,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
-        with contextlib.suppress(OSError):  # the reason is what the caller needs to know
+        with contextlib.suppress(OSError):  # the first error is the one to report
             temporary.unlink(missing_ok=True)
         raise
 
@@ -130,12 +130,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Add a line to a file that other processes add to as well.
+    """Append a line to a file that other processes append to as well.
 
-    A last line that was cut short, by a full disk or a kill, is taken off first.
+    A last line that was truncated, by a full disk or a kill, is removed first.
 
     Raises:
-        OSError: it cannot be written, or is a link or no plain file.
+        OSError: it cannot be written, or is a link or not a regular file.
     """
     with _open_plain(path, os.O_RDWR | os.O_APPEND, "r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -149,15 +149,15 @@ def append_line(path: Path, line: str) -> None:
 
 @contextlib.contextmanager
 def lock(path: Path, wait: bool = False) -> Iterator[bool]:
-    """Hold a lock file for the block; its content is left alone, its folder made if absent.
+    """Hold a lock file for the block; its content is not changed, its folder is created if absent.
 
-    The system releases the locks of a process that ends, however it ends.
+    The system releases the locks of a process that ends, also if it is killed.
 
     Yields:
         Whether it was free (always, with `wait`).
 
     Raises:
-        OSError: it cannot be opened, or is a link or no plain file.
+        OSError: it cannot be opened, or is a link or not a regular file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _open_plain(path, os.O_RDWR, "r+b") as file:
@@ -170,7 +170,7 @@ def lock(path: Path, wait: bool = False) -> Iterator[bool]:
 
 
 def remove_folder(workdir: Path | str, *parts: str) -> None:
-    """Remove a folder of a working directory and all that it holds, as far as that can be.
+    """Remove a folder of a working directory and its content; what cannot be removed is ignored.
 
     Raises:
         InputError: the path leads out of the directory or through a link (`inside`).
@@ -179,10 +179,10 @@ def remove_folder(workdir: Path | str, *parts: str) -> None:
 
 
 def _open_plain(path: Path, flags: int, mode: str) -> BinaryIO:
-    """Open a plain file, made if absent; never through a link, and never one that may block."""
+    """Open a regular file, created if absent; never a link, or a file that may block."""
     flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     number = os.open(path, flags, 0o666)
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
-        raise OSError(0, "no plain file", str(path))
+        raise OSError(0, "not a regular file", str(path))
     return os.fdopen(number, mode)  # type: ignore[return-value]

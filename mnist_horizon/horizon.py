@@ -26,7 +26,7 @@ def horizon_from_discount(discount: Number) -> Number:
 
 
 def variance_horizon(horizon: Number) -> Number:
-    """`gamma^2 / (1 - gamma^2) = (h - 2 + 1/h) / 4`: the multiplier of the noise of the future.
+    """`gamma^2 / (1 - gamma^2) = (h - 2 + 1/h) / 4`: multiplies the noise of later rewards.
 
     It is the variance of `sum_{k>=1} gamma^k r_k` for independent rewards of unit variance.
     """

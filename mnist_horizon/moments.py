@@ -10,7 +10,7 @@ import numpy as np
 from flax import struct
 from jax import Array
 
-if TYPE_CHECKING:  # mypy multiplies out the union's members: minutes for the files of the theory
+if TYPE_CHECKING:  # mypy expands the union, which takes minutes for the theory's files
     Value: TypeAlias = Any
 else:
     Value: TypeAlias = int | float | np.ndarray | np.number | Array
@@ -35,7 +35,7 @@ class ValueMoments:
     covariance: Value = 0.0
     """E[c z]."""
     mean: Value = 0.0
-    """The mean that z was freed of (a value net's error, since centred values average 0)."""
+    """The mean subtracted from z (a value net's error, since centred values average 0)."""
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
@@ -55,7 +55,7 @@ class Moments:
     """m m^T with m = E[s c], the true gradient."""
     values: ValueMoments = struct.field(default_factory=ValueMoments)
     example_variance: Value = 0.0
-    """Var(pi(label|x)) over examples; only the `batch` of a `window_covariance` asks for it."""
+    """Var(pi(label|x)) over examples; used only with the `batch` of a `window_covariance`."""
 
     @property
     def answer_variance(self) -> Value:
@@ -80,14 +80,14 @@ class Covariance:
     """Covariance of a step's gradient, averaged over steps, with its parts."""
 
     future: Value
-    """What happens later."""
+    """Part due to later answers and draws."""
     action: Value
-    """Which action was drawn."""
+    """Part due to the action drawn."""
     state: Value
-    """Which example came, and what the reward window carried."""
+    """Part due to the example shown and to what the reward window carried."""
     within: Value
     """What correlation between steps of one reward window adds to B times the covariance of a
-    batch mean; no part of `total`."""
+    batch mean; not in `total`."""
     signal_factor: Value
     """Mean gradient in units of m: E[g] = signal_factor m."""
     signal_square: Value

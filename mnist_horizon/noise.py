@@ -2,9 +2,9 @@
 
 A step's gradient is `g = J(x)^T u`, J the Jacobian of the logits in the parameters and u the
 derivative of the loss in the logits, so that all norms follow from the small matrices
-`G(x) = J J^T` (`logit_grams`): no gradient of a single step is ever formed. Rollouts are played
-through the trainer's own `roll_out`, `advantages` and loss. Given state and action, the advantage
-splits into its mean (`expected_advantages`) and what the future adds; sums over actions are exact.
+`G(x) = J J^T` (`logit_grams`): the gradient of a single step is never formed. Rollouts use the
+trainer's own `roll_out`, `advantages` and loss. Given state and action, the advantage splits into
+its mean (`expected_advantages`) and what the future adds; sums over actions are exact.
 
     total  = E |g|^2 - |E g|^2                    sampled
     future = E |g - E[g | state, action]|^2       sampled
@@ -35,14 +35,14 @@ from mnist_horizon.tasks import Task
 from mnist_horizon.training import Draws, Params, Rollout, RunParams, RunState, TrainSpec
 
 NOISE_STREAM = 2
-"""Folded into a seed's key; 0 and 1 are the trainer's own."""
+"""Folded into a seed's key; 0 and 1 are used by the trainer."""
 PARTS = ("total", "future", "action", "state")
 
 Loss = Callable[[Array, Array, Array], Array]
 
 
 class Measured(NamedTuple):
-    """One rollout as the estimators read it."""
+    """One rollout as the estimators use it."""
 
     rollout: Rollout
     logits: Float[Array, "batch action"]
@@ -80,16 +80,16 @@ def measure(
         runs: the runs' numbers.
         task: the task.
         keys: the seeds' keys.
-        number: of the update, so that each evaluation draws anew.
+        number: of the update, so that each evaluation has new draws.
         action_fraction: f of an action-dependent baseline f E[A | state, action], subtracted with
             its correction (`action_baselines`); 0 for none.
 
     Returns:
         `total`, `future`, `action`, `state`, their `predicted_*` for rollouts of this length
-        (`Schedule.window_covariance`), and `signal`. NaN where no form is known (a streak's parts
-        with other baselines than `expected_reward` and `state`, or lambda below 1; a schedule
-        without theory). The predictions take the policy for the same at every phase where it sees
-        the phase, and hold for action_fraction 0.
+        (`Schedule.window_covariance`), and `signal`. NaN where no closed form is known (a streak's
+        parts with other baselines than `expected_reward` and `state`, or lambda below 1; a schedule
+        without theory). The predictions hold for action_fraction 0 and assume that a policy that
+        sees the phase is the same at every phase.
 
     Raises:
         NetworkError: the network has parameters that are not those of its own `nn.Dense` layers.
@@ -124,23 +124,23 @@ def measure_run(
 ) -> dict[str, Float[Array, ""]]:
     """Measure one run over `rollouts` rollouts that follow one another as in training."""
 
-    def one(carry: tuple[RunState, Params], number: Array) -> tuple[Any, Any]:
+    def one_rollout(carry: tuple[RunState, Params], number: Array) -> tuple[Any, Any]:
         state, gradient = carry
         draws = training.draw(spec, key, number, task)
-        measured, more = _roll_out(spec, state, run, task, draws)
+        measured, rollout_gradient = _roll_out(spec, state, run, task, draws)
         loss = _loss(measured, action_fraction)
         sums = {**second_moments(measured, loss), **score_moments(measured)}
-        gradient = jax.tree.map(jnp.add, gradient, more)
+        gradient = jax.tree.map(jnp.add, gradient, rollout_gradient)
         window = measured.rollout.window
         following = dataclasses.replace(state, phase=window.phase[-1], carried=window.carried[-1])
         return (following, gradient), (sums, state.phase)
 
     start = jax.tree.map(jnp.zeros_like, state.params)
-    (_, gradient), (sums, phases) = lax.scan(one, (state, start), jnp.arange(rollouts))
+    (_, gradient), (sums, phases) = lax.scan(one_rollout, (state, start), jnp.arange(rollouts))
     sums = jax.tree.map(lambda leaf: leaf.mean(axis=0), sums)
     count = float(rollouts * spec.batch)
     squared = sum(jnp.sum((leaf / count) ** 2) for leaf in jax.tree.leaves(gradient))
-    # Pairs of different examples only: the square of a sample's mean has the bias of its noise.
+    # Pairs of different examples only: the square of a sample mean is biased by its noise.
     signal = (count * squared - sums["state_signal"]) / (count - 1)
     moments = _moments(sums, signal)
     predicted, mean_square = _predict(spec, run, moments, state.running_mean, phases)
@@ -205,14 +205,14 @@ def _layer_gram(
         squared = jnp.sum(inputs**2, axis=-1) + bias
         return squared[:, None, None] * jnp.einsum("ano,bno->nab", deltas, deltas, precision=exact)
 
-    def one(example: tuple[Array, Array]) -> Array:
+    def one_example(example: tuple[Array, Array]) -> Array:
         hidden, delta = example
         gradient = jnp.einsum("pi,apo->aio", hidden, delta, precision=exact)
         gram = jnp.einsum("aio,bio->ab", gradient, gradient, precision=exact)
         whole = delta.sum(axis=1)
         return gram + bias * jnp.einsum("ao,bo->ab", whole, whole, precision=exact)
 
-    return lax.map(one, (inputs, jnp.moveaxis(deltas, 1, 0)), batch_size=32)
+    return lax.map(one_example, (inputs, jnp.moveaxis(deltas, 1, 0)), batch_size=32)
 
 
 def squared_norms(
@@ -259,7 +259,7 @@ def second_moments(measured: Measured, loss: Loss) -> dict[str, Float[Array, ""]
 
     actions = measured.rollout.actions
     taken = cotangents(actions, measured.advantages)
-    foreseen = cotangents(actions, losses.pick(measured.expected, actions))
+    expected = cotangents(actions, losses.pick(measured.expected, actions))
     each = jax.vmap(of_action)(jnp.arange(classes))
     policy = jax.nn.softmax(measured.logits).T
     mean = jnp.sum(policy[..., None] * each, axis=0)
@@ -267,7 +267,7 @@ def second_moments(measured: Measured, loss: Loss) -> dict[str, Float[Array, ""]
     mean_square = squared_norms(measured.grams, mean)
     return {
         "total": squared_norms(measured.grams, taken).mean(),
-        "future": squared_norms(measured.grams, taken - foreseen).mean(),
+        "future": squared_norms(measured.grams, taken - expected).mean(),
         "action": (squares - mean_square).mean(),
         "state": mean_square.mean(),
     }
@@ -332,7 +332,7 @@ def _roll_out(
     mean = jnp.float32(0) if net is None else net.mean()
     value = {"state": exact, "value_net": zero if net is None else net - mean}
     centred = value.get(spec.baseline, zero)
-    wrong, rights = expected_advantages(spec, run, window, state.running_mean, centred, mean)
+    if_wrong, if_right = expected_advantages(spec, run, window, state.running_mean, centred, mean)
     advantages = adv.advantages(
         window,
         spec.baseline,
@@ -342,13 +342,13 @@ def _roll_out(
         state.running_mean,
         net,
     )
-    wrong, rights = wrong.reshape(-1, 1), rights.reshape(-1, 1)
+    if_wrong, if_right = if_wrong.reshape(-1, 1), if_right.reshape(-1, 1)
     measured = Measured(
         rollout,
         logits,
         logit_grams(spec.network, task.classes, state.params, draws.inputs, phase_inputs),
         advantages.reshape(-1),
-        wrong + (rights - wrong) * right,
+        if_wrong + (if_right - if_wrong) * right,
         right,
         centred.reshape(-1),
         mean,
@@ -379,10 +379,10 @@ def _predict(
 ) -> tuple[dict[str, Array], Array]:
     """Predicted parts, and the mean over steps of |E g|^2, over rollouts that begin at `phases`."""
 
-    def one(phase: Array) -> Covariance:
+    def of_phase(phase: Array) -> Covariance:
         estimator = _estimator(spec, run, phase, running_mean)
         return run.reward.window_covariance(estimator, moments, spec.batch)
 
-    mean = jax.tree.map(lambda leaf: leaf.mean(axis=0), lax.map(one, phases))
+    mean = jax.tree.map(lambda leaf: leaf.mean(axis=0), lax.map(of_phase, phases))
     predicted = {f"predicted_{name}": getattr(mean, name) for name in PARTS}
     return predicted, mean.signal_square * moments.signal

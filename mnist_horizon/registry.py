@@ -1,8 +1,8 @@
-"""Things that are known by name, such as tasks, networks and optimisers.
+"""Parts that are selected by name, such as tasks, networks and optimisers.
 
-A package whose `__init__` imports every file of its folder and a `Registry` make adding one thing a
-matter of one file. A user's own may be registered in any module that is imported before the name is
-used, such as a config file.
+Each kind has a package whose `__init__` imports every file of its folder, so that a new part needs
+one file. Users may register their own in any module that is imported before the name is used, such
+as a config file.
 """
 
 import inspect
@@ -24,7 +24,7 @@ class Registry(Generic[Entry]):
     Args:
         kind: what messages call an entry, such as "network".
         field: the setting that holds a name, such as "network.name".
-        error: what is raised.
+        error: class of the errors raised.
     """
 
     def __init__(self, kind: str, field: str, error: type[ValueError] = InputError) -> None:
@@ -32,11 +32,11 @@ class Registry(Generic[Entry]):
         self._entries: dict[str, Entry] = {}
 
     def add(self, name: str, entry: Entry) -> None:
-        """Make an entry known as `name`.
+        """Register an entry as `name`.
 
         Raises:
-            InputError: the name is no plain name (its parts may be joined by `/`), as it becomes
-                part of the names of files, or it belongs to another entry. The same one again is
+            InputError: the name is not plain (its parts may be joined by `/`), as names of files
+                must be, or it belongs to another entry. Registering the same entry again is
                 accepted, since a config file may be read twice.
         """
         if not all(map(is_name, name.split("/"))):
@@ -66,17 +66,17 @@ class Registry(Generic[Entry]):
         return sorted(self._entries)
 
     def name_of(self, entry: Entry) -> str:
-        """The name of an entry; one that is not registered is, under a name made of its own.
+        """The name of an entry, which is registered first if necessary, under its own name.
 
-        Where that name belongs to another entry, such as one that a notebook has since redefined,
-        a number is added to it.
+        Where that name belongs to another entry, such as an older definition in a notebook, a
+        number is added to it.
         """
         for name, known in self._entries.items():
             if known is entry:
                 return name
         base = re.sub(r"[^a-z0-9]+", "_", entry.__name__.lower()).strip("_")
         candidates = itertools.chain([base], (f"{base}_{n}" for n in itertools.count(2)))
-        name = next(one for one in candidates if one not in self._entries)
+        name = next(candidate for candidate in candidates if candidate not in self._entries)
         self.add(name, entry)
         return name
 
@@ -84,5 +84,5 @@ class Registry(Generic[Entry]):
 def _origin(entry: Any) -> tuple[str, frozenset[str]]:
     """Where an entry was written; the same after its file is read again."""
     written = list(vars(entry).values()) if isinstance(entry, type) else [entry]
-    functions = [inspect.unwrap(one) for one in written if isinstance(one, FunctionType)]
-    return entry.__qualname__, frozenset(one.__code__.co_filename for one in functions)
+    functions = [inspect.unwrap(item) for item in written if isinstance(item, FunctionType)]
+    return entry.__qualname__, frozenset(item.__code__.co_filename for item in functions)

@@ -1,7 +1,7 @@
 """What the noise of a gradient means for training, for every schedule, horizon and baseline.
 
-A schedule owns the covariance of its gradient (`Schedule.covariance`; `schedules.additive` has the
-derivation). Here stands what follows from it: the batch at which noise and signal are equal, what a
+A schedule defines the covariance of its gradient (`Schedule.covariance`; `schedules.additive` has
+the derivation). This module derives from it the batch at which noise and signal are equal, what a
 horizon costs, and which horizon costs least.
 """
 
@@ -26,8 +26,8 @@ def noise_over_signal(
     (McCandlish et al. 2018, arXiv 1812.06162). The moments are traces.
 
     Raises:
-        ValueError: the baseline is unknown, or no closed form is known (of a schedule whose rewards
-            do not add up, with another baseline than `expected_reward`).
+        ValueError: the baseline is unknown, or no closed form is known (for a schedule whose
+            rewards are not additive, with a baseline other than `expected_reward`).
     """
     if not schedule.adds_up and baseline != "expected_reward":
         raise ValueError(
@@ -53,11 +53,11 @@ def scaling_multiplier(
     batch: Value,
     baseline: str = "expected_reward",
 ) -> Value:
-    """Interactions over those at h = 1, dense: `(B + B_noise(h, schedule)) / (B + B_noise(1))`.
+    """Interactions per those of dense, h = 1: `(B + B_noise(h, schedule)) / (B + B_noise(1))`.
 
-    Steps go as S_min (1 + B_noise / B): S_min updates are needed even without noise, so that
-    interactions are `E = S_min (B + B_noise)`. It holds where the learning rate suits the noise and
-    the shrunken signal, and for plain gradient steps.
+    A run needs S_min (1 + B_noise / B) updates, S_min of them even without noise, so that its
+    interactions are `E = S_min (B + B_noise)`. This holds for plain gradient steps and a learning
+    rate that suits the noise and the smaller signal.
     """
     needed = batch + noise_over_signal(schedule, horizon, moments, baseline)
     return needed / (batch + noise_over_signal(DENSE, 1.0, moments, baseline))
@@ -83,14 +83,14 @@ def moments_from_ratio(ratio: float, accuracy: float, signal: float = 0.0) -> Mo
     """Traces with tr(F v) = 1, from `ratio` = A / (F v) and `signal` = |m|^2 / (F v).
 
     Raises:
-        ValueError: the ratio cannot be, at this accuracy: A lies between F min(mu, 1 - mu)^2 and
+        ValueError: the ratio is impossible at this accuracy: A lies between F min(mu, 1 - mu)^2 and
             F max(mu, 1 - mu)^2 (at mu = 1/2 the ratio is 1).
     """
     variance = accuracy * (1 - accuracy)
     low, high = sorted((accuracy / (1 - accuracy), (1 - accuracy) / accuracy))
     if not low - 1e-9 <= ratio <= high + 1e-9:
         raise ValueError(
-            f"ratio {ratio:g}: at accuracy {accuracy:g} it lies in {low:.4g} to {high:.4g}"
+            f"ratio {ratio:g}: at accuracy {accuracy:g} it must be in {low:.4g} to {high:.4g}"
         )
     fisher = 1 / variance
     at_half = abs(1 - 2 * accuracy) < 1e-9
@@ -103,24 +103,24 @@ def best_horizon(
 ) -> float:
     """The horizon that needs the fewest interactions: the least `noise_over_signal`.
 
-    1 where every step may pay. For `periodic:k` it is of the order of k: with ratio 1 and h >> 1,
-    `2 k / y` with `e^y = 1 + 2 y`, so 1.59 k; longer where A >> F v, since averaging over answers
-    of a window is then worth more than what the future adds.
+    1 where every step may be rewarded. For `periodic:k` it is of the order of k: with ratio 1 and
+    h >> 1, `2 k / y` with `e^y = 1 + 2 y`, so 1.59 k; longer where A >> F v, since averaging over
+    answers of a window then outweighs the noise that the future adds.
 
     Args:
         schedule: the schedule.
         ratio: A / (F v), traces.
-        accuracy: mu; needed where rewards do not add up (elsewhere ratio and signal say it all).
+        accuracy: mu; needed where rewards are not additive (otherwise ratio and signal are enough).
         signal: |m|^2 / tr(F v), which is small except early in training.
 
     Raises:
-        ValueError: a streak without accuracy, or a ratio that cannot be.
+        ValueError: a streak without accuracy, or an impossible ratio.
     """
     if schedule.period == 1:
         return 1.0
     if not schedule.adds_up and accuracy is None:
         raise ValueError(f"best_horizon of {schedule} needs the accuracy")
-    if accuracy is None:  # any at which the ratio can be serves: it cancels
+    if accuracy is None:  # it cancels: any value that allows the ratio
         accuracy = min(0.5, 1 / (1 + ratio)) if ratio > 1 else min(0.5, ratio / (1 + ratio))
     moments = moments_from_ratio(ratio, accuracy, signal or 1e-12)
 

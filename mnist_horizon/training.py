@@ -3,7 +3,7 @@
 Axes: `group` (one seed, or a part of it) and `run` (horizons, schedules, learning rates) within a
 group. Runs of a group see the same examples and the same uniforms for actions and rewards (common
 random numbers); across seeds all is independent. `make_train` returns pure functions over states
-whose leaves begin with [group, run], save the first layer's kernels: [group, input, run, width].
+whose leaves begin with [group, run], or [group, input, run, width] for the first layer's kernels.
 """
 
 import dataclasses
@@ -78,28 +78,28 @@ class RunParams:
     learning_rate: Float[Array, "*runs"]
     entropy_coef: Float[Array, "*runs"]
     kl_coef: Float[Array, "*runs"]
-    """As the entropy's, times the schedule's `marginal_reward` at the accuracy of each update."""
+    """Like `entropy_coef`, times the schedule's `marginal_reward` at each update's accuracy."""
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class Metrics:
-    """Sums over updates, each of a mean over the batch; `means` divides them."""
+    """Sums over updates of means over the batch; `means` divides by the number of updates."""
 
     return_: Float[Array, "*runs"]
-    """Of the policy that acted: the mean of pi(label | x)."""
+    """Of the acting policy: the mean of pi(label | x)."""
     reward: Float[Array, "*runs"]
     """Mean reward received per step."""
     accuracy: Float[Array, "*runs"]
-    """Greedy: how often the likeliest action was right."""
+    """Greedy: how often the most probable action was right."""
     entropy: Float[Array, "*runs"]
     """Nats per step."""
     updates: Int[Array, "*runs"]
-    """How many updates were added up."""
+    """Number of updates in the sums."""
 
     @property
     def means(self) -> dict[str, Any]:
-        """Per update, by the columns of a results table, each [*runs]."""
+        """Means per update by column of a results table, each [*runs]."""
         sums = {
             "return_mean": self.return_,
             "reward_mean": self.reward,
@@ -123,7 +123,7 @@ class RunState:
     diverged_at: Int[Array, "*runs"]
     """The first update whose parameters were not finite, or -1."""
     metrics: Metrics
-    """Since an update that began them anew."""
+    """Sums since they were last reset."""
 
 
 class Draws(NamedTuple):
@@ -137,7 +137,7 @@ class Draws(NamedTuple):
 
 
 class Rollout(NamedTuple):
-    """What the policy did in one window, and what came of it."""
+    """The policy's actions in one rollout, and their rewards."""
 
     actions: Int[Array, "batch"]
     greedy_right: Float[Array, "batch"]
@@ -145,7 +145,7 @@ class Rollout(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A window's interactions as a loss reads them, before any update of the parameters."""
+    """A rollout's interactions as a loss uses them, before any update of the parameters."""
 
     inputs: Float[Array, "batch ..."]
     phase_inputs: Float[Array, "batch 2"] | None
@@ -160,14 +160,14 @@ class Train(NamedTuple):
     """The pure functions of a program; jit them with the task as an argument.
 
     Arrays begin with [group, run], where a group is one seed (or a part of it) whose runs share
-    observations, save the first layer's kernels: [group, input, run, width] (`run_axes`).
+    observations, except for the first layer's kernels: [group, input, run, width] (`run_axes`).
 
     `init(keys, task, runs) -> state`: keys [group], the numbers of `runs` [group, run].
 
     `update(state, runs, task, keys, first, updates, continues=False) -> (state, metrics)`: does
     `updates` updates, numbered from `first`. Both are traced, so that any count shares one
     compilation. The metrics, [group, run], are of these updates alone; with `continues` they are
-    added to those of the calls before, bit for bit as one call would.
+    added to those of the calls before, with the same bits as in one call.
 
     `evaluate(state, task, keys) -> {name: [group, run]}`: on the whole test split.
     """
@@ -180,19 +180,19 @@ class Train(NamedTuple):
 def make_train(spec: TrainSpec) -> Train:
     """The functions that initialise, update and evaluate the runs of a program.
 
-    Runs of a seed start alike and see the same examples and uniforms; everything in which they
-    differ is in `RunParams`. `tests/mnist_horizon/test_training.py` shows it in use.
+    Runs of a seed start from the same parameters and see the same examples and uniforms; everything
+    in which they differ is in `RunParams`. `tests/mnist_horizon/test_training.py` has an example.
 
     Args:
         spec: all that is static: shapes, and which code runs.
     """
 
     def init(keys: Key[Array, "group"], task: Task, runs: RunParams) -> RunState:
-        def one(key: Array, run: RunParams) -> RunState:
+        def init_one(key: Array, run: RunParams) -> RunState:
             return init_run(spec, key, task)
 
-        axes = run_axes(jax.eval_shape(one, keys[0], runs))
-        return jax.vmap(jax.vmap(one, (None, 0), axes))(keys, runs)
+        axes = run_axes(jax.eval_shape(init_one, keys[0], runs))
+        return jax.vmap(jax.vmap(init_one, (None, 0), axes))(keys, runs)
 
     def update(
         state: RunState,
@@ -219,8 +219,8 @@ def make_train(spec: TrainSpec) -> Train:
         def body(number: Array, state: RunState) -> RunState:
             return jax.vmap(one_group, (None, 0, 0, 0, 0))(number, state, runs, keys, initial)
 
-        begun = jax.tree.map(lambda sums: jnp.where(continues, sums, 0), state.metrics)
-        state = dataclasses.replace(state, metrics=begun)
+        initial_sums = jax.tree.map(lambda sums: jnp.where(continues, sums, 0), state.metrics)
+        state = dataclasses.replace(state, metrics=initial_sums)
         state = jax.lax.fori_loop(first, first + updates, body, state)
         return state, state.metrics
 
@@ -229,8 +229,8 @@ def make_train(spec: TrainSpec) -> Train:
     ) -> dict[str, Float[Array, "group run"]]:
         def one_group(params: Params, key: Array) -> dict[str, Array]:
             initial = init_run(spec, key, task).params
-            one = lambda params: evaluate_run(spec, params, initial, task)  # noqa: E731
-            return jax.vmap(one, (run_axes(params),))(params)
+            evaluate_one = lambda params: evaluate_run(spec, params, initial, task)  # noqa: E731
+            return jax.vmap(evaluate_one, (run_axes(params),))(params)
 
         return jax.vmap(one_group)(state.params, keys)
 
@@ -238,9 +238,9 @@ def make_train(spec: TrainSpec) -> Train:
 
 
 def run_axes(tree: Any) -> Any:
-    """Where the run axis of each leaf stands within a group: 0, or 1 for first-layer kernels.
+    """Position of the run axis of each leaf within a group: 0, or 1 for first-layer kernels.
 
-    Side by side as [input, run, width] the first kernels are one matrix for the group's inputs.
+    Stacked as [input, run, width] the first kernels form one matrix for the group's inputs.
     """
 
     def axis(path: tuple[Any, ...], _: Any) -> int:
@@ -251,7 +251,7 @@ def run_axes(tree: Any) -> Any:
 
 
 def init_run(spec: TrainSpec, key: Array, task: Task) -> RunState:
-    """A run's first state. It depends on the seed's key alone, so runs of a seed start alike."""
+    """A run's initial state. It depends only on the seed's key, so runs of a seed share it."""
     shape = task.train.images.shape[1:]
     policy_key, value_key = jax.random.split(jax.random.fold_in(key, 0))
     params = networks.init(spec.network, task.classes, shape, policy_key)
@@ -302,16 +302,16 @@ def roll_out(
     task: Task,
     draws: Draws,
 ) -> Rollout:
-    """Act on a window of examples whose logits are known, and be paid."""
+    """Sample actions for a rollout's examples, given their logits, and compute the rewards."""
     probabilities = jax.nn.softmax(logits)
     shape, labels = draws.labels.shape, draws.labels.reshape(-1)
     actions = sample_actions(probabilities, draws.action_uniform.reshape(-1))
     correct = task.score(labels, actions).astype(jnp.float32).reshape(shape)
-    paid = run.reward.rewards(correct, draws.reward_uniform, state.phase, state.carried)
+    payments = run.reward.rewards(correct, draws.reward_uniform, state.phase, state.carried)
     # Exact over actions, and for the default score the same bits as pi(label | x).
     success = jnp.sum(probabilities * task.scores(labels), axis=-1).reshape(shape)
     greedy = task.score(labels, jnp.argmax(logits, axis=-1)).astype(jnp.float32)
-    window = adv.Window(*paid, correct, success)
+    window = adv.Window(*payments, correct, success)
     return Rollout(actions, greedy, window)
 
 
@@ -333,7 +333,7 @@ def policy_loss(
 def visible_phase(
     spec: TrainSpec, state: RunState, run: RunParams
 ) -> Float[Array, "batch 2"] | None:
-    """The phase of every interaction as the networks see it; None where they do not."""
+    """The phase of every interaction as the networks see it; None where it is hidden."""
     if not spec.network.phase_visible:
         return None
     phase = (state.phase + jnp.arange(spec.rollout_length)) % run.reward.window
@@ -343,7 +343,7 @@ def visible_phase(
 def net_values(
     spec: TrainSpec, state: RunState, draws: Draws, phase_inputs: Float[Array, "batch 2"] | None
 ) -> tuple[Float[Array, "batch"] | None, Callable[..., Any] | None]:
-    """Values of the window's states with their pull-back, where the baseline is a net."""
+    """Values of the rollout's states and their VJP function, where the baseline is a value net."""
     if spec.baseline != "value_net":
         return None, None
 
@@ -362,7 +362,7 @@ def update_run(
     initial: Params,
     number: Int[Array, ""],
 ) -> RunState:
-    """One update of one run: act, value, differentiate, step. One forward pass serves all (VPG)."""
+    """One update of one run: rollout, advantages, gradient, step (VPG: with one forward pass)."""
     phase_inputs = visible_phase(spec, state, run)
 
     def apply(params: Params) -> Float[Array, "batch action"]:
@@ -381,8 +381,8 @@ def update_run(
         state.running_mean,
         None if values is None else values.reshape(draws.labels.shape),
     ).reshape(-1)
-    # A streak's signal follows the accuracy; with fixed coefficients bonus and penalty outweigh it
-    # at chance, and no policy would ever leave there.
+    # A streak's signal grows with the accuracy; with fixed coefficients, bonus and penalty would
+    # outweigh it at chance accuracy, and no policy would learn.
     signal = run.reward.marginal_reward(rollout.window.accuracy)
     run = dataclasses.replace(
         run,
@@ -404,7 +404,7 @@ def update_run(
 def decay(spec: TrainSpec, number: Int[Array, ""]) -> Float[Array, ""]:
     """Learning rate at an update in units of the first: `(1 + E / E_0)^(-1/2)`; 1 where E_0 is 0.
 
-    It does not depend on the budget, so a longer sweep's runs begin as a shorter one's.
+    It does not depend on the budget, so runs of a longer sweep start like those of a shorter one.
     """
     if not spec.decay_interactions:
         return jnp.float32(1.0)
@@ -461,8 +461,8 @@ def evaluate_run(
 ) -> dict[str, Float[Array, ""]]:
     """Greedy accuracy on the test split, and KL from the initial policy there (nats per step).
 
-    A visible phase is held at 0. The split is taken `EVALUATION_PART` examples at a time, or its
-    activations would need more memory than training does.
+    A visible phase is held at 0. The split is evaluated in parts of `EVALUATION_PART` examples,
+    since its activations would otherwise need more memory than training.
     """
     count = task.test.labels.shape[0]
     parts = -(-count // EVALUATION_PART)
@@ -501,7 +501,7 @@ def _apply_gradient(
 
 
 def _advance(state: RunState, rollout: Rollout, logits: Array, number: Array) -> RunState:
-    """Carry the reward window over, and add up the metrics of the policy that acted."""
+    """Carry the reward window over, and sum the metrics of the acting policy."""
     window = rollout.window
     entropy = losses.entropy(logits).mean()
     reward = window.rewards.mean()

@@ -75,13 +75,13 @@ class Case:
 
 
 class Updates:
-    """A program's update, compiled, with the state that it goes on from.
+    """A program's update, compiled, with the state that it continues from.
 
     Attributes:
         devices: how many the runs are spread over, at most those asked for.
         compile_seconds: to trace and compile the update.
         memory_bytes: on all devices, by XLA's account of the compiled update: data set, state and
-            what is held while working.
+            temporary arrays.
     """
 
     def __init__(self, spec: SweepSpec, program: Program, task: Task, device_count: int) -> None:

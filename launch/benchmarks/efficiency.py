@@ -1,20 +1,20 @@
 """Efficiency of a finished sweep: its useful FLOPs over wall time, against its own steady state.
 
-Steady state is the speed of the updates alone, taken from `progress.jsonl`: between two
-evaluations of a program pass
+Steady state is the speed of the updates alone, taken from `progress.jsonl`: the time between two
+evaluations of a program is
 
     seconds = a updates + b,
 
-and the slope a (Theil and Sen's, which a pause or a slow moment does not move) is the time of an
+and the slope a (Theil and Sen's, which a pause or a slow moment does not change) is the time of an
 update, b that of an evaluation. With F FLOPs per update,
 
     efficiency = (sum of FLOPs / wall time) / (F / a) = seconds of updates alone / wall time,
 
-where the seconds of several programs are added up. FLOPs are those of training. The wall time holds
+where the seconds of several programs are summed. FLOPs are those of training. The wall time holds
 everything from the writing of `sweep.json`, when the data set is loaded, to the last record:
 planning, compilation, evaluations, checkpoints, results. Where `sweep.json` is newer than the first
-line (the sweep was continued, extended or copied), it begins with that line's program instead, the
-compilation before it is left out, and pauses between calls are in it.
+line (the sweep was continued, extended or copied), it starts with that line's program instead,
+without the compilation before it, and includes pauses between calls.
 """
 
 import json
@@ -36,16 +36,16 @@ def efficiency(workdir: Path) -> dict[str, Any]:
     """What a finished sweep of one process reached.
 
     Returns:
-        `flops` in all, `wall_seconds`, `achieved_flops` and `steady_flops` a second, their ratio
-        `efficiency`, `interactions`, what of the wall time are `update_seconds` and
-        `evaluation_seconds`, and `programs`, a list with each one's.
+        `flops` in all, `wall_seconds`, `achieved_flops` and `steady_flops` per second, their ratio
+        `efficiency`, `interactions`, the parts of the wall time
+        `update_seconds` and `evaluation_seconds`, and `programs`, a list with each one's.
 
     Raises:
-        SweepError: the directory holds no finished sweep, or one too short to tell its speed.
+        SweepError: the directory holds no finished sweep, or one too short to measure its speed.
     """
     records, table, lines = _read(workdir)
-    learned = [record for record in records if table["run_id"].isin(record["runs"]).any()]
-    programs = [_program(record, table, lines) for record in learned]
+    with_rows = [record for record in records if table["run_id"].isin(record["runs"]).any()]
+    programs = [_program(record, table, lines) for record in with_rows]
     started, is_continued = _start(workdir, lines, programs)
     ended = max(line["time"] for line in lines)
     if not is_continued:
@@ -143,7 +143,7 @@ def _seconds(name: str, program_lines: Sequence[Mapping[str, Any]]) -> tuple[flo
         line = stats.theilslopes(seconds, updates)
         if line.slope > 0:
             return float(line.slope), max(0.0, float(line.intercept))
-    raise SweepError(f"--workdir: {name} has too little in progress.jsonl to tell its speed")
+    raise SweepError(f"--workdir: {name} has too little in progress.jsonl to measure its speed")
 
 
 def _start(
@@ -151,9 +151,9 @@ def _start(
 ) -> tuple[float, bool]:
     """When the sweep began, and whether that is taken from its first line of progress."""
     first = lines[0]
-    begun = (workdir / "sweep.json").stat().st_mtime
-    if begun <= first["time"]:
-        return begun, False
+    written = (workdir / "sweep.json").stat().st_mtime
+    if written <= first["time"]:
+        return written, False
     size = next(
         program["interactions_per_update"]
         for program in programs

@@ -1,22 +1,22 @@
 """The trainer against PureJaxRL's PPO: the same task, network and interactions in one run.
 
-The peer is laid beside, unmodified, as a checkout of its repository (no code of it is here):
+The peer is an unmodified checkout of its repository (this repository has none of its code):
 
     git clone https://github.com/luchris429/purejaxrl peer
     pip install distrax gymnax
     python -m launch.bench --against=purejaxrl --peer=peer
 
-Its `purejaxrl/ppo.py` is loaded from there. What it gets from `gymnax.make` is our environment
-through `mnist_horizon.adapters.make_gymnax`, with the data set as an argument of the compiled
-program; its wrappers read the five values of gymnax 0.x's `step`, so `done` is given for
-`terminated | truncated`. Brax, which its wrappers import for other environments, may be absent.
+Its `purejaxrl/ppo.py` is loaded from there. Its `gymnax.make` returns our environment from
+`mnist_horizon.adapters.make_gymnax`, with the data set as an argument of the compiled program; its
+wrappers read the five values of gymnax 0.x's `step`, so `terminated | truncated` is given as
+`done`. Brax, which its wrappers import for other environments, may be absent.
 
 Both do PPO with the same network (784-64-64-10, and another 784-64-64-1 for values), environments,
-steps, epochs, minibatches, clip, discount, lambda, learning rate and entropy bonus, and nothing but
-PPO: no evaluation. What stays different: the peer clips gradients and values, normalises advantages
+steps, epochs, minibatches, clip, discount, lambda, learning rate and entropy bonus, without
+evaluations. The remaining differences: the peer clips gradients and values, normalises advantages
 in each minibatch and keeps its environments' logs, and its activation is the ReLU for our leaky
-one; both are compiled beforehand. Several runs are one `vmap` of the peer over seeds, and a
-program of as many seeds here, which on a CPU uses every core as a device.
+one; both are compiled beforehand. Several runs are one `vmap` of the peer over seeds, and a program
+of as many seeds here, which on a CPU uses every core as a device.
 """
 
 import functools
@@ -101,7 +101,7 @@ def load(peer: Path) -> ModuleType:
     try:
         return importlib.import_module("purejaxrl.ppo")
     except ImportError as error:
-        raise SweepError(f"--peer: {file} needs what is not installed: {error}") from None
+        raise SweepError(f"--peer: {file} needs a package that is not installed: {error}") from None
     finally:
         sys.path.pop(0)
 
@@ -181,10 +181,10 @@ def _time_peer(
 
     def train(keys: Array, task: Task) -> Any:
         ppo.__dict__["gymnax"] = SimpleNamespace(make=functools.partial(make, task=task))
-        one: Callable[[Array], Any] = ppo.make_train(dict(settings))
-        return one(keys[0]) if count == 1 else jax.vmap(one)(keys)
+        train_one: Callable[[Array], Any] = ppo.make_train(dict(settings))
+        return train_one(keys[0]) if count == 1 else jax.vmap(train_one)(keys)
 
-    keys = jax.random.split(jax.random.PRNGKey(0), count)  # the kind that the peer uses
+    keys = jax.random.split(jax.random.PRNGKey(0), count)  # the peer uses raw keys
     started = time.perf_counter()
     compiled = jax.jit(train).lower(keys, task).compile()
     compile_seconds = time.perf_counter() - started
@@ -198,7 +198,7 @@ def _time_peer(
 
 
 def _time_ours(spec: SweepSpec, task: Task, interactions: int, count: int) -> dict[str, Any]:
-    """The same of our updates."""
+    """The same for our updates."""
     variant = Variant(HORIZON, parse("dense"), LEARNING_RATE)
     program = Program("bench", WIDTH, tuple(range(count)), (variant,))
     updates = cases.Updates(spec, program, task, jax.device_count())

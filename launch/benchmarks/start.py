@@ -1,7 +1,7 @@
 """Cold start: from the start of a Python process to the end of its first update.
 
-The process is one of its own and does what `launch.sweep` does until then, with nothing compiled
-before: imports, the task (noise of MNIST's size), the program, its compilation, one update.
+A separate process does what `launch.sweep` does until then, with nothing compiled before: imports,
+the task (noise of MNIST's size), the program, its compilation, one update.
 """
 
 import dataclasses

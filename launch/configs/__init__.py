@@ -1,4 +1,4 @@
-"""One named sweep a file; each file's docstring gives command, time and expected numbers."""
+"""One named sweep per file; each file's docstring gives command, time and expected numbers."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from mnist_horizon.errors import SweepError
 
 
 def default_config() -> ml_collections.ConfigDict:
-    """The settings that most sweeps share; a config file changes what makes it itself."""
+    """The settings that most sweeps share; a config file changes the ones that differ."""
     config = ml_collections.ConfigDict()
     config.task = ml_collections.ConfigDict({"name": "mnist", "data_dir": ""})
     config.network = ml_collections.ConfigDict({"name": "mlp", "depth": 1})
@@ -43,10 +43,10 @@ def default_config() -> ml_collections.ConfigDict:
 
 
 def choose(name: str, choices: Iterable[str]) -> str:
-    """The name given after a config file's colon, if the file has it.
+    """The name given after a config file's colon, if it is one of the choices.
 
     Raises:
-        SweepError: it has not.
+        SweepError: it is not.
     """
     if name not in choices:
         raise SweepError(f"--config: {name!r} after the colon: choose among {', '.join(choices)}")

@@ -5,10 +5,10 @@
     done
     python -m analysis.report runs/batch32 runs/batch128 runs/batch512 runs/batch2048
 
-Time on 2 cores: 1 to 2 minutes each beside other work. Expected to 0.7: knees of 10, 11, 16 and 36.
-`batch.py:$B,digits` is the version of seconds on the embedded digits. A rollout is at least four
-times as long as the largest horizon, so small batches have only the short horizons: one environment
-of B steps up to B = 512, four of 512 beyond.
+Time on 2 cores: 1 to 2 minutes each with other load. Expected to 0.7: knees of 10, 11, 16
+and 36. `batch.py:$B,digits` runs in seconds, on the embedded digits. A rollout is at least
+four times as long as the largest horizon, so small batches have only the short horizons: one
+environment of B steps up to B = 512, four of 512 beyond.
 """
 
 import ml_collections
@@ -29,7 +29,7 @@ def get_config(argument: str = "512") -> ml_collections.ConfigDict:
     config.batch.environments = max(1, batch // 512)
     longest = config.batch.rollout_length / 4
     config.horizons = tuple(h for h in horizon.get_config().horizons if h <= longest)
-    # Steps of Adam shrink as the square root of the batch where noise rules.
+    # Steps of Adam shrink as the square root of the batch where noise dominates.
     config.optimizer.learning_rates = (2e-2 * (batch / 512) ** 0.5,)
     config.budget = 1_000_000
     config.noise.samples = 1024

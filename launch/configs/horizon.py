@@ -3,7 +3,7 @@
     python -m launch.sweep --config=launch/configs/horizon.py --workdir=runs/horizon
     python -m analysis.report runs/horizon
 
-Time on 2 cores: 11 to 13 minutes beside other work. Expected: knees of 16, 13 and 15 at returns of
+Time on 2 cores: 11 to 13 minutes with other load. Expected: knees of 16, 13 and 15 at returns of
 0.5, 0.7 and 0.85; a free exponent whose interval holds 1; 15 runs, most of width 4, short of 0.85.
 
 MNIST comes from tensorflow-datasets, or with `--config.task.data_dir=FOLDER` from IDX files.

@@ -1,11 +1,11 @@
-"""Is the learning-rate rule of `horizon.py` right at both ends of both axes?
+"""A check of the learning-rate rule of `horizon.py` at both ends of both axes.
 
     python -m launch.sweep --config=launch/configs/learning_rates.py --workdir=runs/rates
     python -m analysis.report runs/rates
 
-The corners of `horizon.py` with its rate, half and twice that. Time on 2 cores: 4 minutes beside
-other work. Expected: to a return of 0.7 the rule's rate (the middle one) is within 1.5 times the
-interactions of the best at every corner.
+The corners of `horizon.py` with its rate, half and twice that. Time on 2 cores: 4 minutes with
+other load. Expected: to a return of 0.7 the rule's rate (the middle one) is within 1.5
+times the interactions of the best at every corner.
 """
 
 import ml_collections

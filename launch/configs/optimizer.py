@@ -1,12 +1,12 @@
-"""The optimiser as a factor: Adam against plain SGD, the rate tuned for each horizon and not.
+"""The optimiser as a factor: Adam against plain SGD, the rate tuned for each horizon or fixed.
 
     for O in adam sgd; do
         python -m launch.sweep --config=launch/configs/optimizer.py:$O --workdir=runs/optimizer_$O
     done
     python -m analysis.report runs/optimizer_adam runs/optimizer_sgd
 
-Time on 2 cores: 3 to 6 minutes each beside other work. Expected to 0.7, tuned for each horizon:
-knees of 9 (Adam) and 37 (SGD). `optimizer.py:adam,digits` is the version of seconds on the embedded
+Time on 2 cores: 3 to 6 minutes each with other load. Expected to 0.7, tuned for each
+horizon: knees of 9 (Adam) and 37 (SGD). `optimizer.py:adam,digits` runs in seconds, on the embedded
 digits.
 """
 

@@ -3,7 +3,7 @@
     python -m launch.sweep --config=launch/configs/paper.py --workdir=runs/paper [--dry_run]
     python -m analysis.report runs/paper
 
-Time: 8 minutes on one H200 GPU; on 2 cores 17 hours by `--dry_run`. What it gave is in
+Time: 8 minutes on one H200 GPU; on 2 cores 17 hours by `--dry_run`. The results are in
 `docs/measured/paper`, a working directory that the report reads, and in RESULTS.md.
 """
 

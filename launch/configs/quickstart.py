@@ -1,4 +1,4 @@
-"""The paper's horizon result on the embedded digits, in about a minute, without a network.
+"""The paper's horizon result on the embedded digits, in about a minute, without a download.
 
     python -m launch.sweep --config=launch/configs/quickstart.py --workdir=runs/quickstart
     python -m analysis.report runs/quickstart

@@ -1,4 +1,4 @@
-"""The smallest sweep that has every axis: seconds, shared by the tests.
+"""The smallest sweep that has every axis: takes seconds, used by the tests.
 
     python -m launch.sweep --config=launch/configs/smoke.py --workdir=runs/smoke
 

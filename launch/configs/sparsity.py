@@ -3,12 +3,12 @@
     python -m launch.sweep --config=launch/configs/sparsity.py --workdir=runs/sparsity
     python -m analysis.report runs/sparsity
 
-`--config=launch/configs/sparsity.py:digits` is the version of minutes on the embedded digits (`make
-sparsity`). Time on 2 cores: 11 minutes of processor time, 19 beside other work. Expected: the joint
+`--config=launch/configs/sparsity.py:digits` runs in minutes, on the embedded digits (`make
+sparsity`). Time on 2 cores: 11 minutes of processor time, 19 with other load. Expected: the joint
 law within 8 to 12% of the pairs of horizon and schedule, its slope 1; RESULTS.md has the numbers.
 
-The grid is whole: pairs that theory puts beyond the budget stay in it, censored, up to a factor of
-about 10 at a return of 0.85. Delays go up to 16, whose best horizon is near 26.
+The grid is complete: pairs that need more than the budget by theory stay in it, censored, up to a
+factor of about 10 at a return of 0.85. Delays go up to 16, whose best horizon is near 26.
 """
 
 import ml_collections

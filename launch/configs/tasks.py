@@ -5,7 +5,7 @@
     done
     python -m analysis.report runs/task_*
 
-Time on 2 cores: half a minute to 2 minutes each beside other work. Expected to 0.7: knees of 13
+Time on 2 cores: half a minute to 2 minutes each with other load. Expected to 0.7: knees of 13
 (mnist), 19 (digits), 21 and 13 (teachers of 4 and of 10 classes); exponents whose intervals hold 1.
 
 `teacher4` and `teacher10` are fixed random networks with 4 and 10 classes; any other name is that

@@ -3,14 +3,14 @@
     python -m launch.slurm --config=FILE --workdir=DIR --slurm.partition=NAME
 
 The programs that are missing are packed into the tasks of one array job, of about equal work. A
-task that is preempted or comes to its time limit saves all and is requeued, and goes on bit for
+task that is preempted or reaches its time limit saves its state, is requeued and resumes bit for
 bit. The same command again submits only what is missing and neither queued nor running. The working
-directory must be on a file system that the nodes share. Tasks start in the present folder.
+directory must be on a file system that the nodes share. Tasks start in the current folder.
 
     python -m launch.slurm ... --dry_run            the jobs, nothing submitted or written
     python -m launch.slurm --workdir=DIR --status   what is done, running, queued, failed, and why
 
-Exit codes: 0 done; 2 the input is at fault, or SLURM cannot be asked, and nothing was submitted.
+Exit codes: 0 done; 2 the input is invalid, or SLURM does not answer, and nothing was submitted.
 """
 
 import json
@@ -35,14 +35,14 @@ from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.tasks import LoadedTask
 
 CONFIG = cli.define_config()
-WORKDIR = flags.DEFINE_string("workdir", None, "As of launch.sweep, where all nodes see it.")
+WORKDIR = flags.DEFINE_string("workdir", None, "As in launch.sweep, on a file system of all nodes.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the jobs; submit and write nothing.")
-STATUS = flags.DEFINE_bool("status", False, "Say what is done, running, queued and failed.")
+STATUS = flags.DEFINE_bool("status", False, "Print what is done, running, queued and failed.")
 
 PARTITION = flags.DEFINE_string("slurm.partition", None, "The partition.")
-MINUTES = flags.DEFINE_integer("slurm.minutes", 60, "Limit of a job; it is requeued.", 2)
-TASKS = flags.DEFINE_integer("slurm.tasks", 64, "Most tasks of the array.", 1)
-PARALLEL = flags.DEFINE_integer("slurm.parallel", 64, "Most tasks at a time.", 1)
+MINUTES = flags.DEFINE_integer("slurm.minutes", 60, "Time limit of a job; it is requeued.", 2)
+TASKS = flags.DEFINE_integer("slurm.tasks", 64, "Maximum number of tasks.", 1)
+PARALLEL = flags.DEFINE_integer("slurm.parallel", 64, "Maximum number of tasks at a time.", 1)
 NODES = flags.DEFINE_integer("slurm.nodes", 1, "Nodes that work on each program together.", 1)
 PER_NODE = flags.DEFINE_integer("slurm.processes_per_node", 1, "Processes on each of them.", 1)
 CPUS = flags.DEFINE_integer("slurm.cpus", None, "CPU cores of a process.", 1)
@@ -52,7 +52,7 @@ EXTRA = flags.DEFINE_multi_string(
     "slurm.sbatch", [], "Another option of sbatch, as in --slurm.sbatch=account=ours."
 )
 SETUP = flags.DEFINE_multi_string(
-    "slurm.setup", [], "A shell line to run before, as `module load`."
+    "slurm.setup", [], "A shell line to run first, such as `module load`."
 )
 
 SECONDS_TO_SAVE = 90
@@ -68,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
     if STATUS.value:
         print(describe(states(folder, Queue.ask(folder))))
         return cli.DONE
-    jax.config.update("jax_platforms", "cpu")  # a login node's accelerators are left alone
+    jax.config.update("jax_platforms", "cpu")  # a login node's accelerators are not used
     spec = spec_from(cli.settings_of(CONFIG.value))
     workdir.check(folder, spec)
     files.inside(folder, "slurm")
@@ -101,7 +101,7 @@ def main(argv: Sequence[str]) -> int:
 def pack(
     spec: SweepSpec, task: LoadedTask, programs: Iterable[Program], most: int
 ) -> list[list[Program]]:
-    """Programs in at most so many tasks: the largest first, each to the task with least work."""
+    """Programs in at most this many tasks: the largest first, each to the task with least work."""
     shape, classes = task.task.train.images.shape[1:], task.task.classes
     work = {
         program: len(program.runs) * plan.work_per_interaction(spec, program.width, classes, shape)
@@ -109,7 +109,7 @@ def pack(
     }
     packed: list[list[Program]] = [[] for _ in range(min(most, len(work)))]
     for program in sorted(work, key=lambda p: (-work[p], p.program_id)):
-        min(packed, key=lambda chosen: sum(work[one] for one in chosen)).append(program)
+        min(packed, key=lambda chosen: sum(work[p] for p in chosen)).append(program)
     return packed
 
 
@@ -146,21 +146,21 @@ def sbatch_settings() -> dict[str, Any]:
 def describe_jobs(
     spec: SweepSpec, packed: Sequence[Sequence[Program]], settings: dict[str, Any]
 ) -> str:
-    """Each task with its programs, runs and interactions, and what sbatch is asked."""
+    """Each task with its programs, runs and interactions, and the options of sbatch."""
     interactions = spec.updates * spec.batch_size
     lines = []
     for index, programs in enumerate(packed):
         runs = sum(len(program.runs) for program in programs)
         names = ", ".join(program.program_id for program in programs)
         lines.append(f"task {index}: {runs} runs, {runs * interactions:,} interactions: {names}")
-    asked = {**settings, **settings["additional_parameters"]}
-    del asked["additional_parameters"]
-    lines.append("sbatch: " + " ".join(f"{name}={value}" for name, value in asked.items()))
+    options = {**settings, **settings["additional_parameters"]}
+    del options["additional_parameters"]
+    lines.append("sbatch: " + " ".join(f"{name}={value}" for name, value in options.items()))
     return "\n".join(lines if packed else ["nothing to submit"])
 
 
 def submit(folder: Path, packed: Sequence[Sequence[Program]], settings: dict[str, Any]) -> str:
-    """Submit one array job; its tasks are written before, so that no job is ever unknown.
+    """Submit one array job; its tasks are written first, so that every job is known.
 
     Raises:
         SweepError: SLURM refuses it.
@@ -179,7 +179,7 @@ def submit(folder: Path, packed: Sequence[Sequence[Program]], settings: dict[str
             ]
     except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
         files.remove_folder(folder, "slurm", name)
-        raise SweepError(f"SLURM took no job: {_reason(error)}") from None
+        raise SweepError(f"SLURM refused the job: {_reason(error)}") from None
     return jobs[0].job_id.partition("_")[0]
 
 
@@ -195,8 +195,8 @@ def sweep_command(folder: Path, programs: Sequence[str]) -> tuple[str, ...]:
 
 
 def _reason(error: BaseException) -> str:
-    said = getattr(error, "stderr", None) or str(error)
-    text = said.decode() if isinstance(said, bytes) else str(said)
+    message = getattr(error, "stderr", None) or str(error)
+    text = message.decode() if isinstance(message, bytes) else str(message)
     return " ".join(text.split())[:300]
 
 

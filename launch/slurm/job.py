@@ -23,8 +23,8 @@ class Work:
     """The sweep command as the function that submitit calls, which ends it before a requeue.
 
     SLURM says that a job must stop by SIGTERM (preemption) or, some time before its limit, by the
-    signal that submitit asks for. Either ends the sweep with all saved; the job is then requeued,
-    and its next start goes on from there. A job that was cancelled stays so.
+    signal that submitit asks for. Either ends the sweep with its state saved; the job is then
+    requeued, and its next start resumes from there. A cancelled job is not requeued.
 
     Attributes:
         command: the sweep command, as arguments of this Python.
@@ -45,8 +45,8 @@ class Work:
         """Run the sweep to its end.
 
         Raises:
-            RuntimeError: it failed, with its last line; SLURM calls the job failed then.
-            SystemExit: it was interrupted, and this job requeued unless it was cancelled.
+            RuntimeError: it failed, with its last line; SLURM then marks the job as failed.
+            SystemExit: it was interrupted, and this job is requeued unless it was cancelled.
         """
         self._exit_file.unlink(missing_ok=True)
         signal.signal(signal.SIGTERM, self._end)
@@ -68,17 +68,17 @@ class Work:
         if code in (cli.INTERRUPTED, -signal.SIGTERM):
             if is_first:
                 _requeue_unless_cancelled()
-            # SLURM may end a whole step when one of its tasks fails, before the first has spoken.
+            # SLURM may end a whole step when one of its tasks fails, before the first has reported.
             sys.exit(cli.INTERRUPTED if is_first else cli.DONE)
         if is_first:
             text = json.dumps({"code": code, "reason": last})
-            with contextlib.suppress(OSError):  # the disk may be full; the log says the same
+            with contextlib.suppress(OSError):  # the disk may be full; the log has the same text
                 files.write_text(self._exit_file, text)
         if code != cli.DONE:
             raise RuntimeError(f"exit code {code}: {last}")
 
     def checkpoint(self) -> DelayedSubmission:
-        """End the sweep and say what to run next: the same; submitit requeues the job."""
+        """End the sweep and return the work to run next, the same; submitit requeues the job."""
         self._end(signal.SIGTERM, None)
         if self._process is not None:
             os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
@@ -96,7 +96,7 @@ class Work:
 
 
 def _requeue_unless_cancelled() -> None:
-    """Requeue this job, unless it was cancelled or SLURM requeued it: then it runs no more."""
+    """Requeue this job, unless it was cancelled or SLURM requeued it: then it is not running."""
     job = os.environ["SLURM_JOB_ID"]
     command = ["squeue", "--noheader", f"--jobs={job}", "--format=%T"]
     state = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

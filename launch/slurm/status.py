@@ -1,7 +1,7 @@
-"""The state of each program of a working directory, by SLURM's queue and the files of its jobs.
+"""The state of each program of a working directory, from SLURM's queue and the files of its jobs.
 
 A submission is a folder `WORKDIR/slurm/NAME` with `tasks.json`, the programs of each task; NAME is
-the name of the array job too, so that the queue alone says which programs are in it. Accounting
+also the name of the array job, so that the queue alone says which programs are in it. Accounting
 (`sacct`) is not needed.
 """
 
@@ -59,13 +59,13 @@ class Queue:
                 [*command, "--format=%j|%K|%T|%r"], capture_output=True, text=True, check=True
             )
         except OSError:
-            raise SweepError("squeue is not here: call this where SLURM's commands are") from None
+            raise SweepError("squeue is missing: run this where SLURM's commands are") from None
         except subprocess.CalledProcessError as error:
             raise SweepError(f"squeue: {' '.join(error.stderr.split())}") from None
         tasks = {}
         for line in answer.stdout.splitlines():
             name, index, state, reason = line.strip().split("|")
-            # A single task is no array, and has no index.
+            # A single task is not an array, and has no index.
             tasks[name, int(index) if index.isdigit() else 0] = QueuedTask(state, reason)
         return cls(folder, tasks)
 
@@ -82,7 +82,7 @@ def submissions(folder: Path) -> list[Path]:
     """The folders of the submissions of a working directory, the oldest first.
 
     Raises:
-        InputError: one is a link, or its name is no plain one.
+        InputError: one is a link, or its name is not plain.
     """
     paths = [path.parent for path in (folder / "slurm").glob("*/tasks.json")]
     for path in paths:
@@ -108,7 +108,7 @@ def programs_by_task(submission: Path) -> list[list[str]]:
 
 
 def submitted_programs(folder: Path) -> list[tuple[str, Path, int]]:
-    """Every program that was submitted, as often as it was: id, submission, number of the task."""
+    """Every program that was submitted, once per submission: id, submission, number of the task."""
     return [
         (program, submission, index)
         for submission in submissions(folder)
@@ -121,7 +121,7 @@ def states(folder: Path, queue: Queue) -> list[ProgramState]:
     """The state of every program of a working directory.
 
     Raises:
-        InputError: there is no sweep, or it holds ids that are no plain names.
+        InputError: there is no sweep, or it holds ids that are not plain names.
     """
     if not (folder / "sweep.json").exists():
         raise SweepError(f"--workdir: {folder} holds no sweep")
@@ -153,22 +153,22 @@ def describe(programs: Sequence[ProgramState]) -> str:
     reasons = Counter((p.state, p.reason) for p in programs if p.reason)
     for (state, reason), count in sorted(reasons.items()):
         example = next(p.program_id for p in programs if (p.state, p.reason) == (state, reason))
-        more = f" and {count - 1} more" * (count > 1)
-        lines.append(f"{state}: {example}{more}: {reason}")
+        others = f" and {count - 1} more" * (count > 1)
+        lines.append(f"{state}: {example}{others}: {reason}")
     return "\n".join(lines)
 
 
 def _why_ended(submission: Path, index: int) -> str:
     """Why a task ended: its exit code and last line, or what SLURM says in the task's log."""
-    # There may be no such file, or a full disk cut it short.
+    # The file may be missing, or truncated by a full disk.
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
         ending = json.loads((submission / f"{index}.json").read_text())
         return f"exit code {ending['code']}: {ending['reason']}"
-    number = f"_{index}" * (len(programs_by_task(submission)) > 1)  # a single task is no array
+    number = f"_{index}" * (len(programs_by_task(submission)) > 1)  # else it is not an array
     for log in submission.glob(f"*{number}_0_log.err"):
         lines = [line.strip("* ") for line in log.read_text(errors="replace").splitlines()]
         # The node's daemon names the cause: cancelled, out of memory, out of time. srun does not.
-        for speaker in ("slurmstepd", "srun: error"):
-            if said := [line for line in lines if line.startswith(speaker)]:
-                return f"{said[-1]} ({log})"
-    return f"no exit status found: cancelled before it began, or its node died ({submission})"
+        for prefix in ("slurmstepd", "srun: error"):
+            if messages := [line for line in lines if line.startswith(prefix)]:
+                return f"{messages[-1]} ({log})"
+    return f"no exit status found: cancelled before it started, or its node failed ({submission})"

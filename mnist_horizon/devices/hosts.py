@@ -1,9 +1,9 @@
 """Several processes, one per host, that run one sweep together over all of their devices.
 
 Every process runs the same program and holds the same numbers on its host; only the first touches
-the working directory, so that results are written once and no file system need be shared. What the
-first one reads or decides reaches the others through `on_first` and `synchronize`, between the
-chunks of updates and never within them. In a single process both give back what they are given.
+the working directory, so that results are written once and no shared file system is needed. What
+the first one reads or decides reaches the others through `on_first` and `synchronize`, between the
+chunks of updates and never within them. In a single process both return their input.
 """
 
 import os
@@ -30,16 +30,16 @@ SHORTEST_MESSAGE = 1024
 def start(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
     """Join the other processes, where there are any; call it before JAX starts.
 
-    They are named by the three arguments, or found by JAX: the tasks of a SLURM step, the hosts of
+    They are given by the three arguments, or found by JAX: the tasks of a SLURM step, the hosts of
     a TPU pod. JAX waits for all of them.
 
     Args:
         coordinator: address and port of the first process, as in `10.0.0.1:1234`.
-        processes: how many there are.
-        process: which of them this is, from 0.
+        processes: number of processes.
+        process: number of this process, from 0.
 
     Raises:
-        SweepError: the arguments are incomplete or impossible, or the others do not come.
+        SweepError: the arguments are incomplete or impossible, or the others do not connect.
     """
     given = (bool(coordinator), processes > 0, process >= 0)
     if any(given) and not all(given):
@@ -47,7 +47,7 @@ def start(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
     if all(given) and (process >= processes or not coordinator.rpartition(":")[2].isdigit()):
         raise SweepError(
             f"--coordinator={coordinator} --num_processes={processes} --process_id={process}: "
-            "HOST:PORT, a count, and a number below it"
+            "give HOST:PORT, a count, and a number below it"
         )
     chosen: dict[str, Any] = {}
     if all(given):
@@ -60,13 +60,13 @@ def start(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
         jax.distributed.initialize(**chosen)
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise SweepError(f"the processes of this sweep did not find each other: {reason}") from None
+        raise SweepError(f"the processes did not connect to each other: {reason}") from None
 
 
 def is_slurm_step(environment: Mapping[str, str]) -> bool:
     """Whether this process is one of several tasks of an `srun`.
 
-    A batch script knows the number of its job's tasks too, and is none of them: only `srun` sets
+    A batch script also has the number of its job's tasks but is not one of them: only `srun` sets
     that of the step.
     """
     return int(environment.get("SLURM_STEP_NUM_TASKS") or 1) > 1
@@ -85,7 +85,7 @@ def is_first() -> bool:
 
 
 def on_first(function: Callable[[], Value]) -> Value:
-    """Call a function in the first process; its value, or what it raises, is that of all.
+    """Call a function in the first process; all processes return its value or raise its error.
 
     Every process must call this at the same place. The value is pickled, so that it is exact.
     """
@@ -95,7 +95,7 @@ def on_first(function: Callable[[], Value]) -> Value:
     if is_first():
         try:
             message = pickle.dumps((function(), None))
-        except Exception as raised:  # whatever it is, the others must not wait for a value
+        except Exception as raised:  # any error is sent, since the others wait for a value
             message = pickle.dumps((None, raised))
     value, error = pickle.loads(_from_first(message))
     if error is not None:
@@ -104,7 +104,7 @@ def on_first(function: Callable[[], Value]) -> Value:
 
 
 def synchronize(seconds: float, is_asked: bool) -> tuple[float, bool]:
-    """Give all processes the same answer to: how long did it take, and must we stop?
+    """Agree among all processes on the seconds taken and on whether to stop.
 
     Args:
         seconds: by this process's clock.

@@ -1,8 +1,8 @@
-"""How a program's runs are laid over groups and devices.
+"""How a program's runs are distributed over groups and devices.
 
 The run axis is sharded over a mesh of all devices, whole groups to each, and every device works on
-its own groups alone: nothing is communicated while training. A CPU counts as one device a core
-(`use_cpu_cores`): small operations that one thread does then keep every core busy.
+its own groups alone: nothing is communicated while training. A CPU counts as one device per core
+(`use_cpu_cores`): small single-threaded operations then keep every core busy.
 """
 
 import contextlib
@@ -31,11 +31,11 @@ REPLICATED = PartitionSpec()
 
 @dataclass(frozen=True)
 class Layout:
-    """A program's runs, numbered seed by seed, cut into groups of runs of one seed.
+    """A program's runs, numbered seed by seed, split into groups of runs of one seed.
 
-    Each seed's variants are cut into `parts` groups; groups are padded to a multiple of the
-    devices, and runs within a group to the same number. What fills the gaps repeats the last run;
-    it is computed and never read.
+    Each seed's variants are split into `parts` groups; groups are padded to a multiple of the
+    devices, and runs within a group to the same number. Padding repeats the last run; it is
+    computed and not read.
     """
 
     seeds: int
@@ -55,7 +55,7 @@ class Layout:
 
     @functools.cached_property
     def slots(self) -> Int[np.ndarray, "group run"]:
-        """Which of the program's runs is in each place."""
+        """Number of the program's run in each place."""
         group, place = np.indices((self.groups, self.runs_per_group))
         seed = np.minimum(group // self.parts, self.seeds - 1)
         part = np.where(group // self.parts < self.seeds, group % self.parts, self.parts - 1)
@@ -64,7 +64,7 @@ class Layout:
 
     @functools.cached_property
     def positions(self) -> Int[np.ndarray, "program_run"]:
-        """The (first) place of each of the program's runs, counted along `slots` laid flat."""
+        """The (first) place of each of the program's runs, as an index into flattened `slots`."""
         return np.unique(self.slots, return_index=True)[1]
 
     @functools.cached_property
@@ -74,17 +74,17 @@ class Layout:
 
 
 def layout_here(seeds: int, variants: int) -> Layout:
-    """The layout of a program for the devices of this process and those that it works with."""
-    # A process computes only with others if some of the devices used are its own.
+    """The layout of a program for the devices of this process and of those joined with it."""
+    # Each of several processes takes part only if it owns some of the devices used.
     least = jax.device_count() if jax.process_count() > 1 else 1
     return choose_layout(seeds, variants, jax.device_count(), least)
 
 
 def choose_layout(seeds: int, variants: int, devices: int, least: int = 1) -> Layout:
-    """The layout with the least work on a device, padding counted.
+    """The layout with the least work per device, padding included.
 
-    A group costs as much as its runs and one more: gathering and scaling what they share. At least
-    `least` devices are used, those without a run for padding alone.
+    A group costs as much as its runs plus one, for gathering and scaling the shared inputs. At
+    least `least` devices are used; those without a run compute only padding.
     """
     used = max(min(devices, seeds * variants), least)
     candidates = [Layout(seeds, variants, parts, used) for parts in range(1, variants + 1)]
@@ -92,9 +92,9 @@ def choose_layout(seeds: int, variants: int, devices: int, least: int = 1) -> La
 
 
 def usable_cores() -> int:
-    """CPU cores that this process may use, or where the system does not tell, those that there are.
+    """CPU cores that this process may use or, where the system does not report them, all cores.
 
-    Linux tells; macOS does not. Python 3.13 asks for both in one call.
+    Linux reports them; macOS does not. Python 3.13 has one call for both.
     """
     if hasattr(os, "process_cpu_count"):
         return os.process_cpu_count() or 1
@@ -116,8 +116,8 @@ def use_cpu_cores() -> None:
 class ProgramFunctions:
     """A program's functions compiled for a layout, with the states in the program's own order.
 
-    `pack` and `unpack` carry a pytree of arrays [program run, ...] to the layout and back, on the
-    host: a checkpoint holds the program's order, so it can go on with other devices.
+    `pack` and `unpack` convert a pytree of arrays [program run, ...] to the layout and back, on the
+    host: a checkpoint holds the program's order, so it can be resumed on other devices.
     """
 
     def __init__(self, train: Train, layout: Layout) -> None:

@@ -1,12 +1,11 @@
-"""Device memory of a program, estimated beforehand, so that programs are cut to fit.
+"""Device memory of a program, estimated beforehand, so that programs can be split to fit.
 
-Counted is what lives at once in the compiled update, in the compiled evaluation, or in the compiled
+The estimate counts the arrays that exist at the same time in the compiled update, evaluation, or
 measurement of gradient noise, whichever is larger, from the shapes of the networks' dense layers
-and of the optimiser's state. The factors say how many copies of an array XLA keeps; they were read
-off its account of compiled programs, and `tests/mnist_horizon/devices/test_memory.py` holds them to
-it. The data set, which all programs share, is not part of it (`data_bytes`), nor is what several
-devices add, over which groups are split and padded (`devices.choose_layout`): `--dry_run` counts
-both.
+and of the optimiser's state. The factors say how many copies of an array XLA keeps; they come from
+its memory analysis of compiled programs, and `tests/mnist_horizon/devices/test_memory.py` checks
+them. Two parts are not included but counted by `--dry_run`: the data set, which all programs share
+(`data_bytes`), and the padding of groups over several devices (`devices.choose_layout`).
 """
 
 import math
@@ -32,7 +31,7 @@ class ProgramMemory:
     group: int
 
     def total(self, groups: int, runs: int) -> int:
-        """Bytes of a program of so many groups with so many runs each."""
+        """Bytes of a program of this many groups with this many runs each."""
         return groups * (self.group + runs * self.run)
 
 
@@ -42,7 +41,7 @@ class HiddenLayer:
 
     outputs: int
     copies: int
-    """What it sees, where that is a copy (patches) of what the layer before gives; else 0."""
+    """Its inputs, where they are a copy (patches) of the previous layer's outputs; else 0."""
     is_spatial: bool
     """Whether it is applied at several positions, as a convolution is."""
 
@@ -53,19 +52,19 @@ class NetworkFloats:
 
     parameters: int
     first: int
-    """What the first layer sees; the runs of a group share it."""
+    """Inputs of the first layer, shared by the runs of a group."""
     hidden: tuple[HiddenLayer, ...]
     outputs: int
     is_bf16: bool
 
     @property
     def activations(self) -> int:
-        """What all hidden layers give."""
+        """Outputs of all hidden layers."""
         return sum(layer.outputs for layer in self.hidden)
 
     @property
     def training(self) -> float:
-        """Kept from the forward pass for the backward pass, and its gradient on the way.
+        """Arrays kept from the forward for the backward pass, with their gradients.
 
         Each hidden layer before and after its activation; a last convolution once more, turned
         into the linear layer's order; patches with a third of their gradient, in the type of the
@@ -77,7 +76,7 @@ class NetworkFloats:
 
     @property
     def forward(self) -> float:
-        """At the widest place of a forward pass that keeps nothing."""
+        """Peak of a forward pass that keeps nothing."""
         arrays = 1.5 if self.is_bf16 else 2.0
         before = [0, *(layer.outputs for layer in self.hidden)]
         return float(
@@ -92,7 +91,7 @@ class NetworkFloats:
 
     @property
     def rearranged(self) -> float:
-        """Parameters in the order, or the type, that the evaluation's products want."""
+        """Parameters in the order, or the type, that the evaluation's products need."""
         return self.parameters * (0.5 if self.is_bf16 else 1.0)
 
 
@@ -127,7 +126,7 @@ def data_bytes(task: Task) -> int:
 
 
 def _update(spec: TrainSpec, nets: list[NetworkFloats], state: int) -> float:
-    """Floats per update: while the batch is worked on, or while its gradient is added up.
+    """Floats per update: while the batch is processed, or while its gradient is summed.
 
     PPO's passes over minibatches carry a copy of the state.
     """
@@ -145,8 +144,8 @@ def _update(spec: TrainSpec, nets: list[NetworkFloats], state: int) -> float:
 def _measurement(spec: TrainSpec, policy: NetworkFloats) -> int:
     """Floats of a group while the noise of one of its runs is measured (`noise.measure`).
 
-    Backward signals of every logit at every hidden layer, and what the advantage at each step of a
-    rollout owes to each other step.
+    Backward signals of every logit at every hidden layer, and the weight of each step of a rollout
+    in the advantage of each other step.
     """
     signals = spec.batch * policy.outputs * policy.activations
     steps = spec.rollout_length**2
@@ -154,16 +153,16 @@ def _measurement(spec: TrainSpec, policy: NetworkFloats) -> int:
 
 
 def _floats(spec: TrainSpec, outputs: int, task: Task) -> NetworkFloats:
-    """Floats of a network with so many outputs, from its dense layers.
+    """Floats of a network with this many outputs, from its dense layers.
 
-    The last layer's outputs are counted as logits. A layer that looks at the phase adds to another.
+    The last layer's outputs are counted as logits. The phase's layer adds to another one.
     """
     network, shape = spec.network, task.train.images.shape[1:]
     layers = networks.dense_layers(network, outputs, shape)
     layers = tuple(layer for layer in layers if layer.name != networks.PHASE)
     if not layers:
         raise NetworkError(
-            f"network {network.name!r}: its memory cannot be told: it has no nn.Dense"
+            f"network {network.name!r}: its memory cannot be estimated: it has no nn.Dense"
         )
     middle = layers[:-1] or layers
     before = [layers[0].inputs, *(layer.outputs for layer in middle)]
@@ -184,13 +183,13 @@ def _floats(spec: TrainSpec, outputs: int, task: Task) -> NetworkFloats:
 
 
 def _optimizer_floats(spec: TrainSpec, task: Task) -> int:
-    """Floats of the optimiser's arrays; its counters are no more than the state's other scalars."""
+    """Floats of the optimiser's arrays; its counters are neglected, as other scalars."""
     state = jax.eval_shape(lambda task: init_run(spec, jax.random.key(0), task).optimizer, task)
     leaves = [leaf for leaf in jax.tree.leaves(state) if leaf.shape]
     return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) // FLOAT
 
 
 def _evaluation_rows(task: Task) -> int:
-    """Examples of the test split that are looked at together."""
+    """Examples of the test split that are evaluated together."""
     count = task.test.labels.shape[0]
     return math.ceil(count / math.ceil(count / EVALUATION_PART))

@@ -9,8 +9,8 @@ A network is one class in one file of this folder, with one registration::
             return dense(self.spec.precision, self.outputs, FIRST, gain=OUTPUT_GAIN)(inputs)
 
 Every file here is imported below, so that a new one needs no other edit: parameters, FLOPs and
-memory are counted from the module itself (`counting`). A user's own network may just as well live
-in a config file or any module that is imported before its name is used.
+memory are counted from the module itself (`counting`). Users may define their own networks in a
+config file or any module that is imported before the name is used.
 """
 
 import importlib

@@ -25,7 +25,7 @@ class CNN(Network):
         """Refuse all but square images of one channel.
 
         Raises:
-            NetworkError: the shape is another.
+            NetworkError: the shape is different.
         """
         if len(shape) != 2 or shape[0] != shape[1]:
             raise NetworkError(f"'cnn' needs square images, not observations of shape {shape}")

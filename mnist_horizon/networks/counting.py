@@ -1,6 +1,6 @@
-"""What a network costs, from tracing it: parameters, FLOPs, the arrays of its dense layers.
+"""The cost of a network, by tracing it: parameters, FLOPs, the arrays of its dense layers.
 
-Nothing here knows a network by name; tracing computes shapes only.
+Nothing here depends on a network's name; tracing computes shapes only.
 """
 
 import functools
@@ -34,12 +34,12 @@ class DenseLayer:
 
     @property
     def inputs(self) -> int:
-        """Numbers that the layer sees."""
+        """Numbers in the layer's input."""
         return math.prod(self.positions) * self.fan_in
 
     @property
     def outputs(self) -> int:
-        """Numbers that the layer gives."""
+        """Numbers in the layer's output."""
         return math.prod(self.positions) * self.fan_out
 
 
@@ -59,8 +59,8 @@ def check_noise_is_measurable(spec: NetworkSpec, outputs: int, shape: tuple[int,
     """Refuse a network that `noise.logit_grams` cannot measure.
 
     Raises:
-        NetworkError: not every parameter belongs to an `nn.Dense` of the network itself, not of a
-            module within it, that is called once.
+        NetworkError: a parameter does not belong to an `nn.Dense` that is called once and by the
+            network itself, not by a module within it.
     """
     params, layers = _shapes(build(spec, outputs), shape)
     if sorted(layer.name for layer in layers) != sorted(params):
@@ -82,8 +82,8 @@ def forward_flops(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> in
 def backward_flops(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> int:
     """FLOPs of one interaction's backward pass, counted as `forward_flops` are.
 
-    Each product has two of its size, for the gradients of its kernel and of its inputs; the latter
-    is left out where the inputs, as the observations and the phase, need no gradient.
+    Each product adds two of its size, for the gradients of its kernel and of its inputs; the latter
+    is left out where the inputs, such as observations and phase, need no gradient.
 
     Raises:
         NetworkError: as `forward_flops`.
@@ -143,10 +143,10 @@ def _abstract(network: Network, shape: tuple[int, ...]) -> Any:
 
 
 def _product_flops(name: str, jaxpr: Any) -> int:
-    """FLOPs of the matrix products of a traced function, those that it calls included.
+    """FLOPs of the matrix products of a traced function, including the functions it calls.
 
     Raises:
-        NetworkError: it has an operation whose FLOPs cannot be told.
+        NetworkError: it has an operation whose FLOPs cannot be counted.
     """
     total = 0
     for equation in jaxpr.eqns:

@@ -1,9 +1,9 @@
-"""What networks are made of: products of a chosen precision, dense layers, patches of images.
+"""Building blocks of networks: products of a chosen precision, dense layers, patches of images.
 
-All products go through `dot_general`, whose precision is a setting, so that a GPU's TF32 is chosen
-and never met by accident. Biases start at 0, kernels as normal draws of variance gain / fan-in:
-gain 2 under an activation, 0.01 for the last layer, so that the first policy is nearly uniform and
-KL from it is measured from nearly the same point at every width.
+All products go through `dot_general`, whose precision is a setting, so that a GPU uses TF32 only if
+it is chosen. Biases start at 0, kernels as normal draws of variance gain / fan-in: gain 2 under an
+activation, 0.01 for the last layer, so that the first policy is nearly uniform and KL from it is
+measured from nearly the same point at every width.
 """
 
 from collections.abc import Callable
@@ -54,8 +54,8 @@ def observation_product(precision: str) -> Callable[..., Array]:
     """`dot_general` for inputs that need no gradient, with its own gradient of the kernel.
 
     The gradient is taken as inputs^T @ cotangent, in the order [input, run, width] of the stacked
-    kernels. Left to itself the transpose rule gives [run, width, input], and every update pays for
-    transposing kernels, moments and gradient (a third of the time at width 64 on a CPU).
+    kernels. JAX's own transpose rule gives [run, width, input], and every update then transposes
+    kernels, moments and gradient (a third of the time at width 64 on a CPU).
     """
     product = dot_general(precision)
 
@@ -93,7 +93,7 @@ def dense(
 
 
 def activation(values: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Leaky ReLU of slope 0.1: at width 4, dead units of a plain ReLU would decide the runs."""
+    """Leaky ReLU of slope 0.1: at width 4, dead units of a plain ReLU would dominate."""
     return nn.leaky_relu(values, negative_slope=0.1)
 
 

@@ -1,4 +1,4 @@
-"""What a network is, and networks by name.
+"""The base of networks, and networks by name.
 
 Observations are scaled here: bytes divided by 255. The first layer's product is by far the largest;
 runs that share observations stack their first kernels side by side (`training.run_axes`), which
@@ -20,7 +20,7 @@ from mnist_horizon.registry import Registry
 
 
 class NetworkError(InputError):
-    """A network's name, shape or class is at fault; the message is one line for the user."""
+    """A network's name, shape or class is invalid; the message is one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class Network(nn.Module):
     `inputs` is what `first_inputs` gives; `phase` [batch, 2] is the reward's phase as a point on
     the unit circle, or None where it is not visible; the result is [batch, outputs]. Layers made by
     `layers.dense` have the precision of the spec. `check_observations` and `first_inputs` may be
-    replaced.
+    overridden.
 
     FLOPs are those of every matrix product, parameters those of every leaf, whatever they belong
-    to. Forecasts of memory see the arrays of `nn.Dense` layers alone; gradient noise is measured
-    where every parameter belongs to an `nn.Dense` of the network itself, and refused elsewhere.
+    to. Forecasts of memory count only the arrays of `nn.Dense` layers; gradient noise is measured
+    where every parameter belongs to an `nn.Dense` of the network itself, and refused otherwise.
     """
 
     spec: NetworkSpec
@@ -67,12 +67,12 @@ class Network(nn.Module):
         """Refuse observations of a shape that the network cannot take; by default none.
 
         Raises:
-            NetworkError: the shape is none of those.
+            NetworkError: the shape is not accepted.
         """
 
     @staticmethod
     def first_inputs(images: Float[Array, "batch *shape"]) -> Float[Array, "batch ..."]:
-        """What the first layer multiplies, of observations in 0 to 1; by default the flat ones.
+        """The first layer's inputs, from observations in 0 to 1; by default flattened.
 
         It depends on the observations alone, so runs that share them compute it once.
         """
@@ -85,11 +85,11 @@ _registry: Registry[type[Network]] = Registry("network", "network.name", Network
 
 
 def register(name: str) -> Callable[[Class], Class]:
-    """Class decorator that makes a network known as `name`.
+    """Class decorator that registers a network as `name`.
 
     Raises:
-        NetworkError: the class is no subclass of `Network`, or the name belongs to another class.
-            The same class again is accepted, since a config file may be read twice.
+        NetworkError: the class is not a subclass of `Network`, or the name is another class's.
+            Registering a class again is accepted, since a config file may be read twice.
     """
 
     def decorate(cls: Class) -> Class:
@@ -111,7 +111,7 @@ def get(name: str) -> type[Network]:
 
 
 def name_of(entry: type[Network]) -> str:
-    """The name of a class; one that is not registered is, under a name made of its own."""
+    """The name of a class, which is registered first if necessary, under its own name."""
     return _registry.name_of(entry)
 
 
@@ -129,7 +129,7 @@ def check_observations(spec: NetworkSpec, shape: tuple[int, ...]) -> None:
     """Refuse observations of a shape that the network cannot take.
 
     Raises:
-        NetworkError: the shape is none of those.
+        NetworkError: the shape is not accepted.
     """
     get(spec.name).check_observations(shape)
 
@@ -137,7 +137,7 @@ def check_observations(spec: NetworkSpec, shape: tuple[int, ...]) -> None:
 def first_inputs(
     spec: NetworkSpec, images: Num[Array, "batch *shape"]
 ) -> Float[Array, "batch ..."]:
-    """What the first layer multiplies: bytes over 255, in the order that the network wants.
+    """The first layer's inputs: bytes divided by 255, in the order that the network needs.
 
     Raises:
         NetworkError: the network cannot take observations of this shape.

@@ -1,4 +1,4 @@
-"""The learning rate over widths."""
+"""The learning rate as a function of the width."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -7,8 +7,8 @@ An optimiser is one function in one file of this folder, with one registration::
         return optax.scale_by_lion()
 
 Every file here is imported below, so that a new one needs no other edit; the memory of its state is
-counted from the state itself. A user's own may just as well live in a config file or any module
-that is imported before its name is used.
+counted from the state itself. Users may define their own in a config file or any module that is
+imported before its name is used.
 """
 
 import importlib

@@ -13,24 +13,24 @@ Function = TypeVar("Function", bound=Maker)
 
 
 class OptimizerError(InputError):
-    """An optimiser's name is at fault; the message is one line for the user."""
+    """An optimiser's name is invalid; the message is one line for the user."""
 
 
 _registry: Registry[Maker] = Registry("optimizer", "optimizer.name", error=OptimizerError)
 
 
 def register(name: str) -> Callable[[Function], Function]:
-    """Function decorator that makes an optimiser known as `name`.
+    """Function decorator that registers an optimiser as `name`.
 
-    The function takes nothing and returns a transformation that turns gradients into a direction:
-    the trainer takes the learning rate, by rule and schedule, times the direction off the
-    parameters. The transformation sees the pair (policy's, value net's parameters), the second of
-    them {} where there is none. Each part of its state that follows the tree of parameters has
-    the parameters' shapes (runs are stacked along another axis in the first layer's kernels).
+    The function takes no arguments and returns a transformation that turns gradients into a
+    direction: the trainer subtracts the learning rate, by rule and schedule, times the direction.
+    The transformation sees the pair (policy's, value net's parameters), the second of them {} where
+    there is none. Each part of its state that follows the tree of parameters has the parameters'
+    shapes (runs are stacked along another axis in the first layer's kernels).
 
     Raises:
-        OptimizerError: the name belongs to another function. The same function again is accepted,
-            since a config file may be read twice.
+        OptimizerError: the name belongs to another function. Registering the same function again is
+            accepted, since a config file may be read twice.
     """
 
     def decorate(function: Function) -> Function:
@@ -50,7 +50,7 @@ def build(name: str) -> optax.GradientTransformation:
 
 
 def name_of(entry: Maker) -> str:
-    """The name of a function; one that is not registered is, under a name made of its own."""
+    """The name of a function, which is registered first if necessary, under its own name."""
     return _registry.name_of(entry)
 
 

@@ -8,7 +8,7 @@
 
 Everything is written to a temporary file in the same folder and renamed, so that a reader sees
 either the old table or the new one. Tables written by other tools are read too: they need only
-`REQUIRED_COLUMNS`, the rest takes `DEFAULTS`.
+`REQUIRED_COLUMNS`, others take `DEFAULTS`.
 
 Here: `schema` (the columns, and which settings are a run's identity), `reading` (one folder),
 `joining` (several), `writing`, `records` (sweep.json and programs/), `policies`.

@@ -1,4 +1,4 @@
-"""What is wrong with results."""
+"""Errors in results."""
 
 from mnist_horizon.errors import InputError
 

@@ -1,8 +1,8 @@
-"""Tell runs apart that have the same id: those of several directories, or of one.
+"""Distinguish runs that have the same id, in several directories or in one.
 
-A run is identified by its id, its axes and its settings. Where a table says all settings (the
-column `settings`), what follows from them is not compared, nor what only says how closely a run is
-looked at; elsewhere all columns of a run are.
+A run is identified by its id, its axes and its settings. Where a table has all settings (the column
+`settings`), columns that follow from them are not compared, and neither are settings that only say
+how a run is observed; elsewhere all columns of a run are compared.
 """
 
 from collections.abc import Hashable, Mapping
@@ -37,17 +37,17 @@ def told_apart(folder: Path, frame: pd.DataFrame, notes: list[str]) -> pd.DataFr
     """Rename runs of one directory that share an id but not their settings: `id`, `id@2`, ..."""
     columns = [name for name in RUN_COLUMNS if name in frame]
     identity = frame[columns]
-    is_said = identity["settings"] != ""
+    has_settings = identity["settings"] != ""
     derived = [name for name in DERIVED_COLUMNS if name in frame]
     identity = identity.assign(
         settings=identity["settings"].map(learning_settings),
-        **{name: identity[name].mask(is_said, 0) for name in derived},
+        **{name: identity[name].mask(has_settings, 0) for name in derived},
     )
     distinct = identity.dropna().drop_duplicates()
     count = distinct.groupby("run_id").cumcount() + 1
     if (count == 1).all():
         return frame
-    notes.append(f"{folder}: {int((count > 1).sum())} runs renamed, other settings bear their id")
+    notes.append(f"{folder}: {int((count > 1).sum())} runs renamed, other settings share their id")
     numbers = identity.merge(distinct.assign(count=count), how="left")["count"].fillna(1)
     suffixes = ["" if number == 1 else f"@{number:.0f}" for number in numbers]
     return frame.assign(run_id=frame["run_id"] + suffixes)
@@ -78,13 +78,13 @@ def join(
         frame = frames[folder]
         changed = {run for run in frame["run_id"].unique() if run in names[folder]}
         if changed:
-            notes.append(f"{folder}: {len(changed)} runs renamed, other settings bear their id")
+            notes.append(f"{folder}: {len(changed)} runs renamed, other settings share their id")
             frame = frame.assign(run_id=frame["run_id"].replace(names[folder]))
-        again = frame["run_id"].isin(read)
-        if again.any():
-            count = frame["run_id"][again].nunique()
+        already_read = frame["run_id"].isin(read)
+        if already_read.any():
+            count = frame["run_id"][already_read].nunique()
             notes.append(f"{folder}: {count} runs left out, read from another folder")
-            frame = frame[~again]
+            frame = frame[~already_read]
         repeated = frame.duplicated(["run_id", "interactions"])
         if repeated.any():
             notes.append(f"{folder}: {int(repeated.sum())} repeated rows left out")
@@ -118,5 +118,5 @@ def _new_names(
 
 
 def _differ(one: Any, other: Any) -> bool:
-    """Whether two values differ; an absent one differs from none."""
+    """Whether two values differ; a missing value equals any other."""
     return not pd.isna(one) and not pd.isna(other) and bool(one != other)

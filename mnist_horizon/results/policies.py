@@ -13,7 +13,7 @@ def save_policy(workdir: Path | str, run_id: str, params: Any) -> None:
     """Write a run's final policy parameters (a pytree of arrays) to `WORKDIR/policies/`.
 
     Raises:
-        InputError: the id is no plain name, or the path leads through a link.
+        InputError: the id is not a plain name, or the path leads through a link.
     """
     data = serialization.msgpack_serialize(serialization.to_state_dict(params))
     path = files.inside(workdir, "policies", policy_file(run_id))
@@ -24,7 +24,7 @@ def load_policy(workdir: Path | str, run_id: str) -> dict[str, Any]:
     """Read a run's final policy parameters: nested dictionaries of NumPy arrays.
 
     Raises:
-        InputError: the id is no plain name.
+        InputError: the id is not a plain name.
         ResultsError: the run has no policy there, or its file is damaged.
     """
     path = Path(workdir) / "policies" / policy_file(run_id)
@@ -40,6 +40,6 @@ def policy_file(run_id: str) -> str:
     """Name of the file of a run's policy.
 
     Raises:
-        InputError: the id is no plain name.
+        InputError: the id is not a plain name.
     """
     return f"{files.check_name(run_id)}.msgpack"

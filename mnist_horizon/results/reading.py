@@ -27,7 +27,7 @@ ALWAYS_READ = ("run_id", "interactions", "return_mean")
 
 @dataclass(frozen=True)
 class Results:
-    """What was read: the rows, what could not be read, and which runs are still going on.
+    """What was read: the rows, what could not be read, and which runs are unfinished.
 
     Attributes:
         frame: one row per run and evaluation, sorted by run and interactions.
@@ -47,19 +47,19 @@ def read_results(
 
     Tables that are damaged or lack a required column, and rows without a finite return, are left
     out with a note. A run that is in several directories is read once where its settings agree
-    (`joining.same_run`); where they differ, the later one's id gets its directory's name behind
-    an `@`.
+    (`joining.same_run`); where they differ, the later one's id gets an `@` and its directory's name
+    appended.
 
     Args:
         workdirs: one directory or several.
         columns: names of `SCHEMA` to read (`run_id`, `interactions`, `return_mean` always are).
 
     Raises:
-        ResultsError: there is not one row to read.
+        ResultsError: there is no row to read.
     """
     folders = _folders(workdirs)
     wanted = {*SCHEMA.names} if columns is None else {*columns, *ALWAYS_READ}
-    # Whatever was asked for, runs are told apart by all that identifies them.
+    # Runs are distinguished by all columns that identify them, whichever were requested.
     schema = pa.schema([field for field in SCHEMA if field.name in wanted | {*RUN_COLUMNS}])
     notes: list[str] = []
     frames: dict[Path, pd.DataFrame] = {}
@@ -86,7 +86,7 @@ def read_noise(workdirs: Path | str | Sequence[Path | str]) -> Results:
     Runs have the ids that `read_results` gives them for the same directories.
 
     Raises:
-        ResultsError: there is not one row to read.
+        ResultsError: there is no row to read.
     """
     folders = _folders(workdirs)
     notes: list[str] = []
@@ -98,7 +98,7 @@ def read_noise(workdirs: Path | str | Sequence[Path | str]) -> Results:
         if frame is not None:
             frames[folder] = joining.told_apart(folder, frame, notes)
             parts = [joining.runs_of(frames[folder])]
-        # Notes on the results are given by those who read them.
+        # The notes on the results are those of `read_results`.
         results = _read_folder(folder, "results", _RUN_SCHEMA, REQUIRED_COLUMNS, [])
         if results is not None:
             parts = [joining.runs_of(joining.told_apart(folder, results, [])), *parts]
@@ -174,18 +174,18 @@ def _finite(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
             f"number (first: {first['run_id']} at {int(first['interactions'])} interactions)"
         )
     whole = {field.name: "int64" for field in SCHEMA if pa.types.is_integer(field.type)}
-    # An empty value turns a column of whole numbers into floats; without it, they are whole again.
+    # An empty value turns a column of whole numbers into floats; without it, they convert back.
     frame = frame[good & ~empty].astype({name: whole[name] for name in frame if name in whole})
     return _possible(frame, notes)
 
 
 def _possible(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    """Leave out rows whose numbers cannot be, and runs that never began."""
+    """Leave out rows with impossible numbers, and runs that never started."""
     began = frame.groupby("run_id")["interactions"].transform("max") > 0
     tests = {"interactions are below 0, or none come after 0": began & (frame["interactions"] >= 0)}
     if "horizon" in frame:
         inside = frame["horizon"].between(1, np.finfo(float).max)
-        tests["a horizon is from 1 to below infinity"] = inside
+        tests["the horizon is not from 1 to below infinity"] = inside
     for name in ("parameters", "flops_per_interaction"):
         if name in frame:
             tests[f"{name} is 0"] = frame[name] > 0

@@ -1,4 +1,4 @@
-"""A working directory's spec and the records of its programs, as they are read."""
+"""A working directory's spec and the records of its programs, read from disk."""
 
 import json
 from pathlib import Path, PurePosixPath
@@ -17,7 +17,7 @@ def read_sweep(workdir: Path | str) -> dict[str, Any]:
     """Read the sweep's spec, `WORKDIR/sweep.json`.
 
     Raises:
-        ResultsError: it is absent or no JSON object.
+        ResultsError: it is missing or not a JSON object.
     """
     path = Path(workdir) / "sweep.json"
     try:
@@ -36,18 +36,18 @@ def read_programs(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Read every `WORKDIR/programs/<program>.json`.
 
-    Ids in a record become names of files, so one that has other ids than plain names, or is not
-    named after its id, is left out.
+    Ids in a record become names of files, so a record with an id that is not a plain name, or that
+    is not its file's name, is left out.
 
     Args:
         workdir: the working directory.
-        strict: refuse such a record instead.
+        strict: raise an error for such a record instead.
 
     Returns:
         The records, and a note for each that was left out.
 
     Raises:
-        ResultsError: with `strict`, a record holds something that is no plain name.
+        ResultsError: with `strict`, a record holds an id that is not a plain name.
     """
     programs, notes = [], []
     for path in sorted((Path(workdir) / "programs").glob("*.json")):
@@ -60,14 +60,14 @@ def read_programs(
         if problem is None:
             programs.append({"program_id": path.stem, "runs": [], **program})
         elif strict and problem != NO_RECORD:
-            raise ResultsError(f"{path}: {problem}: this is no record of a sweep")
+            raise ResultsError(f"{path}: {problem}: this is not a record of a sweep")
         else:
             notes.append(f"{path}: left out, {problem}")
     return programs, notes
 
 
 def record_problem(record: Any, stem: str) -> str | None:
-    """Why JSON is no record of a program: its form, or an id in it that may not become a path.
+    """Why JSON is not a record of a program: its form, or an id in it that may not become a path.
 
     Args:
         record: JSON as it was read.
@@ -80,11 +80,11 @@ def record_problem(record: Any, stem: str) -> str | None:
         return f"its program_id {shown(program_id)} is not the name of the file"
     for run in (*record.get("runs", ()), *record.get("diverged", ())):
         if not is_name(run):
-            return f"the run id {shown(run)} is no plain name"
+            return f"the run id {shown(run)} is not a plain name"
     for name in record.get("files", ()):
         parts = PurePosixPath(name).parts
         if len(parts) != 2 or parts[0] not in TABLE_FOLDERS or not is_name(parts[1]):
-            return f"its file {shown(name)} is in none of {', '.join(TABLE_FOLDERS)}"
+            return f"its file {shown(name)} is not in one of {', '.join(TABLE_FOLDERS)}"
     return None
 
 

@@ -79,7 +79,7 @@ DEFAULTS: dict[str, Any] = {
     "entropy": float("nan"),
     "kl_initial": float("nan"),
 }
-"""Values of the optional columns where a table lacks them (0 and "" say: not given)."""
+"""Values of the optional columns where a table lacks them (0 and "": not given)."""
 
 MEASURED_COLUMNS = (
     *("interactions", "updates", "return_mean", "reward_mean", "train_accuracy", "test_accuracy"),
@@ -93,10 +93,10 @@ DERIVED_COLUMNS = (
     *("parameters", "flops_per_interaction", "discount"),
     *("learning_rate", "entropy_coef", "kl_coef"),
 )
-"""Columns that follow from a run's axes and its `settings`, and are no identity beside them."""
+"""Columns that follow from a run's axes and its `settings`, not part of its identity."""
 
 OBSERVATION_SETTINGS = ("budget", "evaluations", "stop_at_return", "noise", "max_program_bytes")
-"""Settings that say how long and how closely a run is looked at, not how it learns."""
+"""Settings that say how long and how closely a run is observed, not how it learns."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -104,10 +104,10 @@ def learning_settings(text: str) -> str:
     """The column `settings` without `OBSERVATION_SETTINGS`: what decides how a run learns.
 
     Args:
-        text: JSON with sorted keys, or "" where a table does not say.
+        text: JSON with sorted keys, or "" where a table has none.
 
     Returns:
-        JSON with sorted keys; text that is no JSON object as it is.
+        JSON with sorted keys; text that is not a JSON object is unchanged.
     """
     try:
         settings = json.loads(text)

@@ -1,4 +1,4 @@
-"""Write the tables of a working directory, each as a whole."""
+"""Write the tables of a working directory, each atomically."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reward schedules: which of the right answers are paid for, and when.
+"""Reward schedules: which right answers are rewarded, and when.
 
 A schedule is one class in one file of this folder, with one registration; `lottery` is the example
 to start from::
@@ -11,10 +11,10 @@ to start from::
         def expected_reward(self, phase, accuracy): ...
         def state_value(self, phase, carried, probability, accuracy, discount): ...
 
-It owns its rewards, their centring, the value of a state and, where closed forms are known, the
-noise of its gradient (`Schedule` says what is asked for and what is optional). Every file here is
-imported below, so that a new one needs no other edit. A user's own may just as well live in a
-config file or any module that is imported before `parse` or `make` is called.
+It defines its rewards, their centring, the value of a state and, where closed forms are known, the
+noise of its gradient (`Schedule` says what is required and what is optional). Every file here is
+imported below, so that a new one needs no other edit. Users may define their own in a config file
+or any module that is imported before `parse` or `make` is called.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""The theory of schedules whose rewards add up: `dense`, `revealed` and `periodic`.
+"""The theory of schedules with additive rewards: `dense`, `revealed` and `periodic`.
 
 Timesteps are independent, so all of it follows from a few moments of the score
 `s = grad log pi(a|x)` and of the answer c in {0, 1} (`Moments`), and from how an advantage weighs
@@ -6,9 +6,9 @@ answers:
 
     A_t = sum_l W[t, l] (c_l - mu) + b_t - zeta_t z(x_t)
 
-with W[t, l] the discount from step t to the payment of answer l (the payment that answers of one
-window share, the earlier ones too), b_t what a baseline leaves of the mean return and z the state
-baseline. The gradient of a step is g_t = s_t A_t. With w_t = W[t, t], its covariance is
+with W[t, l] the discount from step t to the payment of answer l (shared by all answers of a window,
+including earlier ones), b_t what a baseline leaves of the mean return and z the state baseline. The
+gradient of a step is g_t = s_t A_t. With w_t = W[t, t], its covariance is
 
     future = F v sum_{l>t} W[t, l]^2                                      what happens later
     action = E[s s^T (w_t (c - mu) - zeta_t z + b_t)^2] - w_t^2 E[m(x) m(x)^T]
@@ -23,10 +23,10 @@ are over the steps t (equally, over phases). The mean of B steps has the covaria
 A mask that pays c / p with probability p adds to the future: the variance of later answers becomes
 `mu/p - mu^2`, and the step's own answer gains `w^2 K (1/p - 1)`.
 
-The code centres rewards by the batch's own mean of pi(label|x), which takes part of what the
-examples add out of long sums: the future loses `F Var(pi) (sum_{l>t} W[t, l])^2 / B`, of the order
-h/B (`batch` of `window_covariance`). Neglected is what is of order 1/B, a streak's loss of that
-kind, and that of the `batch_mean` of returns.
+The code centres rewards by the batch's own mean of pi(label|x), which removes part of the examples'
+noise from long sums: the future loses `F Var(pi) (sum_{l>t} W[t, l])^2 / B`, of the order h/B
+(`batch` of `window_covariance`). Neglected are terms of order 1/B, the same loss under a streak,
+and that of the `batch_mean` of returns.
 """
 
 import math
@@ -149,7 +149,7 @@ def endless_weights(period: Value, discount: Value, moments: Moments, baseline: 
 
     With q = gamma^2, `s1 = (1 - gamma^k) / (k (1 - gamma))` and `s2 = (1 - q^k) / (k (1 - q))`:
     own s1, own^2 s2, past (1 - s2) / (1 - q), past and future together 1 / (1 - q) - s2, within
-    k s1^2 - s2. The state baseline knows the answers so far, so it has neither past nor within.
+    k s1^2 - s2. The state baseline knows the answers so far, so its past and within are 0.
 
     A constant subtracted from the returns, in place of rewards centred by phase, leaves
     `E[b^2] = mu^2 [k (1 + gamma^k) / ((1 - gamma^2) (1 - gamma^k)) - 1 / (1 - gamma)^2]`: near
@@ -253,7 +253,7 @@ def answer_weights(rollout: Rollout, estimator: Estimator) -> Float[Array, "time
     """W[t, l] for l >= t (0 elsewhere): the discount from step t to the payment of answer l.
 
     Centred baselines bootstrap the window that a rollout leaves open, whose answers are then worth
-    gamma^(steps to the payment); the others leave them unpaid. The state baseline telescopes:
+    gamma^(steps to the payment); the others leave them unrewarded. The state baseline telescopes:
     `gamma^(payment - t) lambda^(l - t)`.
     """
     time, payment, discount = rollout.time, rollout.payment, rollout.discount
@@ -305,20 +305,20 @@ def mean_left(
 def step_weights(
     period: Value, estimator: Estimator, accuracy: Value, value_mean: Value
 ) -> StepWeights:
-    """What each step's advantage owes to its own state and action."""
+    """How each step's advantage weighs its own state and action."""
     rollout = lay_out(period, estimator)
     own_weight = jnp.diagonal(answer_weights(rollout, estimator))
-    nothing, baseline = jnp.zeros(own_weight.shape), estimator.baseline
+    zero, baseline = jnp.zeros(own_weight.shape), estimator.baseline
     return StepWeights(
         own=own_weight,
-        past=nothing if baseline == "state" else own_weight,
+        past=zero if baseline == "state" else own_weight,
         constant=mean_left(period, rollout, estimator, accuracy, value_mean),
-        zeta={"state": own_weight, "value_net": jnp.ones(own_weight.shape)}.get(baseline, nothing),
+        zeta={"state": own_weight, "value_net": jnp.ones(own_weight.shape)}.get(baseline, zero),
     )
 
 
 def rollout_weights(period: Value, estimator: Estimator, moments: Moments) -> Weights:
-    """`Weights` of rollouts of T steps as the code cuts them."""
+    """`Weights` of rollouts of T steps, truncated as in training."""
     steps = step_weights(period, estimator, moments.accuracy, moments.values.mean)
     rollout = lay_out(period, estimator)
     time = rollout.time

@@ -1,4 +1,4 @@
-"""What schedules share that pay at every k-th step, by the right answers since the last payment."""
+"""Base of schedules that pay at every k-th step, by the right answers since the last payment."""
 
 from abc import abstractmethod
 
@@ -20,15 +20,15 @@ class Delayed(Schedule):
 
     @abstractmethod
     def payment(self, right: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """What a window pays that closes with so many right answers."""
+        """The payment of a window that closes with this many right answers."""
 
     @abstractmethod
     def expected_payment(self, accuracy: Float[Array, ""]) -> Float[Array, ""]:
-        """Its mean where answers are right with probability `accuracy`, independently."""
+        """The mean payment where answers are right with probability `accuracy`, independently."""
 
     @classmethod
     def check_level(cls, level: float) -> None:
-        """Refuse what is no whole number from 1 to `LONGEST_PERIOD`."""
+        """Refuse a level that is not a whole number from 1 to `LONGEST_PERIOD`."""
         if level < 1 or level % 1:
             raise ValueError(f"schedule '{cls.kind}:k' needs a whole number k >= 1, not {level:g}")
         if level > LONGEST_PERIOD:
@@ -79,9 +79,9 @@ def count_right(
     phase: Int[Array, "time"],
     carried: Float[Array, "*env"],
 ) -> Float[Array, "time *env"]:
-    """Right answers of the open reward window up to and with each step.
+    """Right answers of the open reward window up to and including each step.
 
-    `phase` is the phase of each step; `carried` what the window held when the rollout began.
+    `phase` is the phase of each step; `carried` is what the window held when the rollout began.
     """
     total = jnp.cumsum(correct, axis=0)
     start = jnp.arange(correct.shape[0]) - phase  # the step that opened the window

@@ -1,4 +1,4 @@
-"""`dense`: every right answer is paid at once."""
+"""`dense`: every right answer is rewarded at once."""
 
 import jax.numpy as jnp
 from jax import Array

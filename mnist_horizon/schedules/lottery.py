@@ -1,22 +1,22 @@
-"""`lottery:p`: whole windows of 16 steps are paid for, or not at all.
+"""`lottery:p`: a window of 16 steps is rewarded as a whole, or not at all.
 
-With probability p a window wins, and every right answer in it is paid 1 / p; otherwise nothing is:
+With probability p every right answer in a window is rewarded with 1 / p; otherwise none is:
 
     r_t = f c_t,   f = 1/p with probability p, else 0, drawn once per window of w = 16 steps
 
-Each answer is worth mu on average, as under `dense` and `revealed:p`, but the steps of a window
-share their luck: after one step the rest of the window is known to pay or not. The draw is made at
-a window's first step, from that step's uniform, and carried.
+The mean reward is mu per step, as under `dense` and `revealed:p`, but the steps of a window share
+one draw: after one step it is known whether the rest of the window pays. The draw is made at a
+window's first step, from that step's uniform, and carried.
 
 **Theory.** Write q = Var f = (1 - p) / p. Since f c - mu = (c - mu) + (f - 1)(c - mu) + (f - 1) mu,
-the advantage of step t is that of `dense` with f before each answer, and what the draws add:
+the advantage of step t is that of `dense`, with answers multiplied by f, plus what the draws add:
 
     A_t = sum_{l>=t} W[t, l] f (c_l - mu) + mu sum_w H[t, w] (f_w - 1) + b_t - zeta_t z(x_t)
 
 with W, b, zeta as in `additive` for a period of 1 and H[t, w] the discounts from step t to the
 steps of window w, the rest of an open window (which a centred baseline bootstraps) included. The
 exact state baseline knows a draw once it is made: then its H[t, w] is 0 for windows that opened
-before t, and f also stands before z in those that did.
+before t, and f also multiplies z in those that did.
 
 By the law of total variance with the state = (example, phase, draw of the window if made), with
 sums and means over steps t, [known] a step whose window's draw was made before it, and A, K, F, m
@@ -29,7 +29,7 @@ as in `moments`, the draws add to the covariance under `dense`
     within + q (other steps of the same window) m m^T
 
 with H of the step's own window where no other is named. The mean gradient stays m. In endless
-rollouts with rewards centred and `G_n = sum_{i=1..n} gamma^i` this is, R steps of the window being
+rollouts with rewards centred and `G_n = sum_{i=1..n} gamma^i` this is, with R steps of the window
 left after t,
 
     Cov g = K/p - 2 mu K + mu^2 F - m m^T + 2 K q mu mean_R[G_R] + F mean_R[V_R]
@@ -66,7 +66,7 @@ WINDOW = 16
 
 
 class DrawWeights(NamedTuple):
-    """How the advantage weighs draws, beside what it weighs under `dense`; means over steps."""
+    """How the advantage weighs draws, added to its weights under `dense`; means over steps."""
 
     known: Value
     """Share of steps whose window's draw was made before them."""
@@ -83,7 +83,7 @@ class DrawWeights(NamedTuple):
     shared: Value
     """Other steps of the same window."""
     values: Value = 0.0
-    """sum_{l>t} of U[t, l]^2 where f stands before z(x_l)."""
+    """sum_{l>t} of U[t, l]^2 where f multiplies z(x_l)."""
     values_cross: Value = 0.0
     """sum_{l>t} of W[t, l] U[t, l] there."""
 
@@ -96,7 +96,7 @@ class Lottery(Schedule):
 
     @classmethod
     def check_level(cls, level: float) -> None:
-        """Refuse what is not in 0 < p <= 1."""
+        """Refuse a level that is not in 0 < p <= 1."""
         check_probability(cls.kind, level)
 
     @property
@@ -173,8 +173,8 @@ class Lottery(Schedule):
         value_mean: Float[Array, ""],
     ) -> tuple[Float[Array, "time env"], Float[Array, "time env"]]:
         """As under `dense`; a known draw adds `(f - 1) (c - mu - [state] z + mu H)`."""
-        none = states._replace(phase=0 * states.phase, carried=0 * states.carried)
-        wrong, right = Dense().expected_advantages(estimator, none, value, value_mean)
+        dense_states = states._replace(phase=0 * states.phase, carried=0 * states.carried)
+        wrong, right = Dense().expected_advantages(estimator, dense_states, value, value_mean)
         phase = states.phase[:, None]
         factor = self._known_factor(phase, states.carried)
         own_weight = own_draw_weights(estimator)[:, None]
@@ -237,7 +237,7 @@ def endless_weights(discount: Value, baseline: str) -> DrawWeights:
     return DrawWeights(
         known=1 - 1 / WINDOW,
         own_known=0.0 if knows_draws else sum(left) / WINDOW,
-        own_known_square=0.0 if knows_draws else sum(one**2 for one in left) / WINDOW,
+        own_known_square=0.0 if knows_draws else sum(weight**2 for weight in left) / WINDOW,
         own_drawn=whole / WINDOW,
         own_drawn_square=whole**2 / WINDOW,
         later=ahead / WINDOW * whole**2 / (1 - discount ** (2 * WINDOW)),
@@ -271,7 +271,7 @@ def own_draw_weights(estimator: Estimator) -> Float[Array, "time"]:
 
 
 def rollout_weights(estimator: Estimator) -> DrawWeights:
-    """`DrawWeights` of rollouts of T steps as the code cuts them."""
+    """`DrawWeights` of rollouts of T steps, truncated as in training."""
     weights, window, phase = draw_weights(estimator)
     own_weight = own_draw_weights(estimator)
     after = jnp.arange(weights.shape[1]) > window[:, None]
@@ -279,7 +279,7 @@ def rollout_weights(estimator: Estimator) -> DrawWeights:
     rollout = additive.lay_out(1, estimator)
     time = rollout.time
     answers = additive.answer_weights(rollout, estimator) * (time > time[:, None])
-    # The exact values of steps whose draw is known hold f; a value net's never do.
+    # The exact values of steps whose draw is known contain f; a value net's never do.
     known_values = known if estimator.baseline == "state" else jnp.zeros(known.shape)
     values = additive.value_weights(rollout, estimator) * known_values
     shared = (window[:, None] == window) & (time[:, None] != time)

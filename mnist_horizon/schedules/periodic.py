@@ -1,4 +1,4 @@
-"""`periodic:k`: every k-th step pays for the right answers of the last k."""
+"""`periodic:k`: every k-th step rewards the right answers of the last k steps."""
 
 from jax import Array
 from jaxtyping import Float, Int

@@ -1,4 +1,4 @@
-"""Schedules by name, and read from text."""
+"""Schedules by name, and parsed from text."""
 
 import inspect
 import re
@@ -14,13 +14,13 @@ _registry: Registry[type[Schedule]] = Registry("schedule", "schedules", ValueErr
 
 
 def register(kind: str) -> Callable[[Class], Class]:
-    """Class decorator that makes a schedule known as `kind`, which it sets on the class.
+    """Class decorator that registers a schedule as `kind`, which it sets on the class.
 
     Raises:
-        ValueError: the name is not one of lower-case letters and underscores (a run's id ends it
-            with the level's first digit), the class lacks a method that every schedule needs, or
-            the name belongs to another class. The same class once more is welcome: a config file
-            may be read twice.
+        ValueError: the name is not one of lower-case letters and underscores (in a run's id the
+            level's first digit ends it), the class lacks a method that every schedule needs, or the
+            name belongs to another class. Registering the same class again is accepted, since a
+            config file may be read twice.
     """
 
     def decorate(cls: Class) -> Class:

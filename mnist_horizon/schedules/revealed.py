@@ -1,4 +1,4 @@
-"""`revealed:p`: each right answer is paid with probability p, at 1 / p."""
+"""`revealed:p`: each right answer is rewarded with 1 / p, with probability p."""
 
 import jax.numpy as jnp
 from jax import Array
@@ -12,13 +12,13 @@ from mnist_horizon.schedules.schedule import Payments, check_probability
 
 @register("revealed")
 class Revealed(Dense):
-    """`r_t = m_t c_t / p` with m_t ~ Bernoulli(p), unseen: worth as `dense` on average."""
+    """`r_t = m_t c_t / p` with m_t ~ Bernoulli(p), not observed: the same mean as `dense`."""
 
     level_name = "p"
 
     @classmethod
     def check_level(cls, level: float) -> None:
-        """Refuse what is not in 0 < p <= 1."""
+        """Refuse a level that is not in 0 < p <= 1."""
         check_probability(cls.kind, level)
 
     @property

@@ -1,4 +1,4 @@
-"""What a reward schedule is: rewards, centring, state value and theory in one object."""
+"""The base of reward schedules: rewards, centring, state value and theory in one object."""
 
 import functools
 import math
@@ -16,9 +16,9 @@ from mnist_horizon.moments import Covariance, Moments, Value
 
 
 class Payments(NamedTuple):
-    """What a schedule made of the answers of a rollout of T steps.
+    """The rewards of a rollout of T steps, with the state of its reward windows.
 
-    `phase` and `carried` are those before each step, and at place T those of the next rollout.
+    `phase` and `carried` are those before each step, and at index T those of the next rollout.
     """
 
     rewards: Float[Array, "time *env"]
@@ -54,29 +54,29 @@ class Estimator:
     phase: Value = 0
     """Of the first step."""
     running_mean: Value | None = None
-    """What the baseline of that name subtracts; mu unless given."""
+    """What the baseline `running_mean` subtracts; by default mu."""
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
 @functools.total_ordering
 @dataclass(frozen=True, eq=False, repr=False)
 class Schedule(ABC):
-    """Which of the right answers are paid for, and when.
+    """Which right answers are rewarded, and when.
 
     A JAX pytree whose one leaf is `level`, so that a schedule with a traced level works under jit
     and vmap; with a number it is hashable and sorted by kind and level. Make one by `make` or
-    `parse`, which check the level. A new schedule is a subclass with `@register(kind)`; what it
-    must define is abstract here, what it may is the rest.
+    `parse`, which check the level. A new schedule is a subclass with `@register(kind)`; its
+    required methods are abstract here, all others are optional.
 
     Rewards are paid by windows of `window` steps. Within one, `phase` counts the steps so far and
-    `carried` is the one number that the steps hand on; both are 0 where a window opens.
+    `carried` is the one number passed from step to step; both are 0 where a window opens.
     """
 
     level: Value = 1.0
     kind: ClassVar[str]
     """Set by `register`."""
     level_name: ClassVar[str] = ""
-    """How messages write the level; empty for a schedule without one."""
+    """Name of the level in messages; empty for a schedule without one."""
     adds_up: ClassVar[bool] = True
     """Whether rewards are linear in the answers."""
 
@@ -94,7 +94,7 @@ class Schedule(ABC):
         phase: Int[Array, ""],
         carried: Float[Array, "*env"],
     ) -> Payments:
-        """Rewards of a rollout of environments that are in step with each other.
+        """Rewards of a rollout of environments that share the phase.
 
         Args:
             correct: c_t, 1 where the answer was right.
@@ -132,7 +132,7 @@ class Schedule(ABC):
 
     @classmethod
     def check_level(cls, level: float) -> None:
-        """Refuse a level that cannot be.
+        """Refuse an impossible level.
 
         Raises:
             ValueError: one line says what is accepted.
@@ -219,10 +219,10 @@ class Schedule(ABC):
         unknown = jnp.full_like(states.carried, jnp.nan)
         return unknown, unknown
 
-    # For all schedules alike
+    # The same for all schedules
 
     def phases(self, phase: Int[Array, ""], steps: int) -> Int[Array, "phases"]:
-        """The phase before each of so many steps, and after the last."""
+        """The phase before each of this many steps, and after the last."""
         return (phase + jnp.arange(steps + 1)) % self.window
 
     def __str__(self) -> str:
@@ -250,7 +250,7 @@ class Schedule(ABC):
 
 
 def check_probability(kind: str, level: float) -> None:
-    """Refuse a level that is no probability p > 0, by which rewards could be divided.
+    """Refuse a level that is not a probability p > 0, since rewards are divided by it.
 
     Raises:
         ValueError: one line says what is accepted.

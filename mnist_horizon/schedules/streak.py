@@ -1,4 +1,4 @@
-"""`streak:k`: every k-th step pays k if all of the last k answers were right, else nothing."""
+"""`streak:k`: every k-th step pays k if all of the last k answers were right, else 0."""
 
 import math
 from typing import NamedTuple
@@ -22,9 +22,9 @@ class Sums(NamedTuple):
     """Means over steps, w_t = k gamma^d with d steps to the payment, j answers seen before."""
 
     right_so_far: Value
-    """`w^2 mu^(j + 2 d)`: the j answers before are right, and all to come twice over."""
+    """`w^2 mu^(j + 2 d)`: the j answers before are right, and the d to come, counted twice."""
     completes: Value
-    """`w^2 mu^(k - 1)`, with what a cut rollout does not see counted by its mean."""
+    """`w^2 mu^(k - 1)`, with answers after the rollout's end replaced by their mean."""
     later: Value
     """Variance of the later windows, in units of F."""
     within: Value
@@ -80,10 +80,10 @@ class Streak(Delayed):
         With rewards centred by phase and `s2 = (1 - gamma^(2k)) / (k (1 - gamma^2))`:
         `k^2 s2 [K mu^(k-1) (1 - 2 mu^k) + F mu^(2k) - mu^(2k-2) m m^T]
         + F k^2 mu^k (1 - mu^k) s2 gamma^(2k) / (1 - gamma^(2k))`, from j = 0 to k - 1 answers
-        before a step. `within` is not known (NaN) under `state`: it takes further moments.
+        before a step. `within` is not known (NaN) under `state`: it needs further moments.
 
         Raises:
-            ValueError: the baseline is none of `KNOWN`.
+            ValueError: the baseline is not in `KNOWN`.
         """
         if baseline not in KNOWN:
             raise ValueError(
@@ -116,7 +116,7 @@ class Streak(Delayed):
     def _rollout_sums(self, estimator: Estimator, moments: Moments) -> Sums:
         """The sums of rollouts of T steps.
 
-        A window of which the rollout saw j answers is worth `k mu^(k-j)` if they were right, so
+        A window with j answers inside the rollout is worth `k mu^(k-j)` if they were right, so
         its variance is `k^2 (mu^(2k-j) - mu^(2k))`.
         """
         time, k, square = jnp.arange(estimator.rollout_length), self.period, self.level**2

@@ -1,8 +1,8 @@
 """A sweep from its settings to its working directory, one program after another.
 
-`spec` has the settings, `plan` the programs and runs that follow, `workdir` where everything lies
-on disk, and `runner` runs what is not done yet. Only the settings are imported at once: a wrong one
-is answered before the training is imported.
+`spec` has the settings, `plan` the programs and runs that follow, `workdir` the files on disk, and
+`runner` runs what is not done yet. Only the settings are imported here, so that invalid ones are
+reported before the training is imported.
 """
 
 from mnist_horizon.sweeps.spec import RATE_RULE, SweepSpec, spec_from

@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a program needs to go on bit for bit, kept twice."""
+"""Checkpoints: everything that a program needs to resume bit for bit; the newest two are kept."""
 
 import errno
 import hashlib
@@ -25,7 +25,7 @@ KEPT = 2
 class PlainFiles(ocp.CheckpointHandler):
     """Arrays as `arrays.npz` and the host's part as `host.json`.
 
-    Orbax makes a checkpoint appear as a whole or not at all, and deletes the oldest. Its own
+    Orbax writes a checkpoint completely or not at all, and deletes the oldest. Its own
     format for arrays would write from threads that print tracebacks when a disk is full.
     """
 
@@ -67,8 +67,8 @@ class Checkpoints:
     """The checkpoints of one program, `WORKDIR/checkpoints/<program id>/`.
 
     A checkpoint is a pytree of arrays and the host's part as JSON, which carries the checksum of
-    both: a damaged checkpoint is noticed and logged, and the one before is used. Of several
-    processes the first writes and reads, and the others are given what it read.
+    both: a damaged checkpoint is detected and logged, and the one before is used. Of several
+    processes the first writes and reads, and the others receive what it read.
     """
 
     def __init__(self, workdir: Path, program_id: str) -> None:
@@ -100,10 +100,10 @@ class Checkpoints:
             self._manager.close()
 
     def save(self, step: int, state: Any, host: dict[str, Any]) -> None:
-        """Write a checkpoint and wait until it is whole; the oldest of more than two goes.
+        """Write a checkpoint and wait until it is complete; only the newest two are kept.
 
         Raises:
-            OSError: it cannot be written; those before are left as they are.
+            OSError: it cannot be written; earlier ones are unchanged.
         """
         hosts.on_first(lambda: self._save(step, _numbered(state), json.dumps(host)))
 
@@ -119,10 +119,10 @@ class Checkpoints:
             raise OSError(f"cannot write a checkpoint: {_one_line(error)}") from error
 
     def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
-        """The newest checkpoint that is whole, as the structure of `like`; None without one.
+        """The newest complete checkpoint, in the structure of `like`; None without one.
 
         Raises:
-            OSError: one cannot be read, for a reason that may pass; it is left as it is.
+            OSError: one cannot be read, for a reason that may be temporary; it is kept.
         """
         newest = hosts.on_first(lambda: self._newest(like))
         if newest is None:
@@ -134,9 +134,9 @@ class Checkpoints:
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
                 return self._restore(step, like)
-            except Exception as error:  # damage shows in many ways; all mean: the one before
+            except Exception as error:  # damage raises many errors; all mean: use the one before
                 if isinstance(error, OSError | MemoryError) and not _is_missing(error):
-                    raise  # the file may well be whole, and read at the next try
+                    raise  # the file may be intact, and readable later
                 LOG.warning(
                     "checkpoint %s/%d is damaged, the one before is used: %s",
                     self._folder.name,
@@ -157,7 +157,7 @@ class Checkpoints:
         return [arrays[name] for name in expected], text
 
     def remove(self) -> None:
-        """Delete them all: the program is done."""
+        """Delete all checkpoints: the program is done."""
         if hosts.is_first():
             self._manager.close()
             files.remove_folder(self._workdir, *self._parts)

@@ -36,7 +36,7 @@ widths 4, 13, 40 and 128 are 45,000 FLOPs and those counted, at 0.65 of the matr
 
 @dataclass(frozen=True, order=True)
 class Variant:
-    """What tells the runs of a group apart."""
+    """What distinguishes the runs of a group."""
 
     horizon: float
     schedule: Schedule
@@ -89,7 +89,7 @@ def all_runs(spec: SweepSpec) -> list[Run]:
 
 
 def memory_by_width(spec: SweepSpec, task: Task) -> dict[int, ProgramMemory]:
-    """What a run and a group need at each width of the sweep.
+    """Memory that a run and a group need at each width of the sweep.
 
     Raises:
         SweepError: one run alone needs more than `max_program_bytes`, or the network does not
@@ -98,20 +98,20 @@ def memory_by_width(spec: SweepSpec, task: Task) -> dict[int, ProgramMemory]:
     check_network(spec, task.classes, task.train.images.shape[1:])
     result = {width: memory_of_width(spec, width, task) for width in spec.widths}
     for number, width in enumerate(spec.widths):
-        alone = result[width].total(groups=1, runs=1)
-        if alone > spec.max_program_bytes:
+        needed = result[width].total(groups=1, runs=1)
+        if needed > spec.max_program_bytes:
             raise SweepError(
-                f"widths[{number}]: a run of width {width} needs {alone / 1e6:,.0f} MB, more than "
+                f"widths[{number}]: a run of width {width} needs {needed / 1e6:,.0f} MB, more than "
                 f"max_program_bytes = {spec.max_program_bytes / 1e6:,.0f} MB"
             )
     return result
 
 
 def memory_of_width(spec: SweepSpec, width: int, task: Task) -> ProgramMemory:
-    """What a run and a group of this width need.
+    """Memory that a run and a group of this width need.
 
     Raises:
-        SweepError: the network has no layers whose memory can be told.
+        SweepError: the network has no layers whose memory can be estimated.
     """
     try:
         return memory.program_memory(spec.train_spec(width), task, spec.noise.samples)
@@ -123,7 +123,7 @@ def check_ids(spec: SweepSpec) -> None:
     """Refuse a sweep with run ids that cannot be names of files.
 
     Raises:
-        InputError: the longest of them is too long, or a name in it is no plain one.
+        InputError: the longest of them is too long, or a name in it is not plain.
     """
     schedule = max(spec.schedules, key=len)
     horizon, rate = (
@@ -137,8 +137,8 @@ def check_ids(spec: SweepSpec) -> None:
 def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, ProgramMemory]) -> list[Program]:
     """Programs that hold exactly these runs, each within `max_program_bytes` if one run is.
 
-    Seeds that lack the same variants go together; a program that would be too large is cut along
-    its seeds first, so that groups stay whole.
+    Seeds that need the same variants are put together; a program that would be too large is split
+    by seeds first, so that groups stay whole.
 
     Args:
         spec: the sweep.
@@ -154,9 +154,9 @@ def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, ProgramMemory
     programs = []
     for (width, variants), seeds in sorted(blocks.items()):
         need, limit = needs[width], spec.max_program_bytes
-        for some_variants in _cut(variants, max(1, (limit - need.group) // need.run)):
+        for some_variants in _split(variants, max(1, (limit - need.group) // need.run)):
             groups = max(1, limit // need.total(1, len(some_variants)))
-            for some_seeds in _cut(seeds, groups):
+            for some_seeds in _split(seeds, groups):
                 programs.append(_program(spec, width, tuple(some_seeds), tuple(some_variants)))
     return programs
 
@@ -165,10 +165,10 @@ def run_learning_rate(spec: SweepSpec, variant: Variant) -> float:
     """Learning rate of a run at width 64: `rate (1 + (h - 1) / h_c)^(-1/2)`; the rate if h_c is 0.
 
     Adam divides by the gradient's standard deviation, which grows as the square root of the
-    horizon once noise of the future rules; a constant rate would take steps of the same length in
-    ever noisier directions. `h_c` (`optimizer.critical_horizon`) is the horizon at which that noise
-    equals the rest at the batch used (McCandlish et al. 2018, arXiv 1812.06162, section 2.2, for
-    the form). Under a sparse schedule h is the dense horizon with the same noise over signal^2.
+    horizon once noise of the future dominates; a constant rate would take steps of the same length
+    in ever noisier directions. `h_c` (`optimizer.critical_horizon`) is the horizon at which that
+    noise equals the rest at the batch used (McCandlish et al. 2018, arXiv 1812.06162, section 2.2,
+    for the form). Under a sparse schedule h is the dense horizon with the same noise over signal^2.
     """
     critical = spec.optimizer.critical_horizon
     if not critical:
@@ -181,8 +181,8 @@ def run_coefficient(coefficient: float, variant: Variant) -> float:
     """Coefficient of a run's entropy bonus or KL penalty, in proportion to its schedule's signal.
 
     Under `periodic:k` the reward's gradient is s1 times the dense one (`Schedule.mean_discount`),
-    so the same coefficient would act like tau / s1. How a schedule's mean reward grows with the
-    accuracy mu (`k mu^(k-1)` for a streak) the trainer applies with the mu of each update.
+    so the same coefficient would act like tau / s1. The trainer also multiplies by the
+    slope of the mean reward in the accuracy mu (`k mu^(k-1)` for a streak) at each update's mu.
     """
     discount = discount_from_horizon(variant.horizon)
     return coefficient * float(variant.schedule.mean_discount(discount))
@@ -229,7 +229,7 @@ def work_per_interaction(
     return float(flops_per_interaction(spec, width, classes, shape) + ELEMENTWISE_FLOPS)
 
 
-def _cut(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+def _split(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
     """Parts of nearly equal length, at most `size` long."""
     parts = math.ceil(len(items) / size)
     bounds = [round(i * len(items) / parts) for i in range(parts + 1)]
@@ -246,5 +246,5 @@ def _program(
 
 
 def _digits(number: float) -> str:
-    """The shortest digits that no other number has: `31`, `0.012`, `0.00001`."""
+    """The shortest digits that identify the number: `31`, `0.012`, `0.00001`."""
     return np.format_float_positional(number, trim="-")

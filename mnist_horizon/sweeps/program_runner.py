@@ -1,7 +1,7 @@
-"""Runs one program in chunks that the host drives, losing nothing.
+"""Runs one program in chunks of updates that the host starts.
 
-The host decides when to look (evaluations, checkpoints, progress), never what is computed: all of a
-run's numbers are carried in its state, so that chunks of any length give the same results.
+The host decides when to evaluate, save and report, never what is computed: all of a run's numbers
+are in its state, so that chunks of any length give the same results.
 """
 
 import functools
@@ -41,7 +41,7 @@ class Interrupted(Exception):
 
 @dataclass
 class Journal:
-    """The host's part of a program: where it is, and the rows so far."""
+    """The host's part of a program's state: the update, and the rows so far."""
 
     update: int = 0
     sums_from: int = 0
@@ -95,7 +95,7 @@ class ProgramRunner:
                 count = min(chunk, self._next_mark(journal) - journal.update)
                 state = self._advance(state, journal, count)
                 seconds = time.monotonic() - started
-                _tell(progress, count, seconds, journal.rows)
+                _report(progress, count, seconds, journal.rows)
                 seconds, is_stopping = hosts.synchronize(seconds, stop())
                 journal.seconds += seconds
                 unsaved, unflushed = unsaved + seconds, unflushed + seconds
@@ -115,13 +115,13 @@ class ProgramRunner:
         progress.finish(self.program)
 
     def _begin(self, checkpoints: Checkpoints) -> tuple[RunState, Journal]:
-        """The state and journal of the last checkpoint, or of the very beginning."""
+        """The state and journal of the last checkpoint, or the initial ones."""
         arguments = (self.keys, self.data, self.runs)
         restored = checkpoints.restore(self.functions.program_shapes(*arguments))
         if restored is None:
             return self.functions.init(*arguments), Journal()
         state, journal = restored[0], Journal(**restored[1])
-        LOG.info("%s goes on at update %d", self.program.program_id, journal.update)
+        LOG.info("%s continues at update %d", self.program.program_id, journal.update)
         return self.functions.pack(state), journal
 
     def _compile(self, state: RunState) -> None:
@@ -200,7 +200,7 @@ class ProgramRunner:
         """Note and log, once, that a run diverged: it gets no more rows and no policy."""
         if run_id not in journal.diverged:
             journal.diverged[run_id] = update
-            LOG.error("run %s is not finite at update %d: it stops, others go on", run_id, update)
+            LOG.error("run %s is not finite at update %d: it stops, others do not", run_id, update)
 
     def _all_past_threshold(self, journal: Journal) -> bool:
         """Whether every run that can still learn has been past `stop_at_return`."""
@@ -219,7 +219,7 @@ class ProgramRunner:
         hosts.on_first(lambda: self._write_tables(journal))
 
     def _write_tables(self, journal: Journal) -> list[Path]:
-        """Write the tables that have rows; gives their files."""
+        """Write the tables that have rows; returns their files."""
         tables = (
             ("results", journal.rows, results.SCHEMA),
             ("noise", journal.noise, results.NOISE_SCHEMA),
@@ -233,7 +233,7 @@ class ProgramRunner:
         return written
 
     def _finish(self, state: RunState, journal: Journal) -> None:
-        """Results, policies, and only then the record that says done."""
+        """Results, policies, and only then the record that marks the program as done."""
         params = self.functions.unpack(state.params)
         hosts.on_first(lambda: self._write_end(params, journal))
 
@@ -266,7 +266,7 @@ def _functions(
 ) -> tuple[ProgramFunctions, Callable[..., Any]]:
     """A program's functions and the measurement of its noise.
 
-    Programs of the same shapes are given the same functions, so that they are compiled once.
+    Programs of the same shapes share the functions, so that they are compiled once.
     """
     functions = ProgramFunctions(training.make_train(spec), layout)
     group, same = devices.GROUP, devices.REPLICATED
@@ -274,16 +274,16 @@ def _functions(
     return functions, functions.sharded(measure, (group, group, same, group, same))
 
 
-def _tell(progress: Progress, count: int, seconds: float, rows: list[dict[str, Any]]) -> None:
-    """Report a chunk's progress; an error of the first process while writing it ends them all."""
+def _report(progress: Progress, count: int, seconds: float, rows: list[dict[str, Any]]) -> None:
+    """Report a chunk's progress; an error while writing it is raised in all processes."""
     hosts.on_first(lambda: progress.advance(count, seconds, rows))
 
 
 def _next_chunk(chunk: int, seconds: float, is_whole: bool) -> int:
     """Updates of the next chunk, so that one takes about `CHUNK_SECONDS`.
 
-    Signals, checkpoints and progress are looked at between chunks. A chunk that an evaluation cut
-    short says nothing about a whole one.
+    Signals, checkpoints and progress are handled between chunks. A chunk that is shortened by an
+    evaluation is not used for the estimate.
     """
     if is_whole and seconds < CHUNK_SECONDS / 2:
         return chunk * 2

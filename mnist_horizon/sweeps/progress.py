@@ -21,12 +21,12 @@ FIRST_LINES_SECONDS, LATER_LINES_SECONDS = 10.0, 60.0
 
 
 class Progress:
-    """Counts a sweep's work, and says what is left.
+    """Counts a sweep's work, and estimates the time left.
 
     Work is interactions times what one costs at its width, as the widths of a sweep differ in speed
-    a hundredfold. Time left is the work left at the speed of the updates so far, which compilation
-    is no part of, and for each program left the time that one has taken besides updates. It assumes
-    that every run spends its budget: where a sweep stops at a return, it ends sooner.
+    a hundredfold. Time left is the work left at the speed of the updates so far, without
+    compilation, plus, for each program left, the time that a program has taken besides updates. It
+    assumes that every run spends its budget: where a sweep stops at a return, it ends earlier.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class Progress:
         self._bar.close()
 
     def skip(self, program: Program) -> None:
-        """A program was done before, or by another process."""
+        """Count a program that was done before, or by another process."""
         self._waiting -= 1
         self._count(program, self._spec.updates)
 
     def start(self, program: Program, update: int) -> None:
-        """A program begins, or goes on, at this update."""
+        """Start or resume a program at this update."""
         self._program, self._update = program, update
         self._program_fresh, self._program_seconds = 0, 0.0
         self._waiting -= 1
@@ -100,17 +100,17 @@ class Progress:
             self._record(mean)
 
     def finish(self, program: Program) -> None:
-        """A program is done, perhaps before its budget was spent."""
+        """Count a program as done, possibly before its budget was spent."""
         self._count(program, self._spec.updates - self._update)
 
     @property
     def interactions_per_second(self) -> float:
-        """Of the present program's updates in this process."""
+        """Of the current program's updates in this process."""
         return self._program_fresh / max(self._program_seconds, 1e-9)
 
     @property
     def seconds_left(self) -> float:
-        """Until the sweep is done, as the class says."""
+        """Until the sweep is done, estimated as the class says."""
         speed = self._fresh_work / max(self._update_seconds, 1e-9)
         overhead = time.monotonic() - self._begin - self._update_seconds
         rest = (self._work - self._work_done) / speed if speed else math.inf

@@ -1,4 +1,4 @@
-"""Rows of a program's tables: what was measured, and the columns that a run has in all of them."""
+"""Rows of a program's tables: what was measured, and the columns that are the same for a run."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -41,15 +41,15 @@ def run_sweep(
     only: Container[str] | None = None,
     bar: bool | None = None,
 ) -> Outcome:
-    """Run what a sweep still lacks in its working directory.
+    """Run what is missing in a sweep's working directory.
 
-    Programs that other processes work on are passed over, and looked at again after each round of
-    one's own. Processes that were joined (`hosts.start`) all call this: they work on each program
+    Programs that other processes work on are skipped, and checked again after each pass over the
+    others. Processes that were joined (`hosts.start`) all call this: they work on each program
     together, and the first of them reads and writes.
 
     Args:
         spec: the sweep.
-        folder: its working directory; made if absent.
+        folder: its working directory; created if absent.
         task: the task that the spec names, loaded.
         checkpoint_seconds: time between checkpoints of a program.
         only: ids of the programs to work on, as they are in the directory; by default all.
@@ -57,9 +57,9 @@ def run_sweep(
 
     Raises:
         SweepError: the directory holds another sweep, or a program does not fit into the memory.
-        Interrupted: SIGTERM or SIGINT came; the same call goes on where this one stopped.
-        OSError: the directory cannot be written; what it holds is whole, and the same call goes
-            on from there.
+        Interrupted: SIGTERM or SIGINT was received; the same call resumes where this one stopped.
+        OSError: the directory cannot be written; its files are complete, and the same call resumes
+            from there.
     """
     needs = plan.memory_by_width(spec, task.task)
     programs = hosts.on_first(lambda: workdir.prepare(folder, spec, needs, task.provenance))
@@ -70,15 +70,15 @@ def run_sweep(
         for width in {program.width for program in programs}
     }
     waiting = hosts.on_first(lambda: _not_done(folder, programs))
-    runs, left = (sum(len(p.runs) for p in some) for some in (programs, waiting))
+    runs, left = (sum(len(p.runs) for p in group) for group in (programs, waiting))
     LOG.info("%d runs in %d programs; %d runs are done already", runs, len(programs), runs - left)
     log = folder if hosts.is_first() else None
     with _stop_requested() as stop, Progress(log, spec, programs, cost, bar) as progress:
         for program in programs:
             if program not in waiting:
                 progress.skip(program)
-        is_new = True
-        while waiting and is_new:
+        is_progressing = True
+        while waiting and is_progressing:
             busy = []
             for program in waiting:
                 if hosts.synchronize(0.0, stop())[1]:
@@ -92,7 +92,7 @@ def run_sweep(
                         runner = ProgramRunner(spec, program, folder, task, checkpoint_seconds)
                         with _memory_named(program):
                             runner.run(stop, progress)
-            is_new = len(busy) < len(waiting)
+            is_progressing = len(busy) < len(waiting)
             waiting = busy
     records = hosts.on_first(lambda: [workdir.read_record(folder, p) for p in programs])
     diverged = {run: at for record in records for run, at in record.get("diverged", {}).items()}
@@ -100,7 +100,7 @@ def run_sweep(
 
 
 def _not_done(folder: Path, programs: Sequence[Program]) -> list[Program]:
-    """Programs without results; checkpoints that a kill left of the others are removed."""
+    """Programs without results; remaining checkpoints of the others are removed."""
     waiting = [program for program in programs if not workdir.is_done(folder, program)]
     for program in programs:
         if program not in waiting:
@@ -110,20 +110,20 @@ def _not_done(folder: Path, programs: Sequence[Program]) -> list[Program]:
 
 @contextmanager
 def _claim(folder: Path, program: Program) -> Iterator[str]:
-    """Lock a program for the block; gives "free" to be worked on, "done", or "busy": not locked."""
+    """Lock a program; yields "free" to be worked on, "done", or "busy", which is not locked."""
     with ExitStack() as stack:
 
-        def look() -> str:
+        def claim() -> str:
             if not stack.enter_context(workdir.lock(folder, program.program_id)):
                 return "busy"
             return "done" if workdir.is_done(folder, program) else "free"
 
-        yield hosts.on_first(look)
+        yield hosts.on_first(claim)
 
 
 @contextmanager
 def _memory_named(program: Program) -> Iterator[None]:
-    """Turn a device's lack of memory into a line that says what to change."""
+    """Turn a device's out-of-memory error into a line that says what to change."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
@@ -137,10 +137,10 @@ def _memory_named(program: Program) -> Iterator[None]:
 
 @contextmanager
 def _stop_requested() -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM or SIGINT came; the chunk in flight is finished first.
+    """Whether SIGTERM or SIGINT was received; the current chunk is finished first.
 
-    Python handles signals in its main thread alone: in another, such as a notebook's worker, none
-    is looked for.
+    Python handles signals only in its main thread: in another, such as a notebook's worker, none is
+    caught.
     """
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():

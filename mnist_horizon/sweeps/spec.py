@@ -1,7 +1,7 @@
 """The validated spec of a sweep: every setting that decides its numbers, checked once.
 
-Settings come from a config or from a `sweep.json`; what is wrong with them is said in one line that
-names the field.
+Settings come from a config or from a `sweep.json`; an error in them is one line that names the
+field.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ class AlgorithmChoice:
 class OptimizerChoice:
     """`optimizer.*`: learning rates are those of width 64 at h = 1, dense.
 
-    `rule` carries them to other widths (`networks.RULES`), `critical_horizon` to other horizons
+    `rule` adapts them to other widths (`networks.RULES`), `critical_horizon` to other horizons
     and schedules (`run_learning_rate`; 0: the same rate everywhere), `decay_interactions` along
     training (`training.decay`; 0: constant).
     """
@@ -122,7 +122,7 @@ class SweepSpec:
 
     @property
     def updates(self) -> int:
-        """Updates a run: the budget over the batch."""
+        """Updates per run: the budget over the batch."""
         return self.budget // self.batch_size
 
     @property
@@ -156,15 +156,15 @@ class SweepSpec:
         )
 
     def evaluation_updates(self) -> list[int]:
-        """Updates after which a row is written: log-spaced over the last three decades or so."""
+        """Updates after which a row is written: log-spaced over about three decades."""
         first = max(1, self.updates // 512)
         spaced = np.geomspace(first, self.updates, min(self.evaluations, self.updates))
         return sorted({round(float(number)) for number in spaced})
 
     def to_json(self) -> dict[str, Any]:
-        """The spec as JSON can hold it; `spec_from` reads it back.
+        """The spec as JSON values; `spec_from` reads it back.
 
-        Where a task's data lie (`task.data_dir`) is left out: results may move to other machines.
+        A task's `data_dir` is left out, since results may move to other machines.
         """
         settings = dataclasses.asdict(self)
         name, task_settings = settings.pop("task"), settings.pop("task_settings")
@@ -207,11 +207,11 @@ def spec_from(settings: Mapping[str, Any]) -> SweepSpec:
 
 
 def check_network(spec: SweepSpec, classes: int, shape: tuple[int, ...]) -> None:
-    """Refuse a network that does not suit the task, or whose cost or noise cannot be told.
+    """Refuse a network that does not suit the task, or whose cost or noise cannot be computed.
 
     Raises:
-        SweepError: in the network's own words (`networks.Network.check_observations`), or those of
-            what counts and measures it.
+        SweepError: with the message of the network (`networks.Network.check_observations`), or that
+            of its counts and measurements.
     """
     network = spec.network_spec(spec.widths[0])
     try:
@@ -227,9 +227,9 @@ def check_network(spec: SweepSpec, classes: int, shape: tuple[int, ...]) -> None
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Fields that are no axes and differ between two `to_json`s, as `field: old -> new`.
+    """Fields that are not axes and differ between two `to_json`s, as `field: old -> new`.
 
-    How many runs go into a program is no part of the experiment.
+    How many runs a program has is not part of the experiment.
     """
     old, new = _flat(old), _flat(new)
     return [
@@ -250,7 +250,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _check_form(value: Any, name: str) -> None:
-    """Refuse what no field can hold and no line can show: odd names, integers beyond 64 bits."""
+    """Refuse what no field can hold: invalid names, integers beyond 64 bits."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str) or not key.isidentifier():
@@ -294,7 +294,7 @@ def _convert(value: Any, wanted: Any, name: str) -> Any:
         if isinstance(value, str) or not isinstance(value, Sequence):
             raise SweepError(f"{name}: must be a list, not {value!r}")
         element = get_args(wanted)[0]
-        return tuple(_convert(one, element, f"{name}[{i}]") for i, one in enumerate(value))
+        return tuple(_convert(item, element, f"{name}[{i}]") for i, item in enumerate(value))
     if get_origin(wanted) is dict:
         return dict(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -303,7 +303,7 @@ def _convert(value: Any, wanted: Any, name: str) -> Any:
         return float(value)
     if wanted is int and is_finite and value == (whole := int(value)):
         _require_64_bits(whole, name)
-        return whole  # 2e6 is welcome as a budget
+        return whole  # 2e6 is accepted as a budget
     if wanted in (bool, str) and isinstance(value, wanted):
         return value
     kind = {float: "a finite number", int: "a whole number", bool: "True or False", str: "text"}
@@ -370,7 +370,7 @@ def _check_axes(spec: SweepSpec) -> None:
 
 
 def _check_noise_is_known(name: str, schedule: schedules.Schedule) -> None:
-    """A rate that falls with the noise needs the noise of the schedule."""
+    """A learning rate that falls with the noise needs the noise of the schedule."""
     try:
         theory.equivalent_horizon(schedule, 1.0)
     except ValueError as error:
@@ -404,7 +404,7 @@ def _check_numbers(spec: SweepSpec) -> None:
         ("algorithm.gae_lambda", spec.algorithm.gae_lambda),
         ("stop_at_return", spec.stop_at_return),
     ):
-        _require(0 <= value <= 1, name, f"must lie in 0 to 1, not {value:g}")
+        _require(0 <= value <= 1, name, f"must be in 0 to 1, not {value:g}")
 
 
 def _require(condition: bool, name: str, message: str) -> None:

@@ -1,9 +1,9 @@
-"""A sweep's working directory: its spec, the records of its programs, and who works on which.
+"""A sweep's working directory: its spec, its programs' records, and which process works on which.
 
 Every program has a record, `programs/<id>.json`: the runs it holds, the sweep's settings, whether
 it is done, and where and with what it was computed. A process works on a program only while it
-holds the program's lock in `locks/`; the system releases a dead process's locks, so no stale claims
-remain. A directory may come from elsewhere: what it holds is checked before anything is written.
+holds the program's lock in `locks/`; the system releases a dead process's locks, so no stale locks
+remain. A directory may come from elsewhere: its content is checked before anything is written.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ LOG = logging.getLogger(__name__)
 FOLDERS = ("programs", "results", "noise", "policies", "checkpoints", "locks")
 SWEEP = "sweep.json"
 PLACING = "placing.json"
-"""Records of programs that are being written one by one; gone when all of them are."""
+"""Records of programs that are being written one by one; removed when all are written."""
 
 FILES = (SWEEP, PLACING, "progress.jsonl")
 
@@ -46,8 +46,8 @@ def check(workdir: Path, spec: SweepSpec) -> None:
     """Refuse a directory that cannot be written or holds another sweep, without touching it.
 
     Raises:
-        InputError: it is no folder or may not be written; it holds links, or ids that are no plain
-            names; or the settings there differ in something that is not an axis.
+        InputError: it is not a writable folder; it holds links, or ids that are not plain names; or
+            the settings there differ in something that is not an axis.
     """
     plan.check_ids(spec)
     try:
@@ -56,7 +56,7 @@ def check(workdir: Path, spec: SweepSpec) -> None:
         raise SweepError(f"--workdir: {error.strerror}: choose another") from None
     for path in (nearest, *(workdir / name for name in FOLDERS)):
         if path.exists() and not (path.is_dir() and os.access(path, os.W_OK)):
-            raise SweepError(f"--workdir: {path} is no folder that may be written")
+            raise SweepError(f"--workdir: {path} is not a writable folder")
     for name in FILES:
         files.inside(workdir, name)
     files.check_no_links(workdir, FOLDERS)
@@ -74,11 +74,11 @@ def check(workdir: Path, spec: SweepSpec) -> None:
 
 
 def _check_settings(workdir: Path, old: Mapping[str, Any], spec: SweepSpec) -> None:
-    """Refuse settings that differ from those of the directory in something that is no axis."""
+    """Refuse settings that differ from those of the directory in something that is not an axis."""
     if changes := differences(old, spec.to_json()):
         raise SweepError(
             f"{workdir} holds a sweep with other settings ({'; '.join(changes)}): "
-            "choose another --workdir, or the settings of before"
+            "choose another --workdir, or the previous settings"
         )
 
 
@@ -87,7 +87,7 @@ def _check_tables(workdir: Path, spec: SweepSpec) -> None:
     try:
         frame = results.read_results(workdir, columns=["settings"]).frame
     except results.ResultsError:
-        return  # there are none
+        return  # there are no results
     for text in frame["settings"].unique():
         try:
             settings = json.loads(text)
@@ -101,7 +101,7 @@ def _check_tables(workdir: Path, spec: SweepSpec) -> None:
 def _without_settings(workdir: Path) -> SweepError:
     """The refusal of a directory whose settings are unknown."""
     return SweepError(
-        f"{workdir} holds results and no sweep.json that says their settings: "
+        f"{workdir} holds results but no sweep.json with their settings: "
         "put it back, or choose another --workdir"
     )
 
@@ -125,13 +125,13 @@ def prepare(
     a lock, so that processes that start at once agree on the programs.
 
     Args:
-        workdir: the working directory; made if absent.
+        workdir: the working directory; created if absent.
         spec: the sweep.
         needs: memory needed by the runs of each width.
         task: the provenance of the task that was loaded.
 
     Raises:
-        InputError: the directory holds another sweep (`check`), or one of other data.
+        InputError: the directory holds another sweep (`check`), or a sweep on other data.
     """
     with lock(workdir, "sweep", wait=True):
         check(workdir, spec)
@@ -142,9 +142,9 @@ def prepare(
         taken = {run for program in placed for run in program.runs}
         wanted = plan.all_runs(spec)
         new = plan.plan(spec, [run for run in wanted if run not in taken], needs)
-        _write_json(workdir, SWEEP, _with_axes_of_before(workdir, spec, placed))
+        _write_json(workdir, SWEEP, _with_earlier_axes(workdir, spec, placed))
         facts = {"done": False, "task": _without_places(task)}
-        # All or none: with half of them placed, the rest would be planned, and cut, differently.
+        # All or none: with half of them placed, the rest would be planned and split differently.
         content = {"programs": [_record(spec, program, facts) for program in new]}
         _write_json(workdir, PLACING, content)
         _finish_placing(workdir)
@@ -175,7 +175,7 @@ def read_record(workdir: Path, program: Program) -> dict[str, Any]:
 
 
 def _record(spec: SweepSpec, program: Program, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A program's record: its runs, how they were cut, and the facts given."""
+    """A program's record: its runs, how they were grouped, and the facts given."""
     return {
         "program_id": program.program_id,
         "runs": [run.run_id(spec) for run in program.runs],
@@ -213,7 +213,7 @@ def _read_placing(workdir: Path) -> list[dict[str, Any]]:
 
 
 def _finish_placing(workdir: Path) -> None:
-    """Write the records of the programs that are being placed, by a process now dead or by this."""
+    """Write the records of the programs being placed, by this process or one that ended."""
     for record in _read_placing(workdir):
         _write_json(workdir, _record_file(record["program_id"]), record)
     files.inside(workdir, PLACING).unlink(missing_ok=True)
@@ -249,7 +249,7 @@ def damaged(workdir: Path, program: Program) -> Path | None:
 
 
 def lock(workdir: Path, name: str, wait: bool = False) -> AbstractContextManager[bool]:
-    """Hold `locks/<name>` for a block (`files.lock`); gives whether it was free."""
+    """Hold `locks/<name>` for a block (`files.lock`); yields whether it was free."""
     return files.lock(files.inside(workdir, "locks", files.check_name(name)), wait)
 
 
@@ -288,7 +288,7 @@ def _commit() -> str:
 
 
 def _read_placed(workdir: Path) -> list[tuple[Program, dict[str, Any]]]:
-    """Programs with their records, in the order of their names; says which are damaged."""
+    """Programs with their records, in the order of their names; logs which are damaged."""
     records, notes = results.read_programs(workdir, strict=True)
     placed = []
     for record in records:
@@ -309,9 +309,9 @@ def _program_from(record: Mapping[str, Any]) -> Program:
     """
     variants = tuple(
         Variant(
-            _number(one["horizon"]), schedules.parse(one["schedule"]), _number(one["learning_rate"])
+            _number(row["horizon"]), schedules.parse(row["schedule"]), _number(row["learning_rate"])
         )
-        for one in record["variants"]
+        for row in record["variants"]
     )
     width, *seeds = map(_whole, (record["width"], *record["seeds"]))
     return Program(record["program_id"], width, tuple(seeds), variants)
@@ -332,13 +332,13 @@ def _whole(value: Any) -> int:
 def _check_data(
     workdir: Path, records: Iterable[Mapping[str, Any]], task: Mapping[str, Any]
 ) -> None:
-    """Refuse data that differ from those that the sweep was begun with."""
+    """Refuse data that differ from those with which the sweep was started."""
     for record in records:
         old = record.get("task", {})
         if old.get("content") not in (None, task["content"]):
             raise SweepError(
                 f"task: the data{_source(task)} are not those that the sweep in {workdir} was "
-                f"begun with{_source(old)}: use these, or another --workdir"
+                f"started with{_source(old)}: use these, or another --workdir"
             )
 
 
@@ -352,18 +352,16 @@ def _without_places(task: Mapping[str, Any]) -> dict[str, Any]:
     return {**task, "settings": tasks.identity_settings(task["task"], task["settings"])}
 
 
-def _with_axes_of_before(
-    workdir: Path, spec: SweepSpec, placed: Sequence[Program]
-) -> dict[str, Any]:
+def _with_earlier_axes(workdir: Path, spec: SweepSpec, placed: Sequence[Program]) -> dict[str, Any]:
     """The spec with every value that an axis has had in this directory."""
     new, old = spec.to_json(), _read_sweep(workdir)
     variants = [variant for program in placed for variant in program.variants]
-    before: dict[str, list[Any]] = {
+    earlier: dict[str, list[Any]] = {
         "widths": [program.width for program in placed],
         "horizons": [variant.horizon for variant in variants],
         "schedules": [str(variant.schedule) for variant in variants],
     }
-    for name, values in before.items():
+    for name, values in earlier.items():
         new[name] = sorted({*old.get(name, ()), *values, *new[name]})
     seeds = [seed + 1 for program in placed for seed in program.seeds]
     new["seeds"] = max([old.get("seeds", 0), new["seeds"], *seeds])

@@ -9,8 +9,8 @@ A task is one frozen dataclass in one file of this folder, with one registration
 
         def load(self) -> LoadedTask: ...
 
-Every file here is imported below, so that a new one needs no other edit. A user's own task may
-just as well live in a config file or any module that is imported before `load` is called.
+Every file here is imported below, so that a new one needs no other edit. Users may define their own
+tasks in a config file or any module that is imported before `load` is called.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Checksums of well-known files, to name what was read and to refuse one set's for another's.
+"""Checksums of well-known files, to identify what was read and to refuse files of another data set.
 
 Those of the gzipped files are registered by tensorflow-datasets (its folder `url_checksums`; a
 test compares). Those of the uncompressed MNIST files are the digests of their content.
@@ -44,7 +44,7 @@ _MNIST_UNCOMPRESSED = (
     "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 )
-# A lossless picture of MNIST is in circulation whose maker mapped pixel value 1 to 0.
+# Some published lossless copies of MNIST have pixel value 1 mapped to 0.
 _MNIST_REBUILT_TRAIN_IMAGES = (
     "a495c04aeb036225fb56cf3671e29e0ea147d9e6e209d1acd21e6f3d1f917efc",
     "b61ffb6f513fd9ff8d89824731f6b4ed7863c759c33056d701efb8412469fb04",
@@ -63,5 +63,5 @@ KNOWN: dict[str, KnownFile] = {
 
 
 def find(sha256: str, content_sha256: str) -> KnownFile | None:
-    """The known file with this checksum, as it lies on disk or with gzip taken off."""
+    """The known file with this checksum, as stored on disk or decompressed."""
     return KNOWN.get(sha256) or KNOWN.get(content_sha256)

@@ -1,4 +1,4 @@
-"""1,797 real handwritten digits of 8x8 pixels that come with scikit-learn: needs no network."""
+"""1,797 real handwritten digits of 8x8 pixels that come with scikit-learn: no download needed."""
 
 import hashlib
 import importlib.resources
@@ -23,7 +23,7 @@ class Digits:
     split_seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot be."""
+        """Refuse impossible settings."""
         if not 0.01 <= self.test_fraction <= 0.99:  # each class needs an example on both sides
             raise TaskError(f"task.test_fraction must be in 0.01 to 0.99, not {self.test_fraction}")
         if not 0 <= self.split_seed < 2**32:
@@ -31,7 +31,7 @@ class Digits:
 
     def load(self) -> LoadedTask:
         """Read, scale and split the digits."""
-        import sklearn  # takes seconds to import, and the other tasks do without
+        import sklearn  # takes seconds to import, and the other tasks do not need it
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
 

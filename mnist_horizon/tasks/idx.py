@@ -32,7 +32,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 @dataclass(frozen=True)
 class IdxFile:
-    """A file's array, the checksum of the file and that of its content with gzip taken off."""
+    """A file's array, the checksum of the file and that of its decompressed content."""
 
     path: Path
     array: UInt8[np.ndarray, "..."]
@@ -41,7 +41,7 @@ class IdxFile:
 
 
 def read_idx(path: Path, dimensions: int) -> IdxFile:
-    """Read an IDX file of unsigned bytes with so many dimensions.
+    """Read an IDX file of unsigned bytes with this many dimensions.
 
     Raises:
         TaskError: the file cannot be read, is damaged, or holds something else; one line that

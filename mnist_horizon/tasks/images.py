@@ -1,7 +1,7 @@
 """MNIST and the data sets in its form, by name: from a folder of IDX files or from TFDS.
 
 The images are [28, 28], upright. EMNIST's are stored transposed, in its own IDX files as in TFDS;
-they are turned here, so that all digits look alike.
+they are transposed back here, so that all images are upright.
 """
 
 import os
@@ -26,11 +26,11 @@ Split = tuple[UInt8[np.ndarray, "example height width"], Integer[np.ndarray, "ex
 
 @dataclass(frozen=True)
 class ImageTask:
-    """A data set of ten classes of 28x28 images, looked for in this order and nowhere else.
+    """A data set of ten classes of 28x28 images, searched for in this order.
 
     1. the folder `data_dir`, if it is set;
     2. the folder of the data set's name in the folder `MNIST_HORIZON_DATA` (an environment
-       variable), if it is there (`emnist_digits` for emnist/digits);
+       variable), if it exists (`emnist_digits` for emnist/digits);
     3. what tensorflow-datasets has prepared, or can prepare (see `tfds_source.read`).
 
     TFDS keeps the examples in a shuffled order of its own: the same data, but runs of a seed do
@@ -110,7 +110,7 @@ class ImageTask:
         return [stem + ending for stem in stems for ending in (".gz", "")]
 
     def _describe(self, file: IdxFile, part: str) -> dict[str, Any]:
-        """Entry of the provenance; refuses a well-known file where it does not belong."""
+        """Entry of the provenance; refuses a known file of another data set or part."""
         known = checksums.find(file.sha256, file.content_sha256)
         if known is not None and (known.data_set, known.part) != (self.name, part):
             raise TaskError(f"{file.path}: is the file {known.name}, not {self.name} {part}")

@@ -16,17 +16,17 @@ _registry: Registry[type] = Registry("task", "task.name", error=TaskError)
 
 
 def register(name: str) -> Callable[[Class], Class]:
-    """Class decorator that makes a task known as `name`.
+    """Class decorator that registers a task as `name`.
 
     The class is a frozen dataclass. Its fields are the task's settings: bool, int, float or str,
-    each with a default; `field(default="", metadata={"place": True})` marks one that says where
-    the data lie and not what they are. Its method `load(self) -> LoadedTask` does the work; it and
-    `__post_init__` raise `TaskError` for settings that cannot be.
+    each with a default; `field(default="", metadata={"place": True})` marks one that says where the
+    data are stored, not what they are. Its method `load(self) -> LoadedTask` does the work; it and
+    `__post_init__` raise `TaskError` for impossible settings.
 
     Raises:
-        TaskError: the class is not of this form, or the name belongs to another class. The same
-            class once more is welcome: a config file may be read twice. The name, which becomes
-            part of the names of files, must be plain; its parts may be joined by '/'.
+        TaskError: the class is not of this form, or the name belongs to another class. Registering
+            the same class again is accepted, since a config file may be read twice. The name, which
+            becomes part of the names of files, must be plain; its parts may be joined by '/'.
     """
 
     def decorate(cls: Class) -> Class:
@@ -47,7 +47,7 @@ def get(name: str) -> type:
 
 
 def name_of(entry: type) -> str:
-    """The name of a class; one that is not registered is, under a name made of its own."""
+    """The name of a class, which is registered first if necessary, under its own name."""
     return _registry.name_of(entry)
 
 
@@ -60,7 +60,7 @@ def load(name: str, settings: Mapping[str, Any]) -> LoadedTask:
     """Load the task `name` with these settings, defaults for the rest (`describe`).
 
     Raises:
-        TaskError: unknown name or setting, wrong type, impossible value, or data at fault.
+        TaskError: unknown name or setting, wrong type, impossible value, or invalid data.
     """
     try:
         loaded = _make(name, settings).load()
@@ -70,14 +70,14 @@ def load(name: str, settings: Mapping[str, Any]) -> LoadedTask:
 
 
 def describe(name: str, settings: Mapping[str, Any], loaded: LoadedTask) -> LoadedTask:
-    """A loaded task, checked, with what a sweep records of it.
+    """A loaded task, checked, with what a sweep records about it.
 
     The provenance gains the task's name, its settings, the optimal return where it is known (else
     None), and each split's size and `content` checksum, which says whether two loads gave the same
     data whatever their source.
 
     Raises:
-        TaskError: the data are not what a task's fields say.
+        TaskError: the data do not match the fields of a task.
     """
     check(name, loaded.task)
     splits = {"train": loaded.task.train, "test": loaded.task.test}
@@ -93,7 +93,7 @@ def describe(name: str, settings: Mapping[str, Any], loaded: LoadedTask) -> Load
 
 
 def settings_of(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings of a task, defaults filled in, as JSON can hold them.
+    """All settings of a task, defaults filled in, as JSON values.
 
     Raises:
         TaskError: as `load`, for the settings alone.
@@ -125,7 +125,7 @@ def _make(name: str, settings: Mapping[str, Any]) -> Any:
 
 
 def _convert(key: str, value: Any, wanted: type) -> Any:
-    """Value of a setting; a whole number is welcome as a float, nothing else changes type."""
+    """Value of a setting; a whole number is accepted as a float, nothing else changes type."""
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not wanted:

@@ -1,4 +1,4 @@
-"""What a task is: images and labels on the device, and how an action is scored."""
+"""The form of a task: images and labels on the device, and how an action is scored."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from mnist_horizon.errors import InputError
 
 
 class TaskError(InputError):
-    """A task's name, settings or data are at fault; the message is one line for the user."""
+    """A task's name, settings or data are invalid; the message is one line for the user."""
 
 
 @struct.dataclass
-@no_type_check  # JAX rebuilds pytrees with leaves that are no arrays; `check` sees to real ones
+@no_type_check  # JAX rebuilds pytrees with other leaves than arrays; `check` tests real ones
 class Examples:
     """One split: observations in 0 to 255 and the right answer to each."""
 
@@ -41,7 +41,7 @@ class Task:
     def score(
         self, labels: Int[Array, "*shape"], actions: Int[Array, "*shape"]
     ) -> Float[Array, "*shape"]:
-        """c in {0, 1}: 1 where the action is the label; a task of its own rule overrides this."""
+        """c in {0, 1}: 1 where the action is the label; a task with another rule overrides this."""
         return (labels == actions).astype(jnp.float32)
 
     def scores(self, labels: Int[Array, "*shape"]) -> Float[Array, "*shape action"]:
@@ -51,7 +51,7 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class LoadedTask:
-    """A task with where it came from.
+    """A task and its provenance.
 
     `provenance` can be written as JSON. `optimal_return` is the highest return that a policy can
     have without knowing the labels drawn, where that is known.
@@ -73,7 +73,7 @@ def check(name: str, task: Task) -> None:
     """Refuse a task that is not what the fields of `Task` and `Examples` say.
 
     Raises:
-        TaskError: what is wrong, in a line for the author of the task `name`.
+        TaskError: one line says what is wrong.
     """
     for split, part in (("train", task.train), ("test", task.test)):
         images, labels = part.images, part.labels
@@ -91,7 +91,7 @@ def check(name: str, task: Task) -> None:
 
 
 def content_checksum(examples: Examples) -> str:
-    """sha256 of a split's shape, pixels and labels (int32, little-endian), wherever they lay."""
+    """sha256 of a split's shape, pixels and labels (int32, little-endian), from any source."""
     images = np.ascontiguousarray(examples.images)
     digest = hashlib.sha256(repr(images.shape).encode())
     digest.update(images.tobytes())

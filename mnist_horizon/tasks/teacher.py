@@ -31,8 +31,8 @@ class Teacher:
     the training images of max_a p(a | z): 1 for temperature 0 without noise. Each example's label
     is drawn once, so a network that is large enough to memorise the finite training split can
     have a higher *training* return (up to 1) although no policy beats the optimum on fresh labels:
-    the test accuracy, or more `examples`, tells the two apart. Network, inputs and labels have
-    generators of their own, so that more examples or another noise leave the network as it is.
+    the test accuracy, or more `examples`, distinguishes the two. Network, inputs and labels have
+    separate generators, so that more examples or another noise do not change the network.
     """
 
     classes: int = 10
@@ -45,7 +45,7 @@ class Teacher:
     label_noise: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse settings that cannot be."""
+        """Refuse impossible settings."""
         least = {"classes": 2, "dimensions": 1, "hidden_width": 1}
         least |= {"examples": 1, "test_examples": 1, "seed": 0, "temperature": 0}
         for name, bound in least.items():
@@ -96,7 +96,7 @@ class Teacher:
         shape = (count, self.dimensions)
         images = self._generator(f"{split} inputs").integers(256, size=shape, dtype=np.uint8)
         uniform = self._generator(f"{split} labels").random((count, 1))
-        below = self.probabilities(images).cumsum(axis=1)[:, :-1]  # the last is 1 but for rounding
+        below = self.probabilities(images).cumsum(axis=1)[:, :-1]  # the last is 1 up to rounding
         return images, (uniform >= below).sum(axis=1)
 
     def _generator(self, purpose: str) -> np.random.Generator:

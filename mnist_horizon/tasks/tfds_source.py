@@ -24,14 +24,14 @@ Split = tuple[UInt8[np.ndarray, "example height width"], Integer[np.ndarray, "ex
 def read(name: str, ways_out: str) -> tuple[list[Split], dict[str, Any]]:
     """Train and test split of the TFDS data set `name`, and the provenance.
 
-    What is prepared (in `TFDS_DATA_DIR`, by default ~/tensorflow_datasets) as array_record is
-    read, without TensorFlow. Otherwise it is downloaded and prepared, which needs TensorFlow and a
-    network; whether both are there is found out first, in seconds, because TFDS itself retries
-    each URL with long waits. TFDS compares the files it downloads with their known checksums.
+    Data prepared as array_record (in `TFDS_DATA_DIR`, by default ~/tensorflow_datasets) are read
+    without TensorFlow. Otherwise they are downloaded and prepared, which needs TensorFlow and a
+    network connection; both are checked first, in seconds, because TFDS itself retries each URL
+    with long waits. TFDS compares the files it downloads with their known checksums.
 
     Args:
         name: as TFDS knows it, with its config: "emnist/digits".
-        ways_out: what else the user can do, for the message.
+        ways_out: alternatives for the user, for the message.
 
     Raises:
         TaskError: there is nothing to read and no way to prepare it, or it cannot be read.
@@ -58,7 +58,7 @@ def read(name: str, ways_out: str) -> tuple[list[Split], dict[str, Any]]:
 
 
 def is_reachable(url: str, seconds: float) -> bool:
-    """Whether the URL's host, or the proxy on the way to it, takes a connection in that time."""
+    """Whether the URL's host, or the proxy on the way to it, accepts a connection in that time."""
     target = urllib.parse.urlsplit(url)
     proxy = urllib.request.getproxies().get(target.scheme)
     if proxy and not urllib.request.proxy_bypass(target.hostname or ""):
@@ -73,7 +73,7 @@ def is_reachable(url: str, seconds: float) -> bool:
             return
         reached.set()
 
-    # A thread, because the look-up of the name has no time limit of its own.
+    # A thread, because the name look-up has no time limit of its own.
     thread = threading.Thread(target=connect, daemon=True)
     thread.start()
     thread.join(seconds)
@@ -85,7 +85,7 @@ def _data_dir() -> str:
 
 
 def _may_be_prepared(name: str) -> bool:
-    """False where a look at the disk says no; spares the import of TFDS, which takes seconds."""
+    """Whether the disk may have the data; avoids the import of TFDS, which takes seconds."""
     data_dir = _data_dir()
     return "://" in data_dir or (Path(data_dir) / name).exists()
 
@@ -103,7 +103,7 @@ def _message(name: str, problem: str, ways_out: str) -> str:
 
 
 def _builder(name: str) -> Any:
-    import tensorflow_datasets as tfds  # takes seconds, and most tasks do without
+    import tensorflow_datasets as tfds  # takes seconds, and most tasks do not need it
 
     try:
         return tfds.builder(name, data_dir=_data_dir(), file_format="array_record")

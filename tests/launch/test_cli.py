@@ -55,7 +55,7 @@ WRONG = {
         ["--config.task.name=mnist", f"--config.task.data_dir={300 * 'a'}"],
         "task.data_dir: there is no folder",
     ),
-    "a program that is not there": (["--programs=w4"], "--programs: w4 is no program of"),
+    "a program that is not there": (["--programs=w4"], "--programs: w4 is not a program of"),
     "an unknown flag": (["--speed=3"], "speed"),
     "an argument that is no flag": (["quickly"], "unexpected argument 'quickly'"),
     "a negative time": (["--checkpoint_seconds=-1"], "checkpoint_seconds"),
@@ -95,7 +95,7 @@ def test_a_workdir_with_a_file_in_a_folders_place_is_refused(tmp_path: Path) -> 
     command = commands.run(tmp_path, SMOKE, f"--workdir={workdir}")
     assert command.process.exitcode == cli.BAD_INPUT
     (line,) = command.err.splitlines()
-    assert line == f"error: --workdir: {workdir}/results is no folder that may be written"
+    assert line == f"error: --workdir: {workdir}/results is not a writable folder"
     assert [path.name for path in workdir.iterdir()] == ["results"]
 
 
@@ -189,7 +189,7 @@ def test_a_file_is_no_workdir(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
     command = commands.run(tmp_path, SMOKE, f"--workdir={file}")
-    refused(command, tmp_path / "workdir", f"--workdir: {file} is no folder")
+    refused(command, tmp_path / "workdir", f"--workdir: {file} is not a writable folder")
     assert file.read_text() == "mine"
 
 

@@ -121,7 +121,7 @@ def test_when_one_process_is_stopped_all_stop_and_go_on(
     assert outputs(tmp_path / "w") != outputs(alone)
     again = start_pair(tmp_path / "again", *arguments)
     assert ended(again) == [cli.DONE] * 2, [command.err for command in again]
-    assert "goes on at update" in again[0].err
+    assert "continues at update" in again[0].err
     assert outputs(tmp_path / "w") == outputs(alone)
 
 

@@ -62,7 +62,7 @@ def test_where_slurm_is_not_one_line_says_so(tmp_path: Path) -> None:
         environment={"PATH": str(tmp_path)},
     )
     assert command.wait() == cli.BAD_INPUT
-    assert command.err.splitlines()[-1].startswith("error: SLURM took no job: ")
+    assert command.err.splitlines()[-1].startswith("error: SLURM refused the job: ")
     assert "Traceback" not in command.err
     assert not [*(tmp_path / "w").glob("slurm/*/tasks.json")]
 
@@ -145,9 +145,9 @@ def test_every_state_is_counted_with_its_reasons(
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ('[["../victim"]]', "no plain name"),
-        ('[["/tmp/victim"]]', "no plain name"),
-        ("[[5]]", "no plain name"),
+        ('[["../victim"]]', "not a plain name"),
+        ('[["/tmp/victim"]]', "not a plain name"),
+        ("[[5]]", "not a plain name"),
         ("{", "cannot be read"),
         ("[5]", "cannot be read"),
     ],
@@ -169,7 +169,7 @@ def test_submissions_that_are_no_names_or_links_are_refused(name: str, tmp_path:
     if name == "linked":
         (tmp_path / "slurm").mkdir()
         (tmp_path / "slurm" / name).symlink_to(place)
-    with pytest.raises(InputError, match="is a link" if name == "linked" else "no plain name"):
+    with pytest.raises(InputError, match="is a link" if name == "linked" else "not a plain name"):
         status.submissions(tmp_path)
 
 
@@ -277,7 +277,7 @@ def test_a_cancelled_job_is_submitted_again_and_goes_on(
     assert "2 programs: 1 done, 0 queued or running, 1 to submit" in on.submit()
     wait_until(lambda: not cluster.live(), MINUTES)
     assert on.counts() == {"done": 2}, on.logs()
-    assert f"{first} goes on at update" in on.logs()
+    assert f"{first} continues at update" in on.logs()
     assert outputs(on.workdir) == outputs(alone)
 
 
@@ -304,7 +304,7 @@ def test_preempted_jobs_are_requeued_and_go_on(
         assert "0 to submit" in on.submit()
     wait_until(lambda: not cluster.live(), MINUTES)
     assert on.counts() == {"done": 2}, on.logs()
-    assert on.logs().count("goes on at update") == 2
+    assert on.logs().count("continues at update") == 2
     assert outputs(on.workdir) == outputs(alone)
 
 

@@ -149,10 +149,10 @@ def test_sigterm_ends_with_code_3_and_the_command_goes_on(tmp_path: Path) -> Non
     wait_until(lambda: is_checkpointed(tmp_path / "w"))
     os.kill(command.process.pid or 0, signal.SIGTERM)
     assert command.wait() == cli.INTERRUPTED, command.err
-    assert command.err.splitlines()[-1] == ("interrupted: all is saved, the same command goes on")
+    assert command.err.splitlines()[-1] == ("interrupted: all is saved, the same command continues")
     again = commands.run(tmp_path, *arguments)
     assert again.wait() == cli.DONE, again.err
-    assert "goes on at update" in again.err
+    assert "continues at update" in again.err
     assert outputs(tmp_path / "w") == outputs(tmp_path / "whole")
 
 
@@ -203,7 +203,7 @@ def kill_at_random(
                 else:
                     kill_later(command, progress, -1, moments.uniform(0, 3))
             command.process.join()
-            resumed += "goes on at update" in command.err
+            resumed += "continues at update" in command.err
             if command.process.exitcode != -signal.SIGKILL:
                 break
             spent += 1
@@ -259,7 +259,7 @@ def test_the_claim_of_a_killed_process_is_free(tmp_path: Path) -> None:
     killed.process.kill()
     killed.wait()
     again = commands.start(tmp_path / "again", *arguments)
-    wait_until(lambda: "goes on at update" in again.err)
+    wait_until(lambda: "continues at update" in again.err)
     again.process.terminate()
     assert again.wait() == cli.INTERRUPTED, again.err
 
@@ -297,7 +297,7 @@ def test_a_full_disk_is_said_in_a_line_and_loses_nothing(
     last = command.err.splitlines()[-1]
     assert last.startswith("error: ")
     assert "No space left" in last
-    assert "the same command goes on" in last
+    assert "the same command continues" in last
     assert "Traceback" not in command.err
     (small_disk / "ballast").unlink()
     again = commands.run(tmp_path, *arguments)
@@ -305,7 +305,7 @@ def test_a_full_disk_is_said_in_a_line_and_loses_nothing(
     if moment == "start":
         assert outputs(workdir) == outputs(finished)
     else:
-        assert "goes on at update" in again.err
+        assert "continues at update" in again.err
 
 
 def fill(path: Path) -> None:

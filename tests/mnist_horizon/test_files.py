@@ -23,7 +23,7 @@ def test_plain_names_are_given_back(name: str) -> None:
     ],
 )
 def test_other_names_are_refused_in_one_line(name: object) -> None:
-    with pytest.raises(InputError, match="no plain name") as error:
+    with pytest.raises(InputError, match="not a plain name") as error:
         files.check_name(name)
     assert len(str(error.value).splitlines()) == 1
     assert len(str(error.value)) < 250

@@ -166,8 +166,8 @@ def test_rows_with_an_empty_required_column_are_left_out_and_types_kept(tmp_path
     [
         ({"interactions": 0}, "interactions are below 0, or none come after 0"),
         ({"interactions": -5}, "interactions are below 0, or none come after 0"),
-        ({"horizon": float("inf")}, "a horizon is from 1 to below infinity"),
-        ({"horizon": 0.5}, "a horizon is from 1 to below infinity"),
+        ({"horizon": float("inf")}, "the horizon is not from 1 to below infinity"),
+        ({"horizon": 0.5}, "the horizon is not from 1 to below infinity"),
         ({"parameters": 0}, "parameters is 0"),
         ({"flops_per_interaction": 0.0}, "flops_per_interaction is 0"),
         ({"schedule": "often"}, "there is no such schedule"),
@@ -195,7 +195,7 @@ def test_runs_of_one_folder_with_an_id_and_several_settings_are_told_apart(tmp_p
     for name, batch in (("a", 64), ("b", 512)):
         write_results(tmp_path / "results" / f"{name}.parquet", rows_of("one", batch=batch))
     read = read_results(tmp_path)
-    assert read.notes == (f"{tmp_path}: 1 runs renamed, other settings bear their id",)
+    assert read.notes == (f"{tmp_path}: 1 runs renamed, other settings share their id",)
     batches = read.frame.groupby("run_id")["batch"].agg(["first", "nunique", "size"])
     assert batches.to_dict("index") == {
         "one": {"first": 64, "nunique": 1, "size": 3},
@@ -401,7 +401,7 @@ def test_policy_round_trip_and_its_errors(tmp_path):
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(ResultsError, match="cannot be read"):
         load_policy(tmp_path, "run-1")
-    with pytest.raises(InputError, match="no plain name"):
+    with pytest.raises(InputError, match="not a plain name"):
         save_policy(tmp_path, "../elsewhere", params)
 
 

@@ -76,7 +76,7 @@ def test_hosts_that_do_not_come_are_said_in_a_line(monkeypatch: pytest.MonkeyPat
         raise RuntimeError("DEADLINE_EXCEEDED:\n barrier timed out")
 
     monkeypatch.setattr(jax.distributed, "initialize", fail)
-    with pytest.raises(SweepError, match="did not find each other: DEADLINE_EXCEEDED: barrier"):
+    with pytest.raises(SweepError, match="not connect to each other: DEADLINE_EXCEEDED: barrier"):
         hosts.start("127.0.0.1:1", 2, 0)
 
 

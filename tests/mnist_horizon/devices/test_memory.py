@@ -132,7 +132,7 @@ def test_the_forecast_is_within_a_fifth_of_the_compilers_account(name: str) -> N
 
 def test_a_network_without_dense_layers_is_refused() -> None:
     spec = TrainSpec(NetworkSpec("table", 1, 4), environments=1, rollout_length=8)
-    with pytest.raises(NetworkError, match="network 'table': its memory cannot be told: it has no"):
+    with pytest.raises(NetworkError, match="'table': its memory cannot be estimated: it has no"):
         memory.program_memory(spec, MNIST)
 
 

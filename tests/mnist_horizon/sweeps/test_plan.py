@@ -116,7 +116,7 @@ def test_a_network_that_cannot_take_the_observations_is_refused() -> None:
     ("name", "changes", "message"),
     [
         ("convolution", {}, "its FLOPs cannot be counted"),
-        ("table", {}, "its memory cannot be told"),
+        ("table", {}, "its memory cannot be estimated"),
         ("attention", {"noise": {"samples": 64}}, "gradient noise is measured only where"),
     ],
 )
@@ -205,5 +205,5 @@ def test_ids_too_long_for_a_file_are_refused() -> None:
     for added in range(0, LONGEST_NAME - max(map(len, ids)) + 1, 10):
         plan.check_ids(dataclasses.replace(spec, task="digits" + added * "x"))
     longer = dataclasses.replace(spec, task="digits" + (added + 10) * "x")
-    with pytest.raises(InputError, match=r"no plain name: .* at most 200 characters"):
+    with pytest.raises(InputError, match=r"not a plain name: .* at most 200 characters"):
         plan.check_ids(longer)

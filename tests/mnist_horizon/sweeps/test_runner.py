@@ -143,7 +143,7 @@ def test_a_run_says_all_its_settings_and_another_one_is_told_apart(
     run(other, tmp_path / "decayed")
     read = results.read_results([finished, tmp_path / "decayed"])
     assert read.frame["run_id"].nunique() == 8
-    assert read.notes == (f"{tmp_path}/decayed: 4 runs renamed, other settings bear their id",)
+    assert read.notes == (f"{tmp_path}/decayed: 4 runs renamed, other settings share their id",)
     for spec, rows in (
         (tiny(), ~read.frame["run_id"].str.contains("@")),
         (other, read.frame["run_id"].str.endswith("@decayed")),
@@ -239,7 +239,7 @@ def test_a_damaged_checkpoint_is_noticed_and_the_one_before_used(
         run(tiny(), tmp_path)
     warnings = [r for r in caplog.records if "is damaged, the one before" in r.getMessage()]
     assert len(warnings) == spoilt
-    assert ("goes on at update 5" in caplog.text) == (spoilt == 1)
+    assert ("continues at update 5" in caplog.text) == (spoilt == 1)
     assert outputs(tmp_path) == outputs(finished)
 
 

@@ -46,7 +46,7 @@ def test_a_field_without_a_default_is_asked_for(name: str) -> None:
         ({"task_settings": {}}, "task_settings: unknown field"),
         ({"task": {"name": "teacher", "classes": 1}}, "task.classes must be at least 2"),
         ({"schedules": ("periodic:08",)}, r"schedules\[0\]: write 'periodic:8'"),
-        ({"stop_at_return": 1.5}, "stop_at_return: must lie in 0 to 1"),
+        ({"stop_at_return": 1.5}, "stop_at_return: must be in 0 to 1"),
         ({"evaluations": 1}, "evaluations: must be at least 2"),
         ({"phase_visible": 1}, "phase_visible: must be True or False"),
         ({"entropy_coef": -0.1}, "entropy_coef: must be at least 0"),

@@ -159,10 +159,10 @@ def test_a_record_with_names_that_are_paths_is_refused_and_nothing_written(
 ) -> None:
     change_record(placed, **changes)
     before = snapshot(placed.parent)
-    with pytest.raises(InputError, match=r"\.json: .* no record of a sweep") as error:
+    with pytest.raises(InputError, match=r"\.json: .* not a record of a sweep") as error:
         workdir.check(placed, tiny())
     assert len(str(error.value).splitlines()) == 1
-    with pytest.raises(InputError, match="no record of a sweep"):
+    with pytest.raises(InputError, match="not a record of a sweep"):
         workdir.prepare(placed, tiny(), NEEDS, TASK)
     assert snapshot(placed.parent) == before
     programs, (note,) = results.read_programs(placed)
@@ -186,7 +186,7 @@ def test_a_record_of_other_types_is_placed_anew(changes: dict[str, Any], placed:
 def test_programs_that_are_being_placed_under_paths_are_refused(name: Any, placed: Path) -> None:
     (placed / workdir.PLACING).write_text(json.dumps({"programs": [{"program_id": name}]}))
     before = snapshot(placed.parent)
-    with pytest.raises(SweepError, match="no plain name"):
+    with pytest.raises(SweepError, match="not a plain name"):
         workdir.check(placed, tiny())
     assert snapshot(placed.parent) == before
 
@@ -238,7 +238,7 @@ def test_a_directory_that_is_named_by_a_link_is_welcome(placed: Path) -> None:
 def test_a_lock_of_a_path_is_refused_and_truncates_nothing(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
-    with pytest.raises(InputError, match="no plain name"):
+    with pytest.raises(InputError, match="not a plain name"):
         workdir.lock(tmp_path / "w", str(victim))
     assert victim.read_text() == "precious"
 
