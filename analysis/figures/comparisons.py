@@ -36,7 +36,7 @@ def _draw_law(axis: Axes, law: HorizonLaw, look: theme.Look) -> tuple[pd.DataFra
 
 
 def _several_laws(laws: Mapping[str, Sequence[HorizonLaw]]) -> theme.Drawn:
-    """Multipliers by threshold, a colour a name, and below the knees with their intervals."""
+    """Multipliers by threshold, one colour per name, and the knees with their intervals."""
     looks = theme.kind_looks(laws)
     thresholds = sorted({law.threshold for found in laws.values() for law in found})
     parts = []

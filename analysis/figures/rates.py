@@ -13,9 +13,10 @@ from analysis.figures import theme
 
 
 def learning_rate_rule(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> theme.Drawn:
-    """Return averaged over log E against learning rate by size, at the end horizons; best marked.
+    """Return averaged over log E against learning rate by size, at two horizons; best marked.
 
-    Where one learning rate is best at all sizes the rule over widths holds.
+    The horizons are the shortest and the longest with several rates. Where one learning rate is
+    best at all sizes, the rule over widths holds.
 
     Args:
         frame: tidy results of a family with several learning rates at a size and horizon.
