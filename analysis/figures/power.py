@@ -180,7 +180,7 @@ def exponents_against_horizon(entries: Sequence[Mapping[str, Any]]) -> theme.Dra
                 axis.set_ylim(0, np.nanmin([1.05 * ends[1], value.max() * _FARTHEST]))
             theme.horizon_axis(axis, table["horizon"].dropna())
             axis.set_ylabel(label)
-        keys = [Line2D([], [], marker="o", color=theme.BLUE, label="each horizon alone")]
+        keys = [Line2D([], [], marker="o", color=theme.BLUE, label="each horizon separately")]
         if table["joint"].any():
             line = {"color": theme.ORANGE, "linestyle": "--", "marker": "s"}
             keys.append(Line2D([], [], label="all horizons, shared exponents", **line))
