@@ -166,7 +166,7 @@ def _count(frame: pd.DataFrame, column: str, name: str = "") -> str:
 
 
 def _summary(sections: Sequence[FamilySection], notes: int) -> list[str]:
-    """What goes to the terminal: each claim of the family with most runs."""
+    """The lines that are printed: each claim of the family with most runs."""
     lines = []
     for heading, claims in sections[0].claims.items():
         indent = "  " if heading else ""

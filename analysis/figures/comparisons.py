@@ -1,4 +1,4 @@
-"""Horizon laws side by side: by task and by optimiser.
+"""Comparisons of horizon laws: by task and by optimiser.
 Each function returns the figure and the table of the numbers that are drawn in it.
 """
 

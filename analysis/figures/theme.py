@@ -133,7 +133,7 @@ def single(width: float = 4.8, height: float = 3.3) -> tuple[Figure, Axes]:
 
 
 def row(count: int, width: float = 2.9, height: float = 2.9) -> tuple[Figure, list[Axes]]:
-    """A figure of panels side by side with axes of their own."""
+    """A figure of panels side by side with separate axes."""
     figure = Figure(figsize=(max(count * width, 4.4), height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, [figure.add_subplot(1, count, index + 1) for index in range(count)]

@@ -97,10 +97,10 @@ _FORMS = {
 def _form(entry: Entry) -> Claim:
     verdict = entry["verdict"]
     aicc = ", ".join(f"{form} {value:.1f}" for form, value in entry["aicc"].items())
-    behind = f" (AICc: {aicc}; lower is better, a difference of 2 is small)" if aicc else ""
+    scores = f" (AICc: {aicc}; lower is better, a difference of 2 is small)" if aicc else ""
     if verdict == "undecided":
-        return Claim(f"Undecided which form holds{behind}.", False)
-    return Claim(f"The data select {_FORMS[verdict]}{behind}.", True)
+        return Claim(f"Undecided which form holds{scores}.", False)
+    return Claim(f"The data select {_FORMS[verdict]}{scores}.", True)
 
 
 def _prediction(entry: Entry) -> list[Claim]:
@@ -137,7 +137,7 @@ def _ends(entries: Sequence[Entry]) -> list[Entry]:
 
 def _constants(entry: Entry) -> Claim:
     return Claim(
-        f"At h = {entry['group']['horizon']:g} alone the exponents are alpha_N = "
+        f"By the fit at h = {entry['group']['horizon']:g} the exponents are alpha_N = "
         f"{with_interval(entry, 'alpha_n')} and alpha_E = {with_interval(entry, 'alpha_e')}; the "
         f"best size grows as compute to the {with_interval(entry, 'optimal_size_exponent')}.",
         all(_is_determined(entry.get(f"{name}_ci")) for name in ("alpha_n", "alpha_e")),

@@ -50,7 +50,7 @@ class Values:
         return ~(self.right | self.left)
 
     def take(self, keep: np.ndarray) -> "Values":
-        """The values where `keep`, shape [run], is true; blocks are numbered anew."""
+        """The values where `keep`, shape [run], is true; blocks are renumbered."""
         block = np.unique(self.block[keep], return_inverse=True)[1]
         return Values(self.log_e[keep], self.right[keep], self.left[keep], block, self.spread[keep])
 
@@ -160,7 +160,7 @@ def fit(
         values: the values.
         starts: parameters to start from, each of shape [parameter]; the best maximum is kept.
         spread_start: a known spread to start from (a warm start), shape [3].
-        fixed: parameters of the mean that are held, by index.
+        fixed: parameters of the mean that are held fixed, by index.
     """
     fixed_values = dict(fixed or {})
     size = len(starts[0])

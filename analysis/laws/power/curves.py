@@ -3,7 +3,7 @@
 - Rows are placed where a curve has the mean that they report (`crossings.place_in_interval`) and
   interpolated, linearly in log E, on a grid that all runs share.
 - **Early training is left out**: a size's curve begins at 1/64 of its training, as in the paper,
-  and not before its averaged return has gone 3/4 of the way from the lowest return of all sizes to
+  and not before its averaged return has risen 3/4 of the way from the lowest return of all sizes to
   its own highest. The law describes learning, not the phase before it: at long horizons the return
   stays near chance for much longer than 1/64 of training. In simulations with transients longer
   than 1/64 (mean bias of alpha_E up to 25%, +8% for a slow decay) the bias is then under 3%.

@@ -226,7 +226,7 @@ def exponent_profiles(estimate: LevelEstimate) -> dict[str, Interval]:
 
 
 def _log_likelihood(estimate: LevelEstimate, index: int, value: float) -> float:
-    """Of independent points, with one argument held and all others fitted."""
+    """Of independent points, with one argument held fixed and all others fitted."""
     return -0.5 * pinned_loss(estimate.problem, estimate.fit, index, value)
 
 

@@ -60,7 +60,7 @@ class SharedPowerLaw(LevelLaw):
 
     @classmethod
     def of(cls, shared: LevelEstimate, alone: Sequence[LevelEstimate], compute: Compute) -> Self:
-        """The law of shared level sets, compared with a law alone for each horizon."""
+        """The law of shared level sets, compared with a separate law for each horizon."""
         spread = seed_spread(shared.curves)
         free = {one.curves[0].horizon: one for one in alone}
         in_order = [free[curves.horizon] for curves in shared.curves]
@@ -133,7 +133,7 @@ def estimate_jointly(
     reference_horizon: float | None,
     generator: np.random.Generator,
 ) -> LevelEstimate:
-    """Shared level sets of horizons that were each fitted alone.
+    """Shared level sets of horizons that were each fitted separately.
 
     Raises:
         FitError: there are fewer than two horizons, or the reference is not one of them.
