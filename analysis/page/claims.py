@@ -137,7 +137,7 @@ def _ends(entries: Sequence[Entry]) -> list[Entry]:
 
 def _constants(entry: Entry) -> Claim:
     return Claim(
-        f"By the fit at h = {entry['group']['horizon']:g} the exponents are alpha_N = "
+        f"At h = {entry['group']['horizon']:g}, fitted separately, the exponents are alpha_N = "
         f"{with_interval(entry, 'alpha_n')} and alpha_E = {with_interval(entry, 'alpha_e')}; the "
         f"best size grows as compute to the {with_interval(entry, 'optimal_size_exponent')}.",
         all(_is_determined(entry.get(f"{name}_ci")) for name in ("alpha_n", "alpha_e")),
