@@ -1,4 +1,4 @@
-# Set-up and the two commands of a newcomer. Everything lands inside the checkout: .venv and .cache.
+# Set-up and the two main commands. Everything is written inside the checkout: .venv and .cache.
 PYTHON  ?= python3
 EXTRAS  ?=
 WORKERS ?= 2
@@ -13,7 +13,7 @@ CACHE  := $(CURDIR)/.cache
 comma := ,
 empty :=
 space := $(empty) $(empty)
-# A stamp names the extras that it stands for: .venv/.installed-dev+slurm
+# A stamp names the extras that are installed: .venv/.installed-dev+slurm
 stamp  = $(VENV)/.installed-$(subst $(comma),+,$(or $(1),base))
 commas = $(subst $(space),$(comma),$(strip $(1)))
 
@@ -53,7 +53,7 @@ help:
 	@echo 'Variables: PYTHON=python3.12 (3.11 or newer), EXTRAS=cuda (or tpu, slurm), WORKERS=2 (tests)'
 
 quickstart: $(BASE)
-	@echo '== Training the quickstart sweep in $(RUN); the same command again goes on'
+	@echo '== Training the quickstart sweep in $(RUN); the same command continues it'
 	@$(PY) -m launch.sweep --config=launch/configs/quickstart.py --workdir=$(RUN)
 	@echo '== Fitting the horizon law and drawing the figures'
 	@$(PY) -m analysis.report $(RUN)
@@ -101,7 +101,7 @@ clean:
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo 'Python 3.11 or newer is needed, and $(PYTHON) is none: name one, as in' \
+	  echo 'Python 3.11 or newer is needed, and $(PYTHON) is not: name one, as in' \
 	    '"make $(firstword $(MAKECMDGOALS)) PYTHON=python3.12".' >&2; exit 1; }
 	@echo '== Making $(VENV) with $(PYTHON), and uv in it'
 	@# Debian's Python has no ensurepip; its pip can fill an environment that has none.

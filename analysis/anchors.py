@@ -11,7 +11,7 @@ where the biological anchors (Cotra 2020) multiply them by the horizon itself,
 
     C = F H K P^a                   (proportional rule),    C = F m(H) K P^a    (measured law)
 
-F: FLOP a subjective second; H: effective horizon in subjective seconds; K P^a: data points for P
+F: FLOP per subjective second; H: effective horizon in subjective seconds; K P^a: data points for P
 parameters, a = 0.8 as published. H is log-uniform over the published ranges: short 1 to 1e3, medium
 1e3 to 1e6, long 1e6 to 1e9 subjective seconds. Intervals are 95%, by sampling H, the knee, g, and F
 and K where they are given as ranges.
@@ -45,7 +45,7 @@ _KNEE = flags.DEFINE_float("knee", None, "Knee of an affine law, instead of --fi
 _KNEE_CI = flags.DEFINE_list("knee_ci", None, "Its 95% interval: low,high.")
 _HORIZONS = flags.DEFINE_list("horizons", ["1", "10", "100", "1000"], "Horizons to print m(h) for.")
 _F = flags.DEFINE_string(
-    "flop_per_second", None, "F, FLOP a subjective second: a number or low:high.", short_name="F"
+    "flop_per_second", None, "F, FLOP per subjective second: a number or low:high.", short_name="F"
 )
 _K = flags.DEFINE_string(
     "data_coefficient", None, "K, data points are K P^a: a number or low:high.", short_name="K"
@@ -61,26 +61,26 @@ _RATIO = flags.DEFINE_float(
     "variance_ratio", None, "A / (F v): action over horizon noise (with --schedule)."
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the samples.", lower_bound=0)
-_SAMPLES = flags.DEFINE_integer("samples", 20_000, "Samples behind each interval.", lower_bound=100)
+_SAMPLES = flags.DEFINE_integer("samples", 20_000, "Samples for each interval.", lower_bound=100)
 
 DENSE = schedules.parse("dense")
 _SMALL_SIGNAL = 1e-9
 _NORMAL_95 = float(norm.ppf(0.975))
 
-SAYS = """What this can and cannot say
-- m(h) is measured on a toy: independent timesteps, known labels, a reward each step (or by the
-  schedule named). There a long horizon adds noise and nothing else. It says what that noise costs.
-- It says nothing of credit through states, of exploration, or of memory, which long tasks need as
-  well: where these matter the cost is higher than here.
+SAYS = """Limits of this calculation
+- m(h) is measured on a toy problem: independent timesteps, known labels, a reward each step (or by
+  the schedule named). There a long horizon only adds noise, and m(h) is the cost of that noise.
+- It does not cover credit assignment through states, exploration, or memory, which long tasks need
+  as well: where these matter the cost is higher than here.
 - {span} Beyond it the law is extrapolated: the two columns show how much
-  hangs on its form, the intervals hold only if the form does.
+  depends on its form, and the intervals are valid only if the form is.
 - The multiplier differs between environments; K, F, P and a are inputs, nothing here measures them.
 - h counts timesteps; H is turned into them at {step:g} subjective seconds per step."""
 
 
 @dataclass(frozen=True)
 class MeasuredLaw:
-    """A multiplier `1 + ((h - 1) / (knee - 1))^g`, with what its interval leaves open.
+    """A multiplier `1 + ((h - 1) / (knee - 1))^g` with its intervals.
 
     Attributes:
         name: "affine" (g = 1) or "free power".
@@ -98,15 +98,15 @@ class MeasuredLaw:
 
     def multiplier(self, horizon: np.ndarray | float) -> np.ndarray:
         """m(h); horizons under 1 count as 1."""
-        reach = np.maximum(np.asarray(horizon, dtype=float), 1.0) - 1
-        return 1 + (reach / (self.knee - 1)) ** self.g
+        excess = np.maximum(np.asarray(horizon, dtype=float), 1.0) - 1
+        return 1 + (excess / (self.knee - 1)) ** self.g
 
     def sample(self, count: int, generator: np.random.Generator) -> "MeasuredLaw":
         """The law with arrays of knees and exponents in place of the numbers, shape [count].
 
         Ends of an interval are the 2.5% points of a normal on each side of the estimate: of
         log(knee - 1) and of log g, independent of each other. Where the knee is unbounded above,
-        it is 1 / (knee - 1) that is drawn, cut at 0.
+        1 / (knee - 1) is drawn instead, truncated at 0.
         """
         knee, g = np.full(count, self.knee), np.full(count, self.g)
         if self.knee_ci is not None and self.knee_ci[1] is None:
@@ -126,7 +126,7 @@ class MeasuredLaw:
 def two_piece(
     estimate: float, low: float, high: float, count: int, generator: np.random.Generator
 ) -> np.ndarray:
-    """A normal with another spread on each side of the estimate, `low` and `high` its 95% ends."""
+    """A normal with its own spread on each side of the estimate; its 95% ends: `low`, `high`."""
     draws = generator.standard_normal(count) / _NORMAL_95
     return estimate + np.where(draws < 0, draws * (estimate - low), draws * (high - estimate))
 
@@ -140,7 +140,7 @@ def schedule_factor(
     dense rewards where it was measured.
 
     Raises:
-        InputError: accuracy and ratio cannot be, or the knee is too short for the ratio.
+        InputError: accuracy and ratio are impossible, or the knee is too short for the ratio.
     """
     if schedule == DENSE:
         return np.ones(np.broadcast_shapes(np.shape(horizon), np.shape(knee)))
@@ -148,8 +148,8 @@ def schedule_factor(
         moments = theory.moments_from_ratio(ratio, accuracy, _SMALL_SIGNAL)
     except ValueError as error:
         raise InputError(f"--variance_ratio: {error}") from None
-    alone = theory.noise_over_signal(DENSE, 1.0, moments)
-    batch = variance_horizon(np.asarray(knee, dtype=float)) / _SMALL_SIGNAL - alone
+    at_one = theory.noise_over_signal(DENSE, 1.0, moments)
+    batch = variance_horizon(np.asarray(knee, dtype=float)) / _SMALL_SIGNAL - at_one
     if np.any(np.median(batch) < 0):
         shortest = float(theory.knee(moments, 0.0))
         raise InputError(
@@ -232,18 +232,16 @@ def _float(flag: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        raise InputError(f"--{flag}: {text!r} is no number") from None
+        raise InputError(f"--{flag}: {text!r} is not a number") from None
     if not math.isfinite(value):
-        raise InputError(f"--{flag}: {text} is no finite number")
+        raise InputError(f"--{flag}: {text} is not a finite number")
     return value
 
 
 def _drawn(flag: str, text: str | None, generator: np.random.Generator) -> np.ndarray:
     """A positive number, or draws from a log-uniform range low:high."""
     if text is None:
-        raise InputError(
-            f"--{flag} is needed: a number or low:high (no value of it is agreed upon)"
-        )
+        raise InputError(f"--{flag} is needed: a number or low:high (there is no agreed value)")
     ends = [_float(flag, part) for part in text.split(":")]
     if len(ends) > 2 or not 0 < ends[0] <= ends[-1] < float("inf"):
         raise InputError(f"--{flag}={text}: give a positive number or low:high")
@@ -273,7 +271,7 @@ def _given_schedule() -> tuple[Schedule, float, float]:
             f"--schedule={schedule} needs --accuracy (mu) and --variance_ratio (A / (F v))"
         )
     if not 0 < _ACCURACY.value < 1:
-        raise InputError(f"--accuracy={_ACCURACY.value:g}: it lies between 0 and 1")
+        raise InputError(f"--accuracy={_ACCURACY.value:g}: it must lie between 0 and 1")
     return schedule, _ACCURACY.value, _RATIO.value
 
 

@@ -1,10 +1,10 @@
-"""How often 95% intervals hold the truth: `python -m analysis.coverage WORKDIR [--draws=200]`.
+"""Coverage of the 95% intervals: `python -m analysis.coverage WORKDIR [--draws=200]`.
 
 Data sets of the same shape (the same runs, seeds, widths, horizons and censoring) are drawn from
 the laws fitted to WORKDIR, and fitted again from a warm start: the horizon law of each threshold,
-and the power law of each horizon. Printed for each number: how often its interval held the value it
-was drawn from, with the binomial interval of that share, how wide it was (median, over the value),
-and how many draws allowed a fit. The same command prints the same table, whatever the number of
+and the power law of each horizon. Printed for each number: the share of intervals that contain the
+true value, with the binomial interval of that share, their median width relative to that value, and
+how many draws allowed a fit. The same command prints the same table, whatever the number of
 processes.
 """
 
@@ -47,8 +47,8 @@ FLAGS = flags.FLAGS
 def define_flags() -> None:
     """Define the command's flags (not on import: other commands have some of the same name)."""
     flags.DEFINE_integer("draws", 200, "Simulated data sets for each law.", lower_bound=1)
-    flags.DEFINE_integer("seed", 0, "Of the generators of all draws.", lower_bound=0)
-    flags.DEFINE_integer("processes", os.cpu_count() or 1, "How many work at once.", lower_bound=1)
+    flags.DEFINE_integer("seed", 0, "Seed of the random generators.", lower_bound=0)
+    flags.DEFINE_integer("processes", os.cpu_count() or 1, "Parallel processes.", lower_bound=1)
 
 
 @dataclass(frozen=True)
@@ -88,27 +88,27 @@ class HorizonTarget:
     def draw(self, rng: np.random.Generator) -> list[Outcome]:
         """Draw from the affine form and from the free power, and refit each."""
         affine = self.law.affine
-        again = affine.refit(draw_values(affine, rng))
-        truth, refitted = affine_numbers(affine), affine_numbers(again)
+        refit = affine.refit(draw_values(affine, rng))
+        truth, refitted = affine_numbers(affine), affine_numbers(refit)
         knee = knee_of(affine.fit.theta[-1], affine.mean.x_max, affine.regressor)
         truth["knee"] = Quantity(knee)
-        refitted["knee"] = Quantity(knee, knee_interval(again, profiles=True))
+        refitted["knee"] = Quantity(knee, knee_interval(refit, profiles=True))
         if "free" in self.law.forms:
             free = self.law.forms["free"]
             truth["g"] = Quantity(float(np.exp(free.fit.theta[-1])))
             refitted["g"] = free_numbers(free.refit(draw_values(free, rng)), profiles=True)["g"]
         return [
-            Outcome(name, truth[name].value, one.interval)
-            for name, one in refitted.items()
-            if one.interval is not None and np.isfinite(truth[name].value)
+            Outcome(name, truth[name].value, quantity.interval)
+            for name, quantity in refitted.items()
+            if quantity.interval is not None and np.isfinite(truth[name].value)
         ]
 
 
 def draw_values(law: FormFit, rng: np.random.Generator) -> HorizonData:
-    """Draw the data of a fitted law anew: the same runs, each seen as far as it was or would be.
+    """Draw new data of the same runs from a fitted law, with its seed effects and run noise.
 
-    Seeds have their effect, runs their own noise, of the sizes fitted. A run that was censored is
-    seen as far as before; one that was not is seen as far as the longest run.
+    A run that was right-censored keeps its limit of observation; where there is such a run, the
+    limit of the others is the largest observed value.
     """
     data = law.data
     values = data.values
@@ -117,11 +117,11 @@ def draw_values(law: FormFit, rng: np.random.Generator) -> HorizonData:
     several = values.block.max() > 0
     effect = np.exp(log_tau) * rng.standard_normal(values.block.max() + 1) * several
     log_e = law.fit.means + effect[values.block] + sigma * rng.standard_normal(len(sigma))
-    seen = np.where(values.right, values.log_e, np.inf)
+    limit = np.where(values.right, values.log_e, np.inf)
     if values.right.any():
-        seen = np.where(values.right, values.log_e, values.log_e.max())
-    right = log_e > seen
-    values = replace(values, log_e=np.minimum(log_e, seen), right=right, left=np.zeros_like(right))
+        limit = np.where(values.right, values.log_e, values.log_e.max())
+    right = log_e > limit
+    values = replace(values, log_e=np.minimum(log_e, limit), right=right, left=np.zeros_like(right))
     return replace(data, values=values)
 
 
@@ -153,7 +153,7 @@ class PowerLawTarget:
     estimate: LevelEstimate
 
     def draw(self, rng: np.random.Generator) -> list[Outcome]:
-        """Draw curves from the law and refit it from there; nothing where they allow no fit."""
+        """Draw curves from the law and refit it; an empty list where they allow no fit."""
         truth = constants(self.estimate, "NE").quantities
         try:
             refitted = redraw(self.estimate, "NE", rng)
@@ -168,15 +168,15 @@ class PowerLawTarget:
 
 def power_law_targets(measured: Measurements) -> tuple[list[Target], list[str]]:
     """The power laws of each group and horizon."""
-    generator = np.random.default_rng(0)  # of the starts, as in the report
+    generator = np.random.default_rng(0)  # for the starting points, as in the report
     targets: list[Target] = []
     notes: list[str] = []
     for group in power_law_groups(measured.curves):
-        alone, more = estimate_alone(group, generator)
+        estimates, more = estimate_alone(group, generator)
         notes += more
-        for one in alone:
-            name = f"power law, {group.label}, horizon {one.curves[0].horizon:g}"
-            targets.append(PowerLawTarget(name, one))
+        for estimate in estimates:
+            name = f"power law, {group.label}, horizon {estimate.curves[0].horizon:g}"
+            targets.append(PowerLawTarget(name, estimate))
     return targets, notes
 
 
@@ -184,7 +184,7 @@ TARGETS: tuple[Callable[[Measurements], tuple[list[Target], list[str]]], ...] = 
     horizon_targets,
     power_law_targets,
 )
-"""What is fitted and simulated, each from the measurements to its targets and notes."""
+"""Functions from the measurements to targets and notes, one per kind of law."""
 
 
 def coverage_table(
@@ -195,11 +195,11 @@ def coverage_table(
     Args:
         targets: what to simulate.
         draws: data sets of each.
-        seed: of the generators, one a target and draw, so that processes do not matter.
-        processes: how many work at once.
+        seed: of the generators, one per target and draw: results do not depend on `processes`.
+        processes: number of parallel processes.
 
     Returns:
-        One row a target and number: `law`, `number`, `truth`, `draws`, `coverage`, its binomial
+        One row per target and number: `law`, `number`, `truth`, `draws`, `coverage`, its binomial
         95% interval `coverage_low` and `coverage_high`, and `width`, the median over draws of
         (high - low) / |truth|.
     """
@@ -210,14 +210,14 @@ def coverage_table(
     if processes == 1:
         outcomes = [_draw(job) for job in jobs]
     else:
-        # Fresh processes: forking one that has threads, as JAX's import may leave, can hang.
+        # Spawned: to fork a process that has threads (JAX's import may start some) can hang.
         with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
             outcomes = list(pool.map(_draw, jobs, chunksize=8))
     rows = []
     for i, target in enumerate(targets):
-        mine = [outcome for found in outcomes[i * draws : (i + 1) * draws] for outcome in found]
-        for number in dict.fromkeys(outcome.number for outcome in mine):
-            rows.append(_row(target.label, [o for o in mine if o.number == number]))
+        of_law = [outcome for draw in outcomes[i * draws : (i + 1) * draws] for outcome in draw]
+        for number in dict.fromkeys(outcome.number for outcome in of_law):
+            rows.append(_row(target.label, [o for o in of_law if o.number == number]))
     return pd.DataFrame(rows)
 
 
@@ -266,7 +266,7 @@ def main(argv: Sequence[str]) -> None:
 
 def format_table(rows: pd.DataFrame) -> str:
     """The table of one law in plain text."""
-    head = f"{'number':>21} {'truth':>10} {'held by':>8} {'(95% of draws)':>16} {'width':>8}"
+    head = f"{'number':>21} {'truth':>10} {'coverage':>8} {'(95% interval)':>16} {'width':>8}"
     lines = [f"{head} {'draws':>6}"]
     for row in rows.itertuples():
         coverage = f"{row.coverage:.1%}"

@@ -1,12 +1,12 @@
-"""Would this sweep pin down the law? `python -m analysis.plan --config=launch/configs/FILE.py`.
+"""Intervals that a sweep would give: `python -m analysis.plan --config=launch/configs/FILE.py`.
 
 Draws sweeps of the config's shape from a known truth and fits them, before anything is run. Printed
 for the horizon law and, with at least three widths, for the exponents of the power law: the true
-value, the median interval and its width, and how often the law's form is told.
+value, the median interval and its width, and how often each form of the law is selected.
 
 The truth is `synthetic.HorizonTruth` and `synthetic.PowerLawTruth` with the noise of
 `synthetic.Noise`, or with `--from=WORKDIR` the horizon law and the noise measured there. Learning
-rates are no axis here: a plan is for runs at good rates.
+rates are not an axis here: all runs are assumed to have good rates.
 """
 
 from collections import Counter
@@ -41,14 +41,14 @@ def define_flags() -> None:
     flags.DEFINE_string("from", None, "A finished WORKDIR to take the truth and noise from.")
     flags.DEFINE_float("threshold", 0.7, "The return to reach.", 0.0, 1.0)
     flags.DEFINE_integer("draws", 20, "Simulated sweeps.", lower_bound=1)
-    flags.DEFINE_integer("seed", 0, "Of the generator of all draws.", lower_bound=0)
+    flags.DEFINE_integer("seed", 0, "Seed of the random generator.", lower_bound=0)
 
 
 def design_of(config: Mapping[str, Any]) -> Design:
     """The shape of a sweep from its config's fields, those of one schedule.
 
     Raises:
-        InputError: a field that is needed is absent or impossible.
+        InputError: a required field is absent or invalid.
     """
     needed = ("widths", "horizons", "schedules", "seeds", "budget")
     missing = [name for name in needed if name not in config]
@@ -94,7 +94,7 @@ def measured_truth(workdir: str, threshold: float) -> tuple[HorizonTruth, Noise]
         )
     law = laws[-1]
     level, slope, log_tau = law.affine.fit.spread
-    # Ones that never grow are given a knee a hundred times beyond what was measured.
+    # A law that does not grow is given a knee at 100 times the largest measured horizon.
     knee = law.quantities["knee"].value
     knee = knee if np.isfinite(knee) else 100 * law.measured[1]
     truth = HorizonTruth(a=law.quantities["a"].value, knee=knee, threshold=threshold)
@@ -108,9 +108,9 @@ def horizon_plan(
     """Expected intervals of the horizon law.
 
     Returns:
-        A row a number with `truth`, `low` and `high` (medians over draws), `width` and `found` (in
-        which share of draws there was an interval); how often each verdict fell; and the mean
-        share of censored runs.
+        One row per number with `truth`, `low` and `high` (medians over draws), `width` and `found`
+        (the share of draws with an interval); the count of each verdict; and the mean share of
+        censored runs.
     """
     entries: list[HorizonLaw | None] = []
     for _ in range(draws):
@@ -204,8 +204,8 @@ def main(argv: Sequence[str]) -> None:
     table, verdicts, censored = horizon_plan(design, truth, noise, FLAGS.draws, rng)
     print(f"\nhorizon law, return {threshold:g} ({censored:.0%} of runs censored)")
     print(format_plan(table))
-    told = ", ".join(f"{form} {count}" for form, count in verdicts.items()) or "no fit in any draw"
-    print(f"form: {told}")
+    forms = ", ".join(f"{form} {count}" for form, count in verdicts.items()) or "no fit in any draw"
+    print(f"form: {forms}")
     if len(design.widths) < 3:
         print("\npower law: at least 3 widths are needed")
         return

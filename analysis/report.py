@@ -3,8 +3,8 @@
     python -m analysis.report WORKDIR [MORE ...] [--out=DIR]     # default: WORKDIR/report
 
 writes `report.html` (one file, no network), `fits.json` and `figures/*.png, *.svg, *.csv`. It works
-on an unfinished sweep. What the runs do not allow is noted and left out; only where there is
-nothing to read does it end with exit code 2.
+on an unfinished sweep. What the runs do not allow is noted and left out; if there is nothing to
+read, the exit code is 2.
 """
 
 import json
@@ -40,7 +40,7 @@ _OUT = flags.DEFINE_string(
 )
 
 FAMILIES_WITH_FIGURES = 4
-"""Families (task, schedule, batch, ...) whose figures are drawn, those with most runs."""
+"""Number of families (task, schedule, batch, ...) with figures: those with most runs."""
 
 Entries = dict[str, Any]
 
@@ -73,7 +73,7 @@ def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
 
 
 def _noise_notes(noise: pd.DataFrame) -> list[str]:
-    """What cannot be given of the gradient's noise."""
+    """What is missing of the gradient's noise."""
     if len(noise):
         return [*noise_scale(noise)[1], *agreement(noise)[1]]
     return [
@@ -120,7 +120,7 @@ def family_claims(family: Family, entries: Entries, noise: pd.DataFrame) -> dict
     batch = [law for law in entries["batch_law"] if family.matches(law["group"])]
     if batch:
         found = [claim for law in batch for claim in batch_claims(law)]
-        claims["What of this belongs to the batch:"] = found
+        claims["What of this depends on the batch:"] = found
     if not noise.empty:
         width = noise["width"].max()
         noise = noise[noise["width"] == width]
@@ -140,7 +140,7 @@ def _page(
     frame, unfinished = measured.frame, len(measured.unfinished)
     sweeps, sweep_notes = read_sweeps(workdirs)
     rows, program_notes = provenance(workdirs, frame, unfinished)
-    every = list(dict.fromkeys([*notes, *sweep_notes, *program_notes]))
+    all_notes = list(dict.fromkeys([*notes, *sweep_notes, *program_notes]))
     tasks = ", ".join(sorted(frame["task"].unique()))
     horizon_law, power_law = entries["horizon_law"], entries["power_law"]
     page = Page(
@@ -154,9 +154,9 @@ def _page(
         comparison=comparison(frame, sweeps.values(), horizon_law, power_law),
         provenance=rows,
         sweeps=sweeps,
-        notes=every,
+        notes=all_notes,
     )
-    return page, every
+    return page, all_notes
 
 
 def _count(frame: pd.DataFrame, column: str, name: str = "") -> str:
@@ -166,7 +166,7 @@ def _count(frame: pd.DataFrame, column: str, name: str = "") -> str:
 
 
 def _summary(sections: Sequence[FamilySection], notes: int) -> list[str]:
-    """What goes to the terminal: each claim of the family with most runs."""
+    """The lines that are printed: each claim of the family with most runs."""
     lines = []
     for heading, claims in sections[0].claims.items():
         indent = "  " if heading else ""
@@ -174,12 +174,12 @@ def _summary(sections: Sequence[FamilySection], notes: int) -> list[str]:
     if not lines:
         lines.append("These runs allow no fit.")
     if notes:
-        lines.append(f"{notes} notes on what could not be given are at the end of the page.")
+        lines.append(f"{notes} notes on what is missing are at the end of the page.")
     return lines
 
 
 def _write(path: Path, text: str) -> None:
-    """Put a whole file in place, also while another report of the same sweep does the same."""
+    """Replace a file at once, so that two reports of a sweep at the same time do not conflict."""
     with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
         draft = Path(folder) / path.name
         draft.write_text(text)

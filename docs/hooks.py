@@ -1,4 +1,4 @@
-"""What MkDocs calls while it builds: the reference is made from the tree, so that it cannot drift.
+"""Functions that MkDocs calls while it builds: the reference is made from the source files.
 
 Each package of `PACKAGES` gets a page for each of its modules and subpackages, and one for itself.
 The texts at the root of the checkout (results, contributing, changes) become pages as well.
@@ -44,7 +44,7 @@ def on_config(config: Any) -> Any:
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the pages that are no files of `docs/`."""
+    """Add the pages that are not files in `docs/`."""
     from mkdocs.structure.files import File
 
     for address, text in reference().items():

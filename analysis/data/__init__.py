@@ -1,6 +1,6 @@
 """From results on disk to tables: curves, crossings, noise, and which runs belong together.
 
-`read` gives all of them (`Measurements`); `families` alone knows settings, labels and chosen rates.
+`read` gives all of them (`Measurements`); `families` has settings, labels and chosen rates.
 """
 
 from analysis.data.crossings import THRESHOLDS, interactions_to_threshold

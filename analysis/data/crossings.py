@@ -1,8 +1,8 @@
 """Interactions to threshold: how much experience a run needs to reach a return.
 
 A run's curve is made monotone by isotonic regression, and the crossing is interpolated in log E.
-A run that does not cross is right-censored, one that is above from its first row on left-censored;
-both stay in the table.
+A run that does not cross is right-censored, one that is above the threshold from its first row on
+is left-censored; both stay in the table.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ def place_in_interval(ends: np.ndarray) -> np.ndarray:
 
     A row is a mean over the interactions since the row before, (E0, E1]. It is placed at the
     identric mean `(E1^E1 / E0^E0)^(1 / (E1 - E0)) / e`: the mean of log E over the interval, so
-    that curves linear in log E, as interpolation assumes them between rows, are met exactly
-    (placing rows at E1 would make every run late by half an interval).
+    that curves linear in log E, as interpolation assumes between rows, are reproduced exactly
+    (rows placed at E1 would delay every run by half an interval).
 
     Args:
         ends: increasing positive interactions of one run's rows, shape [row].
@@ -96,7 +96,7 @@ def interactions_to_threshold(
 
     Returns:
         One row per run and threshold: the run's settings and `score`, `threshold`, `interactions`,
-        `censored` (right: it did not reach the return, `interactions` is how far it was seen) and
+        `censored` (right: it did not reach the return, `interactions` is its last place) and
         `left_censored` (it was above the return from its first row on).
     """
     settings = [name for name in RUN_COLUMNS if name in frame]
@@ -125,8 +125,8 @@ def means_over_seeds(
 
     Returns:
         One row per combination of `keys`: these, `column`, `low` and `high` (NaN with one seed, and
-        where a run is right-censored, as the mean is a lower bound then), `censored` (whether one
-        is) and `seeds`.
+        where a run is right-censored, as the mean is a lower bound then), `censored` (whether any
+        run is) and `seeds`.
     """
     rows = []
     for key, cell in crossings.groupby(list(keys), sort=True):

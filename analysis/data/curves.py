@@ -1,4 +1,4 @@
-"""Learning curves: where a row lies, averages over seeds, and how good a run is as a whole."""
+"""Learning curves: the place of each row, averages over seeds, and scores of whole runs."""
 
 from collections.abc import Collection, Sequence
 
@@ -9,7 +9,7 @@ from analysis.data.crossings import place_in_interval, run_scores
 from analysis.stats.intervals import t_reach
 
 CELL = ("width", "parameters", "horizon")
-"""What tells the curves of a figure apart; seeds of a cell are averaged."""
+"""Columns by which the curves of a figure differ; seeds of a cell are averaged."""
 
 
 def placed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -30,8 +30,8 @@ def seed_averages(
 ) -> pd.DataFrame:
     """Mean, lowest and highest over seeds of some columns, along training.
 
-    Runs of a cell are read off, linearly in log E, where any of them has a row and all of them
-    were going on. Unfinished runs are not averaged: each keeps rows of its own.
+    Runs of a cell are interpolated linearly in log E, at every place where any of them has a row,
+    within the range that all of them cover. Unfinished runs are not averaged but keep their rows.
 
     Args:
         frame: tidy results of one family of runs (one value for all but size, horizon and seed).
@@ -43,12 +43,12 @@ def seed_averages(
         `v`, `v_lowest` and `v_highest`, `seeds`, and `run_id` (empty for an average).
     """
     frame = placed(frame)
-    going = frame["run_id"].isin(list(unfinished))
+    is_unfinished = frame["run_id"].isin(list(unfinished))
     parts = [
         _average(cell, values).assign(**dict(zip(CELL, key, strict=True)), run_id="")
-        for key, cell in frame[~going].groupby(list(CELL))
+        for key, cell in frame[~is_unfinished].groupby(list(CELL))
     ]
-    for run, rows in frame[going].groupby("run_id"):
+    for run, rows in frame[is_unfinished].groupby("run_id"):
         part = rows[[*CELL, "interactions", *values]].assign(run_id=run, seeds=1)
         ends = {f"{name}_{end}": rows[name] for name in values for end in ("lowest", "highest")}
         parts.append(part.assign(**ends))
@@ -89,7 +89,7 @@ def learning_rate_scores(frame: pd.DataFrame) -> pd.DataFrame:
     runs["score"] = runs["run_id"].map(run_scores(frame))
     scores = runs.groupby(keys)["score"].agg(["mean", "std", "size"]).reset_index()
     table = scores.rename(columns={"mean": "score", "size": "seeds"})
-    reach = np.nan_to_num(t_reach(table["std"].to_numpy(float), table["seeds"].to_numpy()))
+    half = np.nan_to_num(t_reach(table["std"].to_numpy(float), table["seeds"].to_numpy()))
     best = table.groupby(["horizon", "width"])["score"].transform("max") == table["score"]
-    table = table.assign(low=table["score"] - reach, high=table["score"] + reach, best=best)
+    table = table.assign(low=table["score"] - half, high=table["score"] + half, best=best)
     return table.drop(columns="std")

@@ -1,9 +1,9 @@
 """Which runs belong together: the settings of a run, families of runs, their names and rates.
 
 A run's identity is its axes (width, horizon, schedule, learning rate, seed) and its settings, as
-the user gave them. Whatever follows from these by a rule is none: parameters and FLOPs from the
-width, the discount from the horizon, an entropy coefficient that is scaled by the schedule. All
-grouping of results asks `split`, so that a law, a figure and a table speak of the same runs.
+the user gave them. Whatever follows from these by a rule is not part of it: parameters and FLOPs
+from the width, the discount from the horizon, an entropy coefficient scaled by the schedule. All
+grouping of results uses `split`, so that a law, a figure and a table are about the same runs.
 """
 
 import json
@@ -29,10 +29,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "batch": ("batch", "environments", "rollout_length"),
     "optimizer": ("optimizer",),
 }
-"""What may vary within a group, with the columns of a table that vary along."""
+"""What may vary within a group, with the columns of a table that vary with it."""
 
 SETTINGS: dict[str, str] = {"task": "task", "batch": "batch", "optimizer": "optimizer.name"}
-"""Where in `settings` stands what may vary and is no axis."""
+"""Paths in `settings` of what may vary but is not an axis."""
 
 COEFFICIENTS = ("entropy_coef", "kl_coef")
 """Columns that hold the user's value times the schedule's mean discount (`sweeps.plan`)."""
@@ -69,17 +69,17 @@ def split(table: pd.DataFrame, *varying: str, by_threshold: bool = True) -> Iter
     Args:
         table: one row per run, per run and threshold, or per run and evaluation.
         varying: keys of `COLUMNS`.
-        by_threshold: whether rows with other thresholds are another group.
+        by_threshold: whether rows with different thresholds form different groups.
     """
     varying = (*varying, "seed", "learning_rate")
-    columns = {name for one in varying for name in COLUMNS[one]} | {"settings", *COEFFICIENTS}
+    columns = {name for key in varying for name in COLUMNS[key]} | {"settings", *COEFFICIENTS}
     fixed = [name for name in RUN_COLUMNS if name in table and name not in columns]
     keys = table[fixed].assign(**_settings_as_given(table, varying))
     if by_threshold and "threshold" in table:
         keys["threshold"] = table["threshold"]
     number = keys.groupby([*keys], dropna=False, sort=True).ngroup().to_numpy()
-    for one in range(number.max(initial=-1) + 1):
-        rows, given = table[number == one], keys[number == one].iloc[0]
+    for index in range(number.max(initial=-1) + 1):
+        rows, given = table[number == index], keys[number == index].iloc[0]
         settings = {name: _native(given[name]) for name in keys if name != "threshold"}
         settings = {name: value for name, value in settings.items() if not _is_absent(name, value)}
         if "learning_rate" in rows:
@@ -89,7 +89,7 @@ def split(table: pd.DataFrame, *varying: str, by_threshold: bool = True) -> Iter
 
 
 def same_settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two groups hold the same settings fixed; rates that follow by a rule are none."""
+    """Whether two groups hold the same settings fixed; learning rates are not compared."""
     first, second = (
         {name: group[name] for name in group if name != "learning_rate"} for group in (one, other)
     )
@@ -105,10 +105,10 @@ def rows_of(table: pd.DataFrame, settings: Mapping[str, Any], *varying: str) -> 
 
 
 def _settings_as_given(table: pd.DataFrame, varying: Collection[str]) -> dict[str, Any]:
-    """The settings that are no columns of their own, without those that vary.
+    """The settings that have no columns of their own, without those that vary.
 
-    Rows with `settings` are told apart by them. Rows without (older tables and those written by
-    other tools) are told apart by the coefficients that the user set.
+    Rows with `settings` are distinguished by them; rows without (older tables and those written by
+    other tools) by the coefficients that the user set.
     """
     columns: dict[str, Any] = {}
     texts = table["settings"] if "settings" in table else pd.Series("", index=table.index)
@@ -123,7 +123,7 @@ def _settings_as_given(table: pd.DataFrame, varying: Collection[str]) -> dict[st
 
 
 def _without(text: str, paths: Iterable[str]) -> str:
-    """`settings` without what only says how a run was looked at, and without some paths."""
+    """`settings` without what only describes how a run was measured, and without some paths."""
     if not text:
         return ""
     settings = json.loads(learning_settings(text))
@@ -203,8 +203,8 @@ def label(settings: Mapping[str, Any], columns: Sequence[str] = ()) -> str:
 def label_of_law(settings: Mapping[str, Any], threshold: float | None = None) -> str:
     """A fit's group in a few words, with the return to reach."""
     pooled = "" if "width" in settings else ", all widths"
-    reach = "" if threshold is None else f", return {threshold:g}"
-    return f"{label(settings)}{pooled}{reach}"
+    to_return = "" if threshold is None else f", return {threshold:g}"
+    return f"{label(settings)}{pooled}{to_return}"
 
 
 def slug(text: str) -> str:
@@ -217,7 +217,7 @@ class Family:
     """Runs that differ in size, horizon, learning rate and seed only.
 
     Attributes:
-        label: what sets the family apart from the others, for readers.
+        label: what distinguishes the family from the others, for readers.
         slug: the same for file names; empty where there is only one family.
         settings: the value of every column that is held fixed.
         frame: its rows.
@@ -250,9 +250,9 @@ def families(frame: pd.DataFrame) -> list[Family]:
     """The families of runs in tidy results, those with most runs first."""
     groups = list(split(frame, "width", "horizon"))
     names = dict.fromkeys(name for group in groups for name in group.settings)
-    told = {*COLUMNS["schedule"], *COLUMNS["task"], "settings", "learning_rate"}
-    told |= {"environments", "rollout_length"}
-    varying = [name for name in names if name not in told and _varies(groups, name)]
+    not_named = {*COLUMNS["schedule"], *COLUMNS["task"], "settings", "learning_rate"}
+    not_named |= {"environments", "rollout_length"}
+    varying = [name for name in names if name not in not_named and _varies(groups, name)]
     result = []
     for group in groups:
         text = label(group.settings, [name for name in varying if name in group.settings])
@@ -284,7 +284,7 @@ def with_chosen_rates(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
     For each width, horizon and the other settings, the rate of a seed is the one whose runs have
     the highest score (`crossings.run_scores`, the return averaged over log E) on the *other* seeds:
-    the best of noisy runs is too good by the noise, a choice that has not seen the seed is not.
+    the score of the best of several noisy runs is biased, unless the choice excludes its seed.
     The score averages the log interactions to every return, so that one rate serves all
     thresholds, curves and figures.
 
@@ -329,7 +329,7 @@ def with_rates_of_shortest_horizon(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cells(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Runs, one row each with its `score`, that differ in seed and learning rate alone."""
+    """Runs, one row each with its `score`, that differ only in seed and learning rate."""
     runs = table.drop_duplicates("run_id").drop(columns="threshold", errors="ignore")
     if "score" not in runs:
         runs = runs.assign(score=runs["run_id"].map(run_scores(table)))
@@ -342,9 +342,9 @@ def _chosen_runs(runs: pd.DataFrame, rate: str) -> Iterator[str]:
     score = runs.pivot_table(index="seed", columns=rate, values="score", dropna=False)
     others = score.sum() - score.fillna(0.0)
     count = score.notna().sum() - score.notna()
-    judged = (others / count.where(count > 0)).where(score.notna())
-    judged = judged.where(judged.notna().any(axis=1), score, axis=0)
-    for seed, chosen in judged.idxmax(axis=1).items():
+    criterion = (others / count.where(count > 0)).where(score.notna())
+    criterion = criterion.where(criterion.notna().any(axis=1), score, axis=0)
+    for seed, chosen in criterion.idxmax(axis=1).items():
         yield from runs.loc[(runs["seed"] == seed) & (runs[rate] == chosen), "run_id"]
 
 
@@ -353,5 +353,5 @@ def _native(value: Any) -> Any:
 
 
 def _is_absent(name: str, value: Any) -> bool:
-    """Whether a row says nothing of a setting that is a column for some rows alone."""
+    """Whether a row has no value of a setting that only some rows have as a column."""
     return (name == "settings" and not value) or (name in COEFFICIENTS and np.isnan(value))

@@ -64,7 +64,7 @@ def read(workdirs: Sequence[Path]) -> Measurements:
     """Read and measure one or more working directories, finished or not.
 
     Raises:
-        ResultsError: there is not one row to read.
+        ResultsError: there are no rows to read.
     """
     results = read_results(workdirs)
     try:

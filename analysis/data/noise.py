@@ -43,10 +43,10 @@ def variance_by_horizon(noise: pd.DataFrame, part_names: Sequence[str] = PARTS) 
     """
     keys = [*GROUP, "horizon", "interactions"]
     long = noise.melt([*keys, "seed"], list(part_names), "part", "measured")
-    foreseen = noise.melt(
+    predicted = noise.melt(
         [*keys, "seed"], [f"predicted_{name}" for name in part_names], "part", "predicted"
     )
-    long["predicted"] = foreseen["predicted"]  # melts of the same rows stand in the same order
+    long["predicted"] = predicted["predicted"]  # melts of the same rows have the same order
     by_seed = long.groupby([*keys, "part", "seed"], sort=True)[["measured", "predicted"]].mean()
     return _over_seeds(by_seed, [*keys, "part"], "measured", {"predicted": "mean"})
 
@@ -56,7 +56,7 @@ def agreement(noise: pd.DataFrame, by: Sequence[str] = ()) -> tuple[pd.DataFrame
 
     Args:
         noise: rows of noise tables.
-        by: further columns to tell apart, such as `horizon`.
+        by: further columns to group by, such as `horizon`.
 
     Returns:
         One row for each group (and `by`) and part: `ratio`, `low`, `high` (95%, NaN with one
@@ -69,7 +69,7 @@ def agreement(noise: pd.DataFrame, by: Sequence[str] = ()) -> tuple[pd.DataFrame
         if not good.all():
             notes.append(
                 f"gradient noise: {int((~good).sum())} of {len(good)} rows are left out of the "
-                f"{part} part's ratio, which is not positive there or has no prediction"
+                f"ratio of the {part} part: it is not positive there, or has no prediction"
             )
         rows = noise[good].assign(part=part, log=np.log(measured[good] / predicted[good]))
         if rows.empty:
@@ -98,13 +98,13 @@ def noise_scale(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if other.any():
         notes.append(
             f"gradient noise scale: {int(other.sum())} rows left out of schedules whose signal "
-            "depends on the accuracy, or of which no closed form is known"
+            "depends on the accuracy, or that have no known closed form"
         )
     weak = ~other & ~(noise["signal"] > 0)
     if weak.any():
         notes.append(
-            f"gradient noise scale: {int(weak.sum())} rows left out where |m|^2 is lost in noise: "
-            "ask for more noise.samples"
+            f"gradient noise scale: {int(weak.sum())} rows left out where |m|^2 is not above 0: "
+            "increase noise.samples"
         )
     rows = noise[~other & ~weak]
     scale = [
@@ -148,8 +148,8 @@ def scale_along_training(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 def before_threshold(noise: pd.DataFrame, crossings: pd.DataFrame) -> pd.DataFrame:
     """Rows measured from a quarter of the interactions to a threshold up to it.
 
-    Most of the interactions lie there: this is the noise that they were spent against. Runs that
-    are right-censored have no such rows.
+    Most of the interactions lie there, so this is the noise during most of the training. Runs
+    that are right-censored have no such rows.
 
     Args:
         noise: rows of noise tables.
@@ -205,11 +205,11 @@ def _horizon_of(x: np.ndarray) -> np.ndarray:
 def _over_seeds(
     by_seed: pd.DataFrame, keys: list[str], name: str, others: dict[str, str]
 ) -> pd.DataFrame:
-    """Mean of `name` over seeds with its t interval; `others` are aggregated as they say."""
+    """Mean of `name` over seeds with its t interval; `others` are columns and their aggregation."""
     groups = by_seed.groupby(level=keys, sort=True)
     mean, spread, seeds = groups[name].mean(), groups[name].std(ddof=1), groups[name].count()
-    reach = t_reach(spread.to_numpy(float), seeds.to_numpy(int))
-    table = pd.DataFrame({name: mean, "low": mean - reach, "high": mean + reach})
+    half = t_reach(spread.to_numpy(float), seeds.to_numpy(int))
+    table = pd.DataFrame({name: mean, "low": mean - half, "high": mean + half})
     for other, how in others.items():
         table[other] = groups[other].agg(how)
     return table.assign(seeds=seeds).reset_index()

@@ -1,5 +1,5 @@
 """Figures, one function each, from fitted laws and tables to a Matplotlib figure.
 
 A module has the figures of one subject; `theme` has sizes, colours and how a figure is saved with
-the table of what it shows. What a figure says beside itself is in `analysis.page`.
+the table of what it shows. Captions are in `analysis.page`.
 """

@@ -13,11 +13,11 @@ from analysis.laws.batch import BatchLaw
 
 
 def interactions_by_batch(crossings: pd.DataFrame, laws: Sequence[BatchLaw]) -> theme.Drawn:
-    """Interactions against horizon by batch, with S_min (B + n_0 + n_1 x), one panel a threshold.
+    """Interactions against horizon by batch, with S_min (B + n_0 + n_1 x), one panel per threshold.
 
     Args:
         crossings: interactions to threshold of the runs of these laws, of one width.
-        laws: one a threshold, of that width.
+        laws: one per threshold, of that width.
     """
     looks = theme.size_looks(crossings["batch"].astype(float))
     parts = []

@@ -1,4 +1,4 @@
-"""Horizon laws side by side: by task and by optimiser.
+"""Comparisons of horizon laws: by task and by optimiser.
 Each function returns the figure and the table of the numbers that are drawn in it.
 """
 
@@ -36,7 +36,7 @@ def _draw_law(axis: Axes, law: HorizonLaw, look: theme.Look) -> tuple[pd.DataFra
 
 
 def _several_laws(laws: Mapping[str, Sequence[HorizonLaw]]) -> theme.Drawn:
-    """Multipliers by threshold, a colour a name, and below the knees with their intervals."""
+    """Multipliers by threshold, one colour per name, and the knees with their intervals."""
     looks = theme.kind_looks(laws)
     thresholds = sorted({law.threshold for found in laws.values() for law in found})
     parts = []

@@ -1,6 +1,6 @@
 """Figures of learning curves: return, entropy and KL along training.
 
-Bands reach from the lowest to the highest seed; faded lines are runs that are not done.
+Bands reach from the lowest to the highest seed; faded lines are unfinished runs.
 Each function returns the figure and the table of the numbers that are drawn in it.
 """
 
@@ -17,21 +17,21 @@ from analysis.figures import theme
 def return_against_interactions(
     frame: pd.DataFrame, unfinished: Collection[str] = ()
 ) -> theme.Drawn:
-    """Learning curves by size, one panel a horizon."""
+    """Learning curves by size, one panel per horizon."""
     table = seed_averages(frame, ["return_mean"], unfinished)
     figure = _curve_panels(table, "interactions", "interactions (environment steps)", "horizon")
     return figure, table
 
 
 def return_by_horizon(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> theme.Drawn:
-    """Learning curves by horizon, one panel a size."""
+    """Learning curves by horizon, one panel per size."""
     table = seed_averages(frame, ["return_mean"], unfinished)
     figure = _curve_panels(table, "interactions", "interactions (environment steps)", "width")
     return figure, table
 
 
 def return_against_compute(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> theme.Drawn:
-    """Return against counted training FLOPs, by size, one panel a horizon."""
+    """Return against counted training FLOPs, by size, one panel per horizon."""
     table = seed_averages(frame, ["return_mean"], unfinished)
     flops = frame.groupby("width")["flops_per_interaction"].first()
     table.insert(4, "flops", table["interactions"] * table["width"].map(flops))

@@ -38,7 +38,7 @@ def interactions_against_horizon(
 
     Args:
         crossings: interactions to threshold of the runs of one width.
-        laws: their horizon laws in h - 1, one a threshold; a threshold may be without.
+        laws: their horizon laws in h - 1, at most one per threshold.
         unfinished: ids of runs that are not done.
     """
     points = _points(crossings, unfinished)
@@ -66,7 +66,7 @@ def interactions_against_horizon(
 
 
 def _points(crossings: pd.DataFrame, unfinished: Collection[str]) -> pd.DataFrame:
-    """Each run, and the mean over seeds with its interval where no run is censored or not done."""
+    """Each run, and the mean over seeds with its interval if no run is censored or unfinished."""
     runs = crossings[["threshold", "horizon", "seed", "interactions", "censored", "run_id"]]
     runs = runs.assign(what="run", unfinished=runs["run_id"].isin(list(unfinished)))
     cells = [runs["threshold"], runs["horizon"]]
@@ -92,7 +92,7 @@ def _law_curves(law: HorizonLaw) -> pd.DataFrame:
 
 
 def _draw_points(axis: Axes, points: pd.DataFrame) -> None:
-    """Runs as dots, faded where not done; censored ones as open triangles; averages with bars."""
+    """Runs as dots (faded: unfinished), censored ones as open triangles, averages with bars."""
     runs, averages = (points[points["what"] == what] for what in ("run", "average"))
     for (censored, unfinished), rows in runs.groupby(["censored", "unfinished"]):
         axis.plot(
@@ -119,7 +119,7 @@ def _draw_points(axis: Axes, points: pd.DataFrame) -> None:
 
 
 def _mark_knee(axis: Axes, law: HorizonLaw) -> None:
-    """The knee as a vertical line, its interval as a band; only as far as it lies in the panel."""
+    """The knee as a vertical line, its interval as a band, both clipped to the panel."""
     low, high = law.measured
     knee = law.quantities["knee"]
     if knee.interval is not None:
@@ -159,7 +159,7 @@ def _law_keys(table: pd.DataFrame) -> list[Line2D]:
 
 
 def multiplier_against_horizon(crossings: pd.DataFrame, laws: Sequence[HorizonLaw]) -> theme.Drawn:
-    """Interactions over those at h = 1, all widths on the pooled law, one panel a threshold.
+    """Interactions over those at h = 1, all widths on the pooled law, one panel per threshold.
 
     Args:
         crossings: interactions to threshold of all widths of a family.

@@ -17,15 +17,15 @@ PART_STYLES = {
 }
 
 
-_BESIDE = {"total": 0.93, "future": 1.07, "action": 1.0, "state": 1.0}
-"""How far marks of one horizon are moved apart, as a factor."""
+_SHIFT = {"total": 0.93, "future": 1.07, "action": 1.0, "state": 1.0}
+"""Horizontal shift of the marks of each part, as a factor, so that they do not overlap."""
 
 
 def gradient_variance(noise: pd.DataFrame) -> theme.Drawn:
     """Measured (marks) against predicted (lines) gradient variance by horizon, along training.
 
-    Marks of one horizon stand a little beside each other; bars that reach below 2% of what was
-    measured, 0 among it, end there.
+    Marks of one horizon are drawn slightly apart; bars that reach below 2% of the measured value
+    end there.
 
     Args:
         noise: rows of the noise tables of one family and width.
@@ -43,7 +43,7 @@ def gradient_variance(noise: pd.DataFrame) -> theme.Drawn:
                 low = np.maximum(rows["low"], 0.02 * rows["measured"])
                 bars = theme.bars(rows.assign(low=low), "measured")
                 look = {"color": color, "capsize": 2, "markersize": 4, "fmt": marker}
-                place = rows["horizon"] * _BESIDE[str(part)]
+                place = rows["horizon"] * _SHIFT[str(part)]
                 axis.errorbar(place, rows["measured"], bars, **look)
             for part, rows in here[here["predicted"] > 0].groupby("part"):
                 color, _, line = PART_STYLES[str(part)]
@@ -63,7 +63,7 @@ def gradient_variance(noise: pd.DataFrame) -> theme.Drawn:
 def gradient_noise_scale(noise: pd.DataFrame) -> theme.Drawn:
     """Gradient noise scale along training by horizon, with 95% intervals over seeds.
 
-    Horizons of one evaluation stand a little beside each other.
+    Horizons of one evaluation are drawn slightly apart.
 
     Args:
         noise: rows of the noise tables of one family and width, with a signal above 0 somewhere.

@@ -16,7 +16,7 @@ from analysis.laws.power.single import PowerLawFit, intrinsic_performance_table
 
 
 def intrinsic_performance_against_compute(fits: Sequence[PowerLawFit]) -> theme.Drawn:
-    """Measured intrinsic performance of all sizes under the frontier I = C, one panel a horizon."""
+    """Measured intrinsic performance of all sizes and the frontier I = C, one panel per horizon."""
     table = _performance_table(fits)
     with theme.style():
         figure, axes = _performance_panels(table, "compute")
@@ -29,7 +29,7 @@ def intrinsic_performance_against_compute(fits: Sequence[PowerLawFit]) -> theme.
 
 
 def intrinsic_performance_against_interactions(fits: Sequence[PowerLawFit]) -> theme.Drawn:
-    """Measured intrinsic performance by size with the fitted law, one panel a horizon."""
+    """Measured intrinsic performance by size with the fitted law, one panel per horizon."""
     table = _performance_table(fits)
     looks = theme.size_looks(table["parameters"])
     with theme.style():
@@ -56,7 +56,7 @@ def _performance_table(fits: Sequence[PowerLawFit]) -> pd.DataFrame:
 
 
 def _performance_panels(table: pd.DataFrame, x: str) -> tuple[Figure, list[Axes]]:
-    """Measured intrinsic performance against a column, one panel a horizon."""
+    """Measured intrinsic performance against a column, one panel per horizon."""
     looks = theme.size_looks(table["parameters"])
     figure, axes = theme.panels(table["horizon"].nunique())
     for axis, (horizon, rows) in zip(axes, table.groupby("horizon"), strict=True):
@@ -98,8 +98,8 @@ def _finish_performance(
 def optimal_size_against_compute(fits: Sequence[PowerLawFit]) -> theme.Drawn:
     """The size that needs least compute, a line for each horizon, with the slopes.
 
-    A line covers the compute of its runs; it is dashed where the best size was not among those
-    that were trained.
+    A line covers the compute of its runs; it is dotted where the best size is outside of the range
+    of those that were trained.
     """
     tables = [_optimal_sizes(fit) for fit in fits]
     table = pd.concat(tables, ignore_index=True).sort_values(["horizon", "compute"])
@@ -150,7 +150,7 @@ def _optimal_sizes(fit: PowerLawFit) -> pd.DataFrame:
 def exponents_against_horizon(entries: Sequence[Mapping[str, Any]]) -> theme.Drawn:
     """alpha_N, alpha_E and E_c with their 95% intervals against horizon, each from its own fit.
 
-    Panels end at a few times the largest estimate; an interval that goes on runs out of them.
+    Panels end at a few times the largest estimate; longer intervals are cut off there.
 
     Args:
         entries: of `fits.json`'s `power_law`, of one family and kind of compute; the joint one
@@ -170,7 +170,7 @@ def exponents_against_horizon(entries: Sequence[Mapping[str, Any]]) -> theme.Dra
             for shared in here[here["horizon"].isna()].itertuples():
                 axis.axhspan(shared.low, shared.high, color=theme.ORANGE, alpha=0.25, linewidth=0)
                 axis.axhline(shared.value, color=theme.ORANGE, linestyle="--", linewidth=1)
-            # An interval that says nothing would hide all others: it runs out of the panel.
+            # A very wide interval would make the others invisible: it is cut off.
             value, ends = here["value"], (here["low"].min(), here["high"].max())
             if name == "e_c":
                 bottom = np.nanmax([ends[0] / 2, value.min() / _FARTHEST**2])
@@ -180,7 +180,7 @@ def exponents_against_horizon(entries: Sequence[Mapping[str, Any]]) -> theme.Dra
                 axis.set_ylim(0, np.nanmin([1.05 * ends[1], value.max() * _FARTHEST]))
             theme.horizon_axis(axis, table["horizon"].dropna())
             axis.set_ylabel(label)
-        keys = [Line2D([], [], marker="o", color=theme.BLUE, label="each horizon alone")]
+        keys = [Line2D([], [], marker="o", color=theme.BLUE, label="each horizon separately")]
         if table["joint"].any():
             line = {"color": theme.ORANGE, "linestyle": "--", "marker": "s"}
             keys.append(Line2D([], [], label="all horizons, shared exponents", **line))
@@ -203,7 +203,7 @@ def _exponent_rows(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 _FARTHEST = 4.0
-"""Of an exponent's axis, from the largest estimate; E_c's goes as far as its square each way."""
+"""Upper end of an exponent's axis over the largest estimate; its square, both ways, for E_c."""
 
 
 _EXPONENTS = {

@@ -13,9 +13,9 @@ from analysis.figures import theme
 
 
 def learning_rate_rule(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> theme.Drawn:
-    """Return averaged over log E against learning rate by size, at the end horizons; best marked.
+    """Return averaged over log E against learning rate by size, at two horizons; best marked.
 
-    Where one learning rate is best at all sizes the rule over widths holds.
+    Horizons: the shortest and the longest with several rates. The rule holds if one rate is best.
 
     Args:
         frame: tidy results of a family with several learning rates at a size and horizon.

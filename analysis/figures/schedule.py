@@ -102,7 +102,7 @@ def _heat(
 def _contours(
     axis: Axes, table: pd.DataFrame, horizons: list[float], names: list[str], norm: LogNorm
 ) -> None:
-    """Contours of the predicted interactions, apart for schedules whose rewards do not add up."""
+    """Contours of the predicted interactions; schedules whose rewards do not add up separately."""
     grid = table.pivot_table(index="schedule", columns="horizon", values="predicted")
     grid = grid.reindex(index=names, columns=horizons)
     levels = np.geomspace(float(norm.vmin or 1), float(norm.vmax or 1), 7)[1:-1]
@@ -132,7 +132,7 @@ def _heat_keys(censored: bool) -> list[Line2D]:
 
 
 def interactions_by_delay(laws: Sequence[ScheduleLaw], best: Sequence[BestHorizon]) -> theme.Drawn:
-    """The U in h of each delay: measured (marks) and by the law (lines), best horizons as stars."""
+    """Interactions against h by delay: measured (marks), by the law (lines), the best as stars."""
     table = pd.concat([cells(law) for law in laws], ignore_index=True)
     delayed = [(parse(name).adds_up, parse(name).period) for name in table["schedule"]]
     shown = [
@@ -226,7 +226,7 @@ def best_horizon_against_delay(
         keys.append(Line2D([], [], label="1.59 k: theory at A = F v", **line_look))
         if (table["edge"] != "").any():
             mark: dict[str, Any] = {"marker": "^", "markerfacecolor": "none", "linestyle": "none"}
-            keys.append(Line2D([], [], color=theme.GREY, label="at the grid's edge", **mark))
+            keys.append(Line2D([], [], color=theme.GREY, label="at the end of the grid", **mark))
         theme.legend(figure, keys, "marks: measured, lines: the law", columns=3)
     return figure, table
 
@@ -250,8 +250,8 @@ def _best_row(best: BestHorizon) -> dict[str, Any]:
 def collapse(laws: Sequence[ScheduleLaw]) -> theme.Drawn:
     """Interactions of all schedules and horizons against the law's B + B_noise.
 
-    They lie on one line if the law holds. Schedules whose rewards do not add up, which take no part
-    in the fit, are drawn too.
+    They lie on one line if the law holds. Schedules whose rewards do not add up, which are not part
+    of the fit, are drawn too.
     """
     table = pd.concat(
         [cells(law).assign(s_min=law.quantities["s_min"].value) for law in laws], ignore_index=True
@@ -281,7 +281,7 @@ def collapse(laws: Sequence[ScheduleLaw]) -> theme.Drawn:
 
 
 def departures(laws: Sequence[ScheduleLaw]) -> theme.Drawn:
-    """What each schedule needs over what the law of the others predicts, with intervals."""
+    """Ratio of each schedule's interactions to those that the law of the others predicts."""
     table = pd.DataFrame(
         [
             {

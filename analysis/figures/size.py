@@ -29,7 +29,7 @@ def size_exponent_by_schedule(exponents: Sequence[SizeExponent]) -> theme.Drawn:
             bars = theme.bars(rows, "exponent")
             axis.errorbar(rows["exponent"], y, xerr=bars, fmt="o", capsize=2, color=look.color)
         axis.set_yticks(range(len(names)), names)
-        axis.set_xlabel("exponent in size: E goes as N to the minus this")
+        axis.set_xlabel("exponent a in size: E $\\propto$ N$^{-a}$")
         theme.legend(figure, [theme.key(look, name) for name, look in looks.items()])
     return figure, table
 

@@ -1,8 +1,8 @@
-"""How figures look: colours that the colour-blind tell apart, markers, axes, and how they are kept.
+"""The style of figures: colours suited to colour-blind readers, markers, axes, and saving.
 
-Ordered quantities (horizon, size) take colours from dark to light along cividis and viridis, and a
-marker each; things of different kinds (laws, parts of a variance) take Okabe and Ito's colours and
-a line style each, so that nothing is told by colour alone.
+Ordered quantities (horizon, size) take colours from dark to light along plasma and viridis, and a
+marker each; categories (laws, parts of a variance) take Okabe and Ito's colours and a line style
+each, so that nothing is shown by colour alone.
 """
 
 import io
@@ -28,7 +28,7 @@ BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 
 GREY = "#6b6b6b"
 FADED = 0.35
-"""Opacity of what is not finished."""
+"""Opacity of unfinished runs."""
 
 PANEL_WIDTH, PANEL_HEIGHT = 2.45, 2.05
 DOTS_PER_INCH = 200
@@ -70,7 +70,7 @@ Drawn = tuple[Figure, pd.DataFrame]
 """A figure and the table of the numbers that are drawn in it."""
 
 COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, BLACK)
-"""Colours of a few things of different kinds, in the order in which they are given out."""
+"""Colours of categories, in order of use."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def single(width: float = 4.8, height: float = 3.3) -> tuple[Figure, Axes]:
 
 
 def row(count: int, width: float = 2.9, height: float = 2.9) -> tuple[Figure, list[Axes]]:
-    """A figure of panels side by side with axes of their own."""
+    """A figure of panels side by side with separate axes."""
     figure = Figure(figsize=(max(count * width, 4.4), height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, [figure.add_subplot(1, count, index + 1) for index in range(count)]
@@ -163,7 +163,7 @@ def censored_key(label: str) -> Line2D:
 
 
 def kind_looks(names: Iterable[str]) -> dict[str, Look]:
-    """A colour and a marker for each of a few things that have no order."""
+    """A colour and a marker for each of a few unordered categories."""
     return {
         name: Look(COLORS[i % len(COLORS)], _MARKERS[i % len(_MARKERS)])
         for i, name in enumerate(names)
@@ -171,7 +171,7 @@ def kind_looks(names: Iterable[str]) -> dict[str, Look]:
 
 
 def bars(rows: pd.DataFrame, value: str) -> np.ndarray:
-    """Lengths of error bars from `value` to `low` and `high`, shape [2, row]; 0 without an end."""
+    """Lengths of error bars from `value` to `low` and `high`, shape [2, row]; 0 for NaN ends."""
     lengths = [rows[value] - rows["low"], rows["high"] - rows[value]]
     return np.nan_to_num(np.array(lengths, dtype=float))
 
@@ -198,17 +198,17 @@ def power_of_ten(value: float, _position: int | None = None) -> str:
 
 def log_axis(axis: Axes, which: str) -> None:
     """A logarithmic axis, ticked at powers of ten; at 1, 2, 5 where it spans under 1.3 decades."""
-    one = axis.xaxis if which == "x" else axis.yaxis
+    ticks = axis.xaxis if which == "x" else axis.yaxis
     (axis.set_xscale if which == "x" else axis.set_yscale)("log")
     low, high = axis.get_xlim() if which == "x" else axis.get_ylim()
     if low > 0 and high / low < 20:
-        one.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        one.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
-        one.set_minor_formatter(NullFormatter())
+        ticks.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ticks.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+        ticks.set_minor_formatter(NullFormatter())
     else:
-        one.set_major_locator(LogLocator(numticks=6))
-        one.set_major_formatter(FuncFormatter(power_of_ten))
-        one.set_minor_formatter(NullFormatter())
+        ticks.set_major_locator(LogLocator(numticks=6))
+        ticks.set_major_formatter(FuncFormatter(power_of_ten))
+        ticks.set_minor_formatter(NullFormatter())
 
 
 def horizon_axis(axis: Axes, horizons: Iterable[float], label: str = "horizon h (steps)") -> None:
@@ -222,7 +222,7 @@ def horizon_axis(axis: Axes, horizons: Iterable[float], label: str = "horizon h 
 
 
 def _spaced(levels: list[float], ratio: float = 1.6) -> list[float]:
-    """The levels without those closer than a ratio to one before them; the largest stays."""
+    """Levels that are at least a ratio apart; the largest is always kept."""
     kept: list[float] = []
     for level in levels:
         if not kept or level / kept[-1] >= ratio:
@@ -249,7 +249,7 @@ def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> Non
     directory.mkdir(parents=True, exist_ok=True)
     with style():
         figure.savefig(directory / f"{name}.svg", metadata={"Date": None, "Creator": None})
-        figure.set_layout_engine("none")  # the layout is done: half the time of the second file
+        figure.set_layout_engine("none")  # the layout is final: the second file is faster
         buffer = io.BytesIO()
         figure.savefig(buffer, dpi=DOTS_PER_INCH, format="png")
     # 256 colours are enough for lines and bands, and make the file three times smaller.

@@ -1,4 +1,4 @@
-"""The laws: one file each, with one way to be fitted, to predict, and to be written and shown.
+"""The laws: one file each, with a common interface to fit, predict, write and show them.
 
 `LAWS` is the registry: a new law is one file here and one line in it. `fit_laws` fits them all.
 """

@@ -1,12 +1,12 @@
-"""What the batch adds to the horizon law: its constant part belongs to the batch, not to the task.
+"""The effect of the batch on the horizon law: the batch is a term of the law's constant part.
 
 Steps needed go as `S_min (1 + B_noise / B)` (McCandlish et al. 2018, arXiv 1812.06162), and the
 noise scale is affine in the variance horizon x of the discount, so that
 
     E = S_min (B + n_0 + n_1 x),    B_noise(h) = n_0 + n_1 x
 
-with S_min of each width and n_0, n_1 shared. The knee at batch B is where `x = (B + n_0) / n_1`; at
-small B it is `n_0 / n_1`, the one that belongs to the task.
+with S_min of each width and n_0, n_1 shared. The knee at batch B is where `x = (B + n_0) / n_1`; as
+B goes to 0 it is where `x = n_0 / n_1`, which depends on the task but not on the batch.
 """
 
 import functools
@@ -92,7 +92,7 @@ class BatchLaw(FittedLaw):
     def quantities(self) -> dict[str, Quantity]:
         """s_min (geometric mean over pooled widths), n_0, n_1, and the knee as B goes to 0.
 
-        A noise constant at an end of its search has no interval: nothing is measured there.
+        A noise constant at a bound of the search has no interval: it is not determined there.
         """
         return {
             "s_min": self._quantity(lambda theta: np.exp(theta[:-2].mean())),
@@ -114,7 +114,7 @@ class BatchLaw(FittedLaw):
         return Quantity(horizon_of(ratio.value, "variance_horizon"), ends)
 
     def _is_open(self, *places: int) -> bool:
-        """Whether a parameter is at an end of its search, with all seeds or without one."""
+        """Whether a parameter is at a bound of the search, with all seeds or without one."""
         low, high = self.mean.bounds[-1]
         values = np.stack([self.theta, *self.left_out])[:, list(places)]
         return bool(np.any((values <= low) | (values >= high)))
@@ -174,7 +174,7 @@ def fit_batch_laws(table: pd.DataFrame) -> Fits:
             if len(law.seeds) > 1 and not law.quantities["knee_small_batch"].is_bounded:
                 notes.append(
                     f"{label}: no interval of the knee at small batches, the noise n_0 or n_1 is "
-                    "lost beside the batch; smaller batches or longer horizons are needed"
+                    "too small beside the batch; smaller batches or longer horizons are needed"
                 )
     return Fits(tuple(laws), tuple(notes))
 

@@ -1,9 +1,9 @@
-"""The best horizon of a delay: where the interactions under `periodic:k` are least.
+"""The best horizon of a delay: where the interactions under `periodic:k` are fewest.
 
 Theory: a short horizon loses the signal (a payment is k steps away), a long one adds noise of the
-future, so that E is U-shaped in h with its least of the order of k. Measured here without it: a
-cubic in log h through log E around the lowest measured horizon, censored runs included, with an
-interval by leaving out seeds.
+future, so that E is U-shaped in h with its minimum at h of order k. The measurement here does not
+use the theory: it is a cubic in log h through log E around the horizon with the lowest E, censored
+runs included, with an interval by leaving out seeds.
 """
 
 from dataclasses import dataclass
@@ -77,14 +77,14 @@ class _Cubic:
 def best_horizon_of(
     schedule: Schedule, runs: Sample, horizon: np.ndarray, threshold: float, predicted: Quantity
 ) -> BestHorizon | None:
-    """The best horizon of a delay's runs; None where nothing can be said.
+    """The best horizon of a delay's runs; None where it cannot be determined.
 
     Args:
         schedule: the schedule of the runs.
         runs: of one width and threshold.
         horizon: of each run, shape [run].
         threshold: the return to reach.
-        predicted: what the law of horizon and schedule says.
+        predicted: by the law of horizon and schedule.
 
     Returns:
         None with fewer than 3 horizons, or none at which all seeds reach the return.
@@ -98,14 +98,14 @@ def best_horizon_of(
 
 def _lowest(runs: Sample, horizon: np.ndarray) -> float | None:
     """The measured horizon with the least mean log E among those at which no run is censored."""
-    whole = {}
+    mean_log_e = {}
     for level in np.unique(horizon):
         here = horizon == level
         if runs.values.exact[here].all():
-            whole[float(level)] = float(runs.values.log_e[here].mean())
-    if not whole or len(np.unique(horizon)) < 3:
+            mean_log_e[float(level)] = float(runs.values.log_e[here].mean())
+    if not mean_log_e or len(np.unique(horizon)) < 3:
         return None
-    return min(whole, key=lambda level: whole[level])
+    return min(mean_log_e, key=lambda level: mean_log_e[level])
 
 
 def _measure(runs: Sample, horizon: np.ndarray, lowest: float) -> tuple[Quantity, str]:

@@ -1,4 +1,4 @@
-"""Horizon laws side by side: of several optimisers, of several tasks.
+"""Comparisons of horizon laws: of several optimisers, of several tasks.
 
 Only runs that share all other settings are compared.
 """

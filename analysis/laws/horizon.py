@@ -34,8 +34,8 @@ from analysis.stats import censored, intervals
 from analysis.stats.censored import Values
 from analysis.stats.intervals import LOG, Interval, arcsinh_scale
 
-_DECISIVE = 2.0  # difference of AICc below which forms are not told apart
-_EXPONENT_MARGIN = (2 / 3, 3 / 2)  # "affine" is claimed only where g is pinned to this range
+_DECISIVE = 2.0  # difference of AICc below which forms are not distinguished
+_EXPONENT_MARGIN = (2 / 3, 3 / 2)  # "affine" is claimed only where g's interval is in this range
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class HorizonLaw(FittedLaw):
         regressor: one of `REGRESSORS`.
         forms: the fitted forms by name: affine and proportional, and free from three horizons on.
         affine_in_h: the affine form in h - 1, of which proportional is a special case.
-        profiles: take the intervals of g and the knee from the profile likelihood; without, from
-            leaving out seeds alone (quicker, symmetric in log).
-        labels: what sets the law apart from others that it is compared with.
+        profiles: take the intervals of g and the knee from the profile likelihood; if false, only
+            from leaving out seeds (quicker, symmetric in log).
+        labels: what distinguishes the law from those that it is compared with.
     """
 
     group: dict[str, Any]
@@ -120,7 +120,7 @@ class HorizonLaw(FittedLaw):
 
     @property
     def aicc(self) -> dict[str, float]:
-        """AICc by form; differences of less than 2 say nothing."""
+        """AICc by form; differences of less than 2 are not evidence for either form."""
         known = {form: fit.aicc for form, fit in self.forms.items()}
         return {form: value for form, value in known.items() if value is not None}
 
@@ -142,7 +142,7 @@ class HorizonLaw(FittedLaw):
 
     @functools.cached_property
     def verdict(self) -> str:
-        """Which form the data single out: "affine", "proportional", "free" or "undecided"."""
+        """Which form the data select: "affine", "proportional", "free" or "undecided"."""
         exponent = 1.0 if self.regressor == "h-1" else equivalent_exponent(self.affine)
         knee_ci = knee_interval(self.affine_in_h, profiles=False)
         return verdict(self.aicc, self.free_power, knee_ci, exponent)
@@ -199,7 +199,7 @@ def fit_horizon_laws(
             continue
         try:
             for law in _laws(group, data, regressors, profiles):
-                law.to_json()  # all that may fail is done here, where it is noted
+                law.to_json()  # whatever may fail is computed here, where failures are noted
                 entries.append(law)
                 notes += [f"{group.label}: {gap}" for gap in _gaps(law)]
         except (np.linalg.LinAlgError, FloatingPointError) as error:
@@ -222,7 +222,7 @@ def _laws(
 
 
 def _gaps(law: HorizonLaw) -> list[str]:
-    """What the data of a law leave open, a line each."""
+    """What the data of a law do not determine, one line each."""
     low, high = np.exp(EXPONENT_BOUNDS)
     gaps = []
     for name, quantity in (
@@ -233,13 +233,13 @@ def _gaps(law: HorizonLaw) -> list[str]:
         sides = [side for end, side in zip(ends, ("below", "above"), strict=False) if end is None]
         if sides:
             gaps.append(
-                f"the data do not bound the {name} from {' nor from '.join(sides)}; more seeds, "
+                f"the data do not bound the {name} from {' or from '.join(sides)}; more seeds, "
                 "horizons or a larger budget are needed"
             )
     if not law.heldout_error and len(np.unique(law.data.horizon)) > 3:
         gaps.append(
-            "no held-out error: fitted without the largest horizons, fewer than 3 remain or no run "
-            "that is held out reaches it; more horizons or a larger budget are needed"
+            "no held-out error: without the largest horizons fewer than 3 remain, or no held-out "
+            "run reaches the return; more horizons or a larger budget are needed"
         )
     return gaps
 
@@ -248,12 +248,12 @@ def heldout_error(data: HorizonData, form: str, regressor: str) -> float | None:
     """Root mean square error in log E of the largest horizons, by a fit without them.
 
     One horizon is held out of up to 5, two of more; at least 3 with exact values must remain. The
-    error of a horizon is the mean over its runs; a censored run counts as far as the prediction
-    lies before the end of what was seen of it. A horizon of which no run has an exact value has no
-    error, for a prediction beyond what was seen is neither right nor wrong.
+    error of a horizon is the mean over its runs; for a right-censored run it is how far the
+    prediction lies below its last place, at least 0. A horizon without an uncensored run has no
+    error, because predictions beyond the last places can be neither confirmed nor rejected.
 
     Returns:
-        The error; None where no horizon that is held out has one, or too few horizons remain.
+        The error; None where no held-out horizon has one, or too few horizons remain.
     """
     distinct = np.unique(data.horizon)
     limit = distinct[-1 if len(distinct) <= 5 else -2]
@@ -283,7 +283,7 @@ def affine_numbers(affine: FormFit) -> dict[str, Quantity]:
     """a and b of an affine form with their intervals (None with one seed).
 
     a is symmetric in log; b on asinh(b x_max / 2a), which is linear about 0, where the sign of b is
-    at stake, and log for large b.
+    uncertain, and log for large b.
     """
     x_max = affine.mean.x_max
 
@@ -336,7 +336,7 @@ def _parameter_interval(
 def free_numbers(free: FormFit, profiles: bool) -> dict[str, Quantity]:
     """g and, where E grows, the knee of a free power, with intervals.
 
-    There are none with one seed; none of the knee where g is at a limit of the search.
+    There are no intervals with one seed, and none of the knee where g is at a bound of the search.
     """
     theta, left_out = free.fit.theta, free.left_out
     ends = _parameter_interval(free, len(theta) - 1, EXPONENT_BOUNDS, profiles)
@@ -360,13 +360,13 @@ def _log_free_knee(theta: np.ndarray, x_max: float) -> float:
 
 
 def equivalent_exponent(affine: FormFit) -> float:
-    """The g that a free power in h - 1 takes on the affine form's own curve at the same horizons.
+    """The g of a free power in h - 1 fitted to the affine form's own curve at the same horizons.
 
-    1 for the regressor h - 1; above 1 for the variance horizon, which starts out flat.
+    1 for the regressor h - 1; above 1 for the variance horizon, which is flat near h = 1.
     """
     data = affine.data
-    nothing = np.zeros(len(data.horizon), dtype=bool)
-    curve = Values(affine.fit.means, nothing, nothing, 0 * data.values.block, data.values.spread)
+    no_run = np.zeros(len(data.horizon), dtype=bool)
+    curve = Values(affine.fit.means, no_run, no_run, 0 * data.values.block, data.values.spread)
     mean, spread = data.mean("free", "h-1"), np.full(3, -3.0)
     free = censored.fit(mean, curve, data.starts("free"), spread)
     return float(np.exp(free.theta[-1]))
@@ -378,13 +378,13 @@ def verdict(
     knee_ci: Interval | None,
     affine_exponent: float = 1.0,
 ) -> str:
-    """Which form the data single out: "affine", "proportional", "free", or "undecided".
+    """Which form the data select: "affine", "proportional", "free", or "undecided".
 
     The forms are nested: proportional is affine in h - 1 with its knee at 2, affine is free with
-    g = 1. A simpler form is claimed only where the data could have shown otherwise: "affine" needs
-    a g pinned to [2/3, 3/2] of its own and proportional refuted, "proportional" also a knee pinned
-    within a factor 1.5 of 2. A richer one needs its interval to leave the simpler out *and* AICc
-    to be lower by 2.
+    g = 1. A simpler form is claimed only where the data could have rejected it: "affine" needs the
+    interval of g / affine_exponent inside [2/3, 3/2] and proportional rejected, "proportional" also
+    the interval of the knee within a factor 1.5 of 2. A richer one needs its interval to exclude
+    the simpler one *and* AICc to be lower by 2.
 
     Args:
         aicc: by form.
@@ -404,15 +404,15 @@ def verdict(
     if not knee_ci[0] <= 2 <= knee_ci[1]:
         better = aicc["affine"] + _DECISIVE < aicc["proportional"]
         return "affine" if better else "undecided"
-    pinned = knee_ci[0] > 2 / 1.5 and knee_ci[1] < 2 * 1.5
+    narrow = knee_ci[0] > 2 / 1.5 and knee_ci[1] < 2 * 1.5
     worse = aicc["proportional"] > aicc["affine"] + _DECISIVE
-    return "proportional" if pinned and not worse else "undecided"
+    return "proportional" if narrow and not worse else "undecided"
 
 
 def main_entries(entries: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """Of entries of `fits.json` those in h - 1 that stand for each family of runs.
+    """The entries of `fits.json` in h - 1 that represent each family of runs.
 
-    One per threshold: pooled over widths where there is such, else of the width with most
+    One per threshold: pooled over widths where there is such an entry, else of the width with most
     uncensored runs. The family with most runs comes first.
     """
     by_family: dict[str, dict[float, Mapping[str, Any]]] = {}
@@ -427,7 +427,7 @@ def main_entries(entries: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str,
 
 
 def _family(group: Mapping[str, Any]) -> str:
-    """What entries of one family share: all that is held fixed but the width and the rates."""
+    """A key that entries of one family share: all fixed settings except the width and the rates."""
     varying = {*COLUMNS["width"], "learning_rate"}
     return json.dumps({name: group[name] for name in group if name not in varying}, sort_keys=True)
 

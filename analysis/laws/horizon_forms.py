@@ -27,9 +27,9 @@ _LOG_E_BOUNDS = (-5.0, 70.0)
 
 @dataclass(frozen=True)
 class HorizonMean:
-    """A form as a mean function of log E: one `log a` per width, then the form's own numbers.
+    """A form as a mean function of log E: one `log a` per width, then the form's own parameters.
 
-    affine and free have `m`, the log multiplier at the largest horizon (`log E(h_max) / a`, any
+    affine and free have `m`, the log multiplier at the largest horizon (`log(E(h_max) / a)`, any
     sign), and free has `log g`:  `log E = log a_w + log(1 + (e^m - 1) z^g)`, `z = x / x_max`.
 
     Attributes:
@@ -106,7 +106,7 @@ class HorizonData:
         horizon = rows["horizon"].to_numpy(float)
         seed = rows["seed"].to_numpy(int)
         widths, number = np.unique(rows["width"].to_numpy(), return_inverse=True)
-        # With one seed an effect of the seed cannot be told from a itself.
+        # With one seed an effect of the seed cannot be distinguished from a.
         several = len(np.unique(seed)) > 1
         pairs = np.stack([number, seed], axis=1)
         block = np.unique(pairs, axis=0, return_inverse=True)[1].ravel() if several else 0 * seed
@@ -138,7 +138,7 @@ class HorizonData:
         return Sample(self.mean(form, regressor), self.values, self.seed)
 
     def starts(self, form: str) -> list[np.ndarray]:
-        """Where to start: levels from the data, the multiplier from the ends, three exponents."""
+        """Starting points: levels from the data, the multiplier from the ends, three exponents."""
         log_e = self.values.log_e
         levels, rises = [], []
         for number in range(len(self.widths)):
@@ -182,8 +182,8 @@ class FormFit:
     def aicc(self) -> float | None:
         """AICc on independent units; None where there are too few of them.
 
-        Units are the runs, less the contrasts between seeds, which say nothing on the form:
-        points of one curve count once, and a seed's common effect is a parameter, not evidence.
+        Units are the runs, less the contrasts between seeds, which have no information on the form:
+        points of one curve count once, and a seed's common effect is a parameter, not a value.
         """
         blocks = int(self.data.values.block.max()) + 1
         units = len(self.data.horizon) - (blocks - len(self.data.widths) if blocks > 1 else 0)
@@ -234,7 +234,7 @@ class FormFit:
         return replace(self, fit=fit, left_out=self.left_out[:0])
 
     def refit(self, data: HorizonData) -> Self:
-        """The form fitted to other values of the same runs, starting from the fit there is."""
+        """The form fitted to other values of the same runs, starting from this fit."""
         sample = replace(self.sample, values=data.values)
         return type(self).of(data, sample, [self.fit.theta], self.regressor, self.fit.spread)
 
@@ -282,11 +282,11 @@ def horizon_data(rows: pd.DataFrame) -> tuple[HorizonData | None, list[str]]:
             "no run reaches it (all are censored); a larger budget or another threshold is needed"
         )
         if not rows["censored"].any():
-            what = "every run is past it at its first row; earlier evaluations are needed"
+            what = "every run is above it at its first row; earlier evaluations are needed"
         return None, [f"no horizon law: {what}"]
     reached = rows["width"][exact].unique()
     if lost := sorted(set(rows["width"]) - set(reached)):
-        problems.append(f"widths {', '.join(map(str, lost))} left out, no run of theirs reaches it")
+        problems.append(f"widths {', '.join(map(str, lost))} left out, none of the runs reaches it")
         keep = rows["width"].isin(reached).to_numpy()
         rows, exact = rows[keep], exact[keep]
     horizons = rows["horizon"][exact].nunique()
@@ -298,5 +298,5 @@ def horizon_data(rows: pd.DataFrame) -> tuple[HorizonData | None, list[str]]:
     if horizons < 3:
         problems.append(f"no free exponent: {horizons} horizons; at least 3 are needed")
     if rows["seed"].nunique() < 2:
-        problems.append("no intervals: 1 seed; at least 2 are needed (4 to be of use)")
+        problems.append("no intervals: 1 seed; at least 2 are needed, better 4 or more")
     return HorizonData.from_rows(rows), problems

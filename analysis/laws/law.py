@@ -1,8 +1,8 @@
-"""What every fitted law can do, and how its numbers are kept.
+"""The interface of every fitted law, and how its numbers are stored.
 
 A law is one file of this folder and one line in `laws.LAWS`. The file has a function from a table
-to `Fits`, and a class of fitted laws: it says its quantities with their intervals, predicts, can be
-had without one of its seeds, and is written to `fits.json` and shown as a table by what is here.
+to `Fits`, and a class of fitted laws with quantities and their intervals, predictions, and the fit
+without one of the seeds. Writing to `fits.json` and showing as a table are implemented here.
 """
 
 import math
@@ -17,7 +17,7 @@ import pandas as pd
 from analysis.stats.intervals import LINEAR, Interval, Scale, jackknife_interval
 
 TOO_WIDE = 10.0
-"""Ratio of an interval's ends from which a number is not determined."""
+"""Least ratio of an interval's ends at which a number counts as not determined."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Quantity:
         value: the estimate.
         interval: None where there is none (one seed). An end that the data do not determine is
             infinite, or `least`.
-        least: what the number cannot be below.
-        within: where an interval must lie to say anything, such as (0, 1) for an exponent of size.
+        least: lower bound of the number.
+        within: where an interval of a determined number lies, as (0, 1) for an exponent of size.
     """
 
     value: float
@@ -52,7 +52,7 @@ class Quantity:
 
     @property
     def is_determined(self) -> bool:
-        """Whether the interval says what the number is.
+        """Whether the interval determines the number.
 
         It does where it lies inside `within`, where that is given, or else where its ends have one
         sign and are less than a factor 10 apart.
@@ -81,7 +81,7 @@ class FittedLaw(ABC):
 
     @property
     def determined_quantities(self) -> dict[str, Quantity]:
-        """The numbers of which its entry says whether they are determined."""
+        """The numbers for which its entry states whether they are determined."""
         return self.quantities
 
     @property
@@ -96,7 +96,7 @@ class FittedLaw(ABC):
 
     @abstractmethod
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
-        """What the law says of rows with its regressors as columns, shape [row]."""
+        """Predictions of the law for rows with its regressors as columns, shape [row]."""
 
     @abstractmethod
     def without_seed(self, seed: int) -> Self:
@@ -107,7 +107,7 @@ class FittedLaw(ABC):
         """What else its entry in `fits.json` holds."""
 
     def to_json(self) -> dict[str, Any]:
-        """The entry of `fits.json`: valid JSON, absent what is not there."""
+        """The entry of `fits.json`: valid JSON, without what does not exist."""
         entry = {"group": self.group, **flat(self.quantities), **self.details()}
         entry = plain({**entry, "determined": self.determined})
         return {name: value for name, value in entry.items() if value is not None}
@@ -140,7 +140,7 @@ def leave_out_interval(
         values: the number at some parameters.
         theta: parameters of the full fit, shape [parameter].
         left_out: parameters without each seed in turn, shape [seed, parameter].
-        scale: where the number is about normal.
+        scale: on which the number is about normal.
     """
     return jackknife_interval(values(theta), [values(one) for one in left_out], scale)
 
@@ -155,7 +155,7 @@ class Fits:
 
 @dataclass(frozen=True)
 class LawKind:
-    """A law as the registry knows it.
+    """An entry of the registry of laws.
 
     Attributes:
         key: the name of its list in `fits.json`.
@@ -181,7 +181,7 @@ class AllFits:
         return self.by_key.get(key, ())
 
     def to_json(self) -> dict[str, Any]:
-        """`fits.json` without the notes; laws that are not always there only where there are."""
+        """`fits.json` without the notes."""
         return {key: [law.to_json() for law in laws] for key, laws in self.by_key.items()}
 
 

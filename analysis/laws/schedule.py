@@ -1,4 +1,4 @@
-"""The law of horizon and reward schedule, fitted and set against what theory predicts.
+"""The law of horizon and reward schedule, fitted and compared with the theory.
 
     E(h, schedule) = S_min (B + B_noise(h, schedule)),   B_noise = (tr Cov + within) / |E[g]|^2
 
@@ -7,10 +7,10 @@ with B_noise by `theory.noise_over_signal`, which takes three numbers of a polic
 the accuracy mu. With S_min they are the four fitted constants of a width and threshold; mu is an
 effective one, between chance and the threshold. `A / (F v)` follows from them.
 
-Fitted in log E, one value a run, by the likelihood of `seed_model` (a seed's runs share an effect,
-censored runs count by their probability), on the schedules whose rewards add up: all but the
-streak. A schedule's **departure** is what it needs over what the law predicts from the *other*
-schedules, so that it can fail. Intervals come from leaving out seeds (`uncertainty`).
+Fitted in log E, one value per run, by the likelihood of `stats.censored` (a seed's runs share an
+effect, censored runs count by their probability), on the schedules whose rewards add up: all but
+the streak. A schedule's **departure** is the ratio of the interactions that it needs to those that
+the law of the *other* schedules predicts. Intervals come from leaving out seeds.
 """
 
 import functools
@@ -43,7 +43,7 @@ _SCALES = {"s_min": LOG, "noise_scale": LOG, "ratio": LOG, "accuracy": LOGIT}
 def moments(theta: np.ndarray) -> Moments:
     """Moments in units of |m|^2 from parameters, shape [..., parameter].
 
-    `tr F = n / (mu (1 - mu))`, `tr K = share tr F`. What the state adds cancels in the total.
+    `tr F = n / (mu (1 - mu))`, `tr K = share tr F`. The part of the state cancels in the total.
     """
     scale, share = np.exp(theta[..., 1]), expit(theta[..., 2])
     accuracy = expit(theta[..., 3])
@@ -68,7 +68,7 @@ class ScheduleMean:
         schedule: number of each run's schedule, shape [run].
         horizon: shape [run].
         batch: interactions per update, shape [run].
-        threshold: the return to reach, above which no effective accuracy lies.
+        threshold: the return to reach, an upper bound of the effective accuracy.
         free_slope: whether the slope is fitted.
     """
 
@@ -120,7 +120,7 @@ class ScheduleMean:
         return ScheduleMean(self.schedules, *columns, self.threshold, self.free_slope)
 
     def start(self, values: Values) -> list[np.ndarray]:
-        """Where to start: the noise scale well below, near and above the batch."""
+        """Starting points: noise scales well below and near the batch."""
         batch = float(np.log(np.median(self.batch)))
         level = float(np.median(values.log_e)) - batch - 1.0
         middle = [logit(0.4), logit(min(0.5, 0.9 * self.threshold))]
@@ -174,7 +174,7 @@ class ScheduleData(Sample):
         return adds_up[self.mean.schedule]
 
     def fit_law(self, start: Fit | None = None, free_slope: bool = False) -> Fit:
-        """The law at the runs of additive schedules, from a fit there is or from scratch."""
+        """The law at the runs of additive schedules, started from another fit if one is given."""
         part = self.take(self.additive)
         part = replace(part, mean=replace(part.mean, free_slope=free_slope))
         if start is None:
@@ -183,7 +183,7 @@ class ScheduleData(Sample):
         return part.fit([np.asarray(theta)], start.spread)
 
     def departure(self, number: int, start: Fit) -> float | None:
-        """log of what a schedule needs over what the law predicts from the other schedules.
+        """log of what a schedule needs over what the law of the other schedules predicts.
 
         None where fewer than two seeds of the schedule reach the threshold (one, where there is
         only one), or the others do not allow a fit.
@@ -199,7 +199,7 @@ class ScheduleData(Sample):
         return float(offset.theta[0])
 
     def lower_bound(self, number: int, fit: Fit) -> float:
-        """The least that a schedule needs over the law's prediction, from how far runs were seen.
+        """Lower bound of what a schedule needs over the law's prediction, from all its runs.
 
         The largest over horizons of the geometric mean over seeds.
         """
@@ -225,13 +225,13 @@ class ScheduleData(Sample):
 
 @dataclass(frozen=True)
 class Departure:
-    """What a schedule needs over what the law of the others predicts.
+    """The ratio of what a schedule needs to what the law of the other schedules predicts.
 
     Attributes:
         schedule: the schedule.
         ratio: measured over predicted; None where fewer than two seeds reach the threshold.
-        at_least: where there is no ratio, what it is at least at some horizon.
-        runs: how many there are, of them `censored`.
+        at_least: where there is no ratio, its lower bound at some horizon.
+        runs: how many runs there are, `censored` of them right-censored.
     """
 
     schedule: Schedule
@@ -253,7 +253,7 @@ class ScheduleLaw(FittedLaw):
     Attributes:
         group: settings held fixed.
         threshold: the return to reach.
-        data: the runs, those of schedules whose rewards do not add up too.
+        data: the runs, also those of schedules whose rewards do not add up.
         fit: the law, from the schedules whose rewards add up.
         left_out: parameters without each seed in turn, shape [seed, parameter].
         slope: of log E against the law's log(B + B_noise); the law has 1.
@@ -368,7 +368,7 @@ def fit_schedule_laws(table: pd.DataFrame, departures: bool = True) -> Fits:
 
     Args:
         table: interactions to threshold, one run per seed (`data.crossings`).
-        departures: also fit each schedule's departure (most of the time goes there).
+        departures: also fit each schedule's departure (this takes most of the time).
     """
     if "batch" not in table:
         return Fits()

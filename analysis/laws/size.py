@@ -1,10 +1,10 @@
-"""How E falls with size under each schedule, and whether as it does under `dense`.
+"""How E falls with size under each schedule, and whether this differs from `dense`.
 
 With the smallest and the largest width, `exponent = log(E_small / E_large) / log(N_large /
 N_small)`, averaged over the horizons at which every seed at both widths, and under `dense` too,
-reaches the threshold. If sparsity moves only the coefficient of the power law in N, the exponent is
-the same for all schedules: `change` (exponent less that of `dense`, the same horizons and seeds)
-is 0. Each seed gives one number; intervals are Student's t over seeds.
+reaches the threshold. If sparsity changes only the coefficient of the power law in N, the exponent
+is the same for all schedules: `change` (exponent less that of `dense`, at the same horizons and
+seeds) is 0. Each seed gives one number; intervals are Student's t over seeds.
 """
 
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ class SizeExponent(FittedLaw):
         return {**named, "horizons": self.horizons}
 
     def to_json(self) -> dict[str, Any]:
-        """The entry of `fits.json`, whose settings and ends of intervals stand side by side."""
+        """The entry of `fits.json`, with settings and ends of intervals as entries of their own."""
         entry: dict[str, Any] = {**self.group, **self.details()}
         for name, one in self.quantities.items():
             low, high = one.interval or (None, None)
@@ -100,8 +100,8 @@ def fit_size_exponents(table: pd.DataFrame) -> Fits:
     if exponents:
         return Fits(tuple(exponents))
     note = (
-        "not said whether sparsity moves the exponent in size: it needs two widths that reach a "
-        "threshold under dense and another schedule at the same horizon"
+        "not determined whether sparsity changes the exponent in size: this needs two widths that "
+        "reach a threshold under dense and another schedule at the same horizon"
     )
     return Fits((), (note,))
 

@@ -6,9 +6,9 @@ To test fits, to measure their coverage, and to plan a sweep. Two truths:
 - `PowerLawTruth`: return = link(I) with `I^-beta = (N_c/N)^alpha_N + (E_c/E)^alpha_E` and
   the constraint that I is the least compute N E of the family at the same return.
 
-Noise is what real runs show: an effect of the seed that all its horizons share, one of the run
+Noise is that of real runs: an effect of the seed that all its horizons share, one of the run
 itself, growing with the horizon, noise of the evaluation in each row, and an early transient in
-which the return does not yet move.
+which the return does not change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from mnist_horizon.results import write_results
 
 @dataclass(frozen=True)
 class Noise:
-    """Sizes of the noise; the defaults are what small policies on digits show.
+    """Sizes of the noise; the defaults are those of small policies on digits.
 
     Attributes:
         seed: spread of log E between seeds, shared by a seed's runs.
@@ -101,7 +101,7 @@ class HorizonTruth:
         return a * (1 + (x / x_knee) ** self.exponent)
 
     def mean_return(self, log_ratio: np.ndarray) -> np.ndarray:
-        """Return where log(E / interactions to threshold) is this, shape [row]."""
+        """Return at values of log(E / interactions to threshold), shape [row]."""
         share = (self.threshold - self.floor) / (self.ceiling - self.floor)
         logit = np.log(share / (1 - share)) + self.steepness * log_ratio
         return self.floor + (self.ceiling - self.floor) / (1 + np.exp(-logit))
@@ -149,8 +149,8 @@ class PowerLawTruth:
         """E_c at a horizon, in interactions."""
         ratio = self.alpha_n / self.alpha_e
         frontier = (1 + ratio) ** (1 / self.alpha_n) * (1 + 1 / ratio) ** (1 / self.alpha_e)
-        grows = [1 + (h - 1) / (self.knee - 1) for h in (horizon, self.reference_horizon)]
-        return grows[0] / grows[1] / (self.n_c * frontier)
+        here, reference = (1 + (h - 1) / (self.knee - 1) for h in (horizon, self.reference_horizon))
+        return here / reference / (self.n_c * frontier)
 
     def performance(
         self, parameters: float, interactions: np.ndarray, horizon: float
@@ -175,7 +175,7 @@ def simulate(
     """Draw a sweep's results: tidy rows in the schema of `mnist_horizon.results`.
 
     A row's return is the mean over the interactions since the row before, as real rows are; runs
-    that do not get to a return within the budget are there, and so censored for it.
+    that do not reach a return within the budget are kept, right-censored.
 
     Args:
         truth: what to draw from.
@@ -212,7 +212,7 @@ def write_workdir(
     rng: np.random.Generator,
     noise: Noise | None = None,
 ) -> None:
-    """Write a simulated sweep's results to `WORKDIR/results/`, where every reader finds them."""
+    """Write a simulated sweep's results to `WORKDIR/results/`, where results are read from."""
     frame = simulate(truth, design, rng, noise)
     write_results(Path(workdir) / "results" / "synthetic.parquet", frame)
 
@@ -240,8 +240,8 @@ def _run(
     else:
         returns = truth.mean_return(truth.performance(size, inside, horizon))
         middle = float(np.interp(0.5, returns.ravel(), inside.ravel()))
-    awake = 1 - np.exp(-((inside / (noise.transient * middle + 1)) ** 2))
-    returns = (truth.floor + (returns - truth.floor) * awake).mean(axis=1)
+    risen = 1 - np.exp(-((inside / (noise.transient * middle + 1)) ** 2))
+    returns = (truth.floor + (returns - truth.floor) * risen).mean(axis=1)
     error = noise.evaluation * np.sqrt(10_000 / (ends - starts))
     returns = np.clip(returns + error * rng.standard_normal(len(ends)), 0.0, 1.0)
     past = np.flatnonzero(returns >= design.stop_at_return)

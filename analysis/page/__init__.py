@@ -1,5 +1,5 @@
-"""The report: which sections and figures a sweep has, and what may be said of its laws.
+"""The report: which sections and figures a sweep has, and which claims its laws support.
 
-`claims` and `factor_claims` decide which sentence holds, `wording` writes numbers, `figures` says
-which figure stands where, `facts` and `factors` gather the tables, `page` fills the template.
+`claims` and `factor_claims` decide which sentence holds, `wording` formats numbers, `figures` has
+the figures of the page, `facts` and `factors` gather the tables, `page` fills the template.
 """

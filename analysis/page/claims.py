@@ -1,6 +1,6 @@
-"""What the fits say, a plain sentence for each claim, with its interval, or that it is undecided.
+"""Claims from the fits: a sentence each, with its interval, or that it is undecided.
 
-All of them read the entries of `fits.json`, so that a sentence holds nothing that is not there.
+All of them read the entries of `fits.json`, so that a sentence has no number that is not there.
 """
 
 import math
@@ -52,7 +52,7 @@ def _growth(entry: Entry) -> Claim:
 def _open_sides(ends: Sequence[float | None]) -> str:
     """The sides on which the data do not determine an interval, in words."""
     sides = [side for side, end in zip(("below", "above"), ends, strict=True) if end is None]
-    return " nor from ".join(sides)
+    return " or from ".join(sides)
 
 
 def _knee(entry: Entry) -> Claim:
@@ -88,7 +88,7 @@ def _exponent(entry: Entry) -> Claim:
 
 
 _FORMS = {
-    "affine": "an affine law, a part free of the horizon and one that grows with it",
+    "affine": "an affine law, a part independent of the horizon and one that grows with it",
     "proportional": "a law proportional to the horizon",
     "free": "a power of the horizon other than 1",
 }
@@ -97,10 +97,10 @@ _FORMS = {
 def _form(entry: Entry) -> Claim:
     verdict = entry["verdict"]
     aicc = ", ".join(f"{form} {value:.1f}" for form, value in entry["aicc"].items())
-    behind = f" (AICc: {aicc}; less is better, 2 is little)" if aicc else ""
+    scores = f" (AICc: {aicc}; lower is better, a difference of 2 is small)" if aicc else ""
     if verdict == "undecided":
-        return Claim(f"Undecided which form holds{behind}.", False)
-    return Claim(f"The data single out {_FORMS[verdict]}{behind}.", True)
+        return Claim(f"Undecided which form holds{scores}.", False)
+    return Claim(f"The data select {_FORMS[verdict]}{scores}.", True)
 
 
 def _prediction(entry: Entry) -> list[Claim]:
@@ -109,13 +109,13 @@ def _prediction(entry: Entry) -> list[Claim]:
         return []
     affine, free = errors["affine"], errors["free"]
     text = (
-        "Fitted without the largest horizons, the affine law misses them by "
-        f"{percent(affine)} and the free power by {percent(free)}"
+        f"Fitted without the largest horizons, the error there is {percent(affine)} for the "
+        f"affine law and {percent(free)} for the free power"
     )
     if max(affine, free) < TOO_CLOSE * min(affine, free):
         return [Claim(f"{text}: undecided which predicts better.", False)]
     better = "affine law" if affine < free else "free power"
-    # One split, without an interval: what it shows is no decision.
+    # There is only one split, without an interval: it decides nothing.
     return [Claim(f"{text}: here the {better} predicts better.", False)]
 
 
@@ -137,35 +137,35 @@ def _ends(entries: Sequence[Entry]) -> list[Entry]:
 
 def _constants(entry: Entry) -> Claim:
     return Claim(
-        f"At h = {entry['group']['horizon']:g} alone the exponents are alpha_N = "
+        f"At h = {entry['group']['horizon']:g}, fitted separately, the exponents are alpha_N = "
         f"{with_interval(entry, 'alpha_n')} and alpha_E = {with_interval(entry, 'alpha_e')}; the "
         f"best size grows as compute to the {with_interval(entry, 'optimal_size_exponent')}.",
-        all(_is_pinned(entry.get(f"{name}_ci")) for name in ("alpha_n", "alpha_e")),
+        all(_is_determined(entry.get(f"{name}_ci")) for name in ("alpha_n", "alpha_e")),
     )
 
 
-def _is_pinned(ends: Sequence[float | None] | None) -> bool:
-    """Whether an exponent's interval says more than that there is one."""
+def _is_determined(ends: Sequence[float | None] | None) -> bool:
+    """Whether the ends of an exponent's interval are known and less than a factor 10 apart."""
     low, high = ends or (None, None)
     return low is not None and high is not None and high < TOO_WIDE * low
 
 
 _MODELS = {
-    "shared": "only the coefficient E_c moves with the horizon",
-    "exponents": "the exponents are shared, N_c and the link move too",
-    "free": "everything moves with the horizon, the exponents too",
+    "shared": "only the coefficient E_c changes with the horizon",
+    "exponents": "the exponents are shared, N_c and the link change too",
+    "free": "everything changes with the horizon, the exponents too",
 }
 
 
 def _shared(entry: Entry) -> Claim:
-    """The joint fit, and which of the models of `joint_law` describes the runs best by AICc."""
+    """The joint fit, and which of the models of `power.shared` describes the runs best by AICc."""
     text = (
         f"Sharing the exponents over horizons gives alpha_N = {with_interval(entry, 'alpha_n')} "
         f"and alpha_E = {with_interval(entry, 'alpha_e')}. "
     )
     known = {model: value for model, value in entry["aicc"].items() if value is not None}
     if len(known) < 2:
-        return Claim(f"{text}Undecided against exponents of their own: too few runs.", False)
+        return Claim(f"{text}Undecided against separate exponents: too few runs.", False)
     least = min(known.values())
     gaps = "; ".join(
         f"{_MODELS[model]}: +{value - least:.1f}"
@@ -176,7 +176,7 @@ def _shared(entry: Entry) -> Claim:
         text = f"{text}{best} (AICc above the best: {gaps})."
         if entry["verdict"] == "free":
             return Claim(text, True)
-        return Claim(f"{text} That none is seen to move does not show that none does.", False)
+        return Claim(f"{text} Finding no change does not show that there is none.", False)
     return Claim(f"{text}Undecided between the best of (AICc above the best) {gaps}.", False)
 
 
@@ -184,7 +184,7 @@ def _e_c(entry: Entry) -> Claim:
     first, last = entry["e_c_by_horizon"][0], entry["e_c_by_horizon"][-1]
     ratio = last["e_c"] / first["e_c"]
     return Claim(
-        f"With them shared, E_c at h = {last['horizon']:g} is {number(ratio)} times that at "
+        f"With shared exponents, E_c at h = {last['horizon']:g} is {number(ratio)} times that at "
         f"h = {first['horizon']:g} ({number(last['e_c'])} {interval(last['e_c_ci'])} against "
         f"{number(first['e_c'])} {interval(first['e_c_ci'])}).",
         math.isfinite(ratio),
@@ -195,9 +195,9 @@ def batch_claims(entry: Entry) -> list[Claim]:
     """Claims of one entry of `batch_law`: the knee as the batch gets small."""
     return [
         Claim(
-            f"To a return of {entry['threshold']:g} the knee goes to h = "
+            f"To a return of {entry['threshold']:g} the knee tends to h = "
             f"{with_interval(entry, 'knee_small_batch')} as the batch gets small: the part of it "
-            "that belongs to the task, not to the batch.",
+            "that depends on the task, not on the batch.",
             None not in (entry.get("knee_small_batch_ci") or [None]),
         )
     ]
@@ -207,8 +207,8 @@ def noise_claims(agreement: pd.DataFrame, coefficients: pd.DataFrame) -> list[Cl
     """Claims on gradient noise at one width: measured over predicted, and the knee it predicts.
 
     Args:
-        agreement: of `gradient_noise.agreement`.
-        coefficients: of `gradient_noise.horizon_coefficients`; may be empty.
+        agreement: of `data.noise.agreement`.
+        coefficients: of `data.noise.horizon_coefficients`; may be empty.
     """
     claims = []
     for row in agreement.itertuples():

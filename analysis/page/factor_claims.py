@@ -1,4 +1,4 @@
-"""What the laws of schedules, sizes, batches, optimisers and tasks say, a sentence for each claim.
+"""Claims from the laws of schedules, sizes, batches, optimisers and tasks, a sentence each.
 
 As in `claims`, all of them read the entries of `fits.json`.
 """
@@ -37,21 +37,21 @@ def _slope(entry: Entry) -> Claim:
     if ends[0] <= 1 <= ends[1]:
         return Claim(f"{text}; 1 (the law) lies inside.", True)
     way = "less" if entry["slope"] < 1 else "more"
-    return Claim(f"{text}: {way} than in proportion, which the law does not say.", True)
+    return Claim(f"{text}: {way} than in proportion, unlike the law.", True)
 
 
-def _departure(one: Entry) -> Claim:
-    name = one["schedule"]
-    behind = f"{one['censored']} of {one['runs']} runs censored"
-    if "ratio" not in one:
-        bound = number(one["at_least"])
+def _departure(entry: Entry) -> Claim:
+    name = entry["schedule"]
+    censored = f"{entry['censored']} of {entry['runs']} runs censored"
+    if "ratio" not in entry:
+        bound = number(entry["at_least"])
         text = f"{name} needs, at some horizon, at least {bound} times what the law predicts"
-        return Claim(f"{text} ({behind}; too few runs reach the return to say more).", False)
+        return Claim(f"{text} ({censored}; too few runs reach the return for a ratio).", False)
     text = (
-        f"{name} needs {with_interval(one, 'ratio')} times what the other schedules predict "
-        f"({behind})"
+        f"{name} needs {with_interval(entry, 'ratio')} times what the law of the others predicts "
+        f"({censored})"
     )
-    ends = one.get("ratio_ci")
+    ends = entry.get("ratio_ci")
     if ends is None:
         return Claim(f"{text}: undecided, no interval.", False)
     if ends[0] <= 1 <= ends[1]:
@@ -59,17 +59,18 @@ def _departure(one: Entry) -> Claim:
     return Claim(f"{text}: the prediction fails.", True)
 
 
-def _best(one: Entry) -> Claim:
-    predicted = f"{number(one['predicted'])} {interval(one.get('predicted_ci'))} by the law"
-    name = one["schedule"]
-    if one["edge"]:
-        text = f"{name} needs least at the {one['edge']} horizon measured ({one['measured']:g})"
+def _best(entry: Entry) -> Claim:
+    predicted = f"{number(entry['predicted'])} {interval(entry.get('predicted_ci'))} by the law"
+    name = entry["schedule"]
+    if entry["edge"]:
+        edge = f"{entry['edge']} horizon measured ({entry['measured']:g})"
+        text = f"{name} needs the fewest interactions at the {edge}"
         return Claim(f"{text}, so that its best horizon may lie beyond; {predicted}.", False)
-    text = f"{name} has its best horizon at h = {with_interval(one, 'measured')}, {predicted}"
-    ends = one.get("measured_ci")
+    text = f"{name} has its best horizon at h = {with_interval(entry, 'measured')}, {predicted}"
+    ends = entry.get("measured_ci")
     if ends is None:
         return Claim(f"{text}; undecided, no interval.", False)
-    inside = ends[0] <= one["predicted"] <= ends[1]
+    inside = ends[0] <= entry["predicted"] <= ends[1]
     return Claim(f"{text}: {'as predicted' if inside else 'not as predicted'}.", True)
 
 
@@ -79,7 +80,7 @@ def size_claims(rows: Sequence[Entry]) -> list[Claim]:
     for row in rows:
         ends = (row["exponent_low"], row["exponent_high"])
         exponent = f"{number(row['exponent'])} {interval(ends)}"
-        text = f"{row['schedule']}: E falls as N to the minus {exponent}"
+        text = f"{row['schedule']}: E falls as N^-a, a = {exponent}"
         if row["schedule"] == "dense":
             claims.append(Claim(f"{text}.", ends[0] is not None))
             continue

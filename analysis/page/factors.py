@@ -1,6 +1,6 @@
-"""Sections of the page on what moves the horizon's cost: schedule, size, batch, optimiser, task.
+"""Sections of the page on what changes the cost of the horizon: schedule, size, batch, and so on.
 
-Only where the data have several of them; else there is no section.
+There is a section only where the data have several schedules, sizes, and so on.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +54,7 @@ def factor_sections(
     )
 
 
-def _keep(name: str, caption: str, draw: Callable[[], theme.Drawn], directory: Path) -> PageFigure:
+def _saved(name: str, caption: str, draw: Callable[[], theme.Drawn], directory: Path) -> PageFigure:
     theme.save(*draw(), directory, name)
     return PageFigure(directory / f"{name}.svg", caption)
 
@@ -84,31 +84,31 @@ def _schedules(laws: Sequence[ScheduleLaw], directory: Path) -> Iterator[FamilyS
 def _schedule_figures(
     laws: Sequence[ScheduleLaw], suffix: str, directory: Path
 ) -> Iterator[PageFigure]:
-    yield _keep(
+    yield _saved(
         f"interactions_heat_map{suffix}",
         "Interactions needed over horizon and schedule. Hatched: some seeds are right-censored, "
         "the number is a lower bound. Dashed: equal cost by the fitted law.",
         lambda: schedule_figures.interactions_heat_map(laws),
         directory,
     )
-    yield _keep(
+    yield _saved(
         f"collapse{suffix}",
         "Interactions of all schedules and horizons against the law's B + B_noise, in which they "
         "fall on one line if the theory holds. Bars are 95% intervals over seeds, open triangles "
-        "lower bounds; schedules whose rewards do not add up take no part in the fit.",
+        "lower bounds; schedules whose rewards do not add up are not part of the fit.",
         lambda: schedule_figures.collapse(laws),
         directory,
     )
     best = [one for law in laws for one in law.best_horizons]
     if best:
-        yield _keep(
+        yield _saved(
             f"interactions_by_delay{suffix}",
-            "The U of each delay k: interactions against horizon, measured (marks, 95% intervals; "
+            "Interactions against horizon by delay k (U-shaped), measured (marks, 95% intervals; "
             "open triangles are lower bounds) and by the law (lines). Stars: best horizons.",
             lambda: schedule_figures.interactions_by_delay(laws, best),
             directory,
         )
-        yield _keep(
+        yield _saved(
             f"best_horizon_against_delay{suffix}",
             "Best horizon of each delay, measured with 95% intervals (open: at the edge of what "
             "was measured), and by the law.",
@@ -116,7 +116,7 @@ def _schedule_figures(
             directory,
         )
     if any(one.ratio is not None for law in laws for one in law.departures):
-        yield _keep(
+        yield _saved(
             f"departures{suffix}",
             "Interactions that each schedule needs over what the law fitted to the other schedules "
             "predicts, with 95% intervals; 1 where the theory holds.",
@@ -126,7 +126,7 @@ def _schedule_figures(
 
 
 def _sizes(fits: AllFits, directory: Path) -> Iterator[FamilySection]:
-    """Whether sparsity moves the exponent in size or only the coefficient."""
+    """Whether sparsity changes the exponent in size or only the coefficient."""
     exponents = fits["size_exponents"]
     if not exponents:
         return
@@ -141,16 +141,16 @@ def _sizes(fits: AllFits, directory: Path) -> Iterator[FamilySection]:
             heading = f"To a return of {threshold:g}{named}, size under each schedule:"
             claims[heading] = size_claims(rows)
     figures = [
-        _keep(
+        _saved(
             f"size_exponent_by_schedule{f'-{slug(task)}' if len(by_task) > 1 else ''}",
             "Exponent in size, from the smallest and the largest width, by schedule with 95% "
-            "intervals: equal to that of dense where sparsity moves the coefficient only.",
+            "intervals: equal to that of dense where sparsity changes the coefficient only.",
             lambda laws=laws: size_figures.size_exponent_by_schedule(laws),  # type: ignore[misc]
             directory,
         )
         for task, laws in by_task.items()
     ]
-    yield FamilySection("Does sparsity move the exponent in size?", claims, figures)
+    yield FamilySection("Does sparsity change the exponent in size?", claims, figures)
 
 
 def _batches(
@@ -172,7 +172,7 @@ def _batches(
         coefficients = horizon_coefficients(noise)[0].to_dict("records") if len(noise) else []
         heading = f"To a return of {law.threshold:g}, over batches:"
         claims[heading] = [batch_law_claim(law.to_json()), *measured_noise_claims(coefficients)]
-    figure = _keep(
+    figure = _saved(
         "interactions_by_batch",
         "Interactions against horizon by batch, measured (marks, 95% intervals; open triangles are "
         "lower bounds) and by the law S_min (B + n_0 + n_1 x), x the variance horizon (lines).",
@@ -190,11 +190,11 @@ def _compared(
     draw: Callable[[], theme.Drawn],
     directory: Path,
 ) -> Iterator[FamilySection]:
-    """Horizon laws side by side, by threshold."""
+    """The comparison of several horizon laws, by threshold."""
     if not entries:
         return
     claims: dict[str, list[Claim]] = {}
     for name, entry in entries:
         heading = f"To a return of {entry['threshold']:g}:"
         claims.setdefault(heading, []).append(compared_claim(name, entry))
-    yield FamilySection(title, claims, [_keep(figure, caption, draw, directory)])
+    yield FamilySection(title, claims, [_saved(figure, caption, draw, directory)])

@@ -1,4 +1,4 @@
-"""What a report says of the paper beside our settings, and how the runs were made."""
+"""The comparison of a report's settings with the paper's, and how the runs were made."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ def comparison(
     horizon_law: Sequence[Entry],
     power_law: Sequence[Entry],
 ) -> Comparison:
-    """Rows of setting, what the paper says (None: not to be had), and what was done here."""
+    """Rows of setting, what the paper says (None: unknown), and what was done here."""
     rows: Comparison = [
         (
             "Task",
@@ -32,7 +32,7 @@ def comparison(
         ),
         (
             "Horizon",
-            "set by the discount; the map to h is believed to be ours",
+            "set by the discount; its map to h is believed to be the same",
             "gamma = 1 - 2/(h + 1)",
         ),
         ("Horizons", "a list with h = 32 in it; the others unknown", _values(frame, "horizon")),
@@ -47,7 +47,7 @@ def comparison(
             "Left out of fits",
             "the first 1/64 of training",
             f"the first 1/{1 / EARLY_SHARE:.0f} of training and what comes before a size's return "
-            f"has gone {RISEN_SHARE:.0%} of its rise, in the power law",
+            f"has made {RISEN_SHARE:.0%} of its rise, in the power law",
         ),
     ]
     return rows + _results(horizon_law, power_law)
@@ -71,7 +71,7 @@ def _results(horizon_law: Sequence[Entry], power_law: Sequence[Entry]) -> Compar
         ("Constants of that law", None, of_laws(_constants) or "no fit"),
         (
             "Power law over horizons",
-            "the horizon mostly moves the coefficient, not the exponent; table of constants "
+            "the horizon mostly changes the coefficient, not the exponent; table of constants "
             "unknown",
             exponents or "no shared fit",
         ),
@@ -176,7 +176,7 @@ def provenance(
 
 
 def _facts(programs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What programs record beside the runs they hold, in the order of their records."""
+    """What programs record besides the runs they hold, in the order of their records."""
     placement = ("program_id", "runs", "done", "width", "seeds", "variants")
     return [name for name in dict.fromkeys(n for p in programs for n in p) if name not in placement]
 

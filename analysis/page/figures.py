@@ -1,4 +1,4 @@
-"""Which figures a report draws for a family of runs, from what there is, and their captions."""
+"""Which figures a report draws for a family of runs, given its data, and their captions."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Planned:
 
 
 def save_figures(fitted: FamilyFits, directory: Path) -> list[PageFigure]:
-    """Draw and keep every figure that a family's data allow."""
+    """Draw and save every figure that a family's data allow."""
     pages = []
     for plan in planned_figures(fitted):
         name = f"{plan.name}-{fitted.family.slug}" if fitted.family.slug else plan.name
@@ -89,7 +89,7 @@ def planned_figures(fitted: FamilyFits) -> Iterator[Planned]:
 
 
 def main_width(crossings: pd.DataFrame) -> int:
-    """The width that most runs of which reach the thresholds, the largest of those."""
+    """The width with the largest share of runs that reach the thresholds; of ties, the largest."""
     reached = (~crossings["censored"]).groupby(crossings["width"]).mean()
     return int(reached[reached == reached.max()].index.max())
 
@@ -124,17 +124,17 @@ def _curve_figures(fitted: FamilyFits) -> Iterator[Planned]:
     band += "; faded: runs that are not done." if set(unfinished) & set(frame["run_id"]) else "."
     yield Planned(
         "return_against_interactions",
-        f"Return against interactions by size, one panel a horizon. {band}",
+        f"Return against interactions by size, one panel per horizon. {band}",
         lambda: curves.return_against_interactions(frame, unfinished),
     )
     yield Planned(
         "return_by_horizon",
-        f"Return against interactions by horizon, one panel a size. {band}",
+        f"Return against interactions by horizon, one panel per size. {band}",
         lambda: curves.return_by_horizon(frame, unfinished),
     )
     yield Planned(
         "return_against_compute",
-        f"Return against training compute in counted FLOPs, one panel a horizon. {band}",
+        f"Return against training compute in counted FLOPs, one panel per horizon. {band}",
         lambda: curves.return_against_compute(frame, unfinished),
     )
     policy = frame.dropna(subset=["entropy", "kl_initial"])
@@ -157,7 +157,7 @@ def _power_law_figures(fitted: FamilyFits) -> Iterator[Planned]:
         "intrinsic_performance_against_compute",
         "Intrinsic performance, the least compute of any size for the same return, against the "
         "compute that was used: all sizes lie under the frontier I = C. Each point is a return "
-        "averaged over seeds through the fitted link, bars are the same of its 95% interval; the "
+        "averaged over seeds, mapped through the fitted link, and bars map its 95% interval; the "
         "early part of training is left out.",
         lambda: power.intrinsic_performance_against_compute(single),
     )
@@ -169,14 +169,14 @@ def _power_law_figures(fitted: FamilyFits) -> Iterator[Planned]:
     )
     yield Planned(
         "optimal_size_against_compute",
-        "The size that needs least compute for its return, a line for each horizon, with slopes "
+        "The size that needs the least compute for its return, one line per horizon, with slopes "
         "and their 95% intervals. Dotted where that size is not among those trained.",
         lambda: power.optimal_size_against_compute(single),
     )
     yield Planned(
         "exponents_against_horizon",
         "Exponents and E_c against horizon, bars and bands are 95% intervals over seeds. Blue: "
-        "each horizon fitted alone; orange: exponents shared over the horizons, E_c free.",
+        "each horizon fitted separately; orange: exponents shared over the horizons, E_c free.",
         lambda: power.exponents_against_horizon(entries),
     )
 

@@ -28,7 +28,7 @@ class PageFigure:
 
 @dataclass
 class FamilySection:
-    """What the page says of one family of runs: claims by heading, and figures."""
+    """The part of the page on one family of runs: claims by heading, and figures."""
 
     label: str
     claims: dict[str, list[Claim]] = field(default_factory=dict)
@@ -41,14 +41,14 @@ class Page:
 
     Attributes:
         title: heading.
-        subtitle: what was read, in a line.
+        subtitle: what was read, in one line.
         families: sections, the one with most runs first.
         horizon_law: entries of `fits.json`.
         power_law: entries of `fits.json`.
         comparison: rows of setting, paper, ours (None in the middle: unknown).
-        provenance: rows of what and value.
+        provenance: rows of name and value.
         sweeps: `sweep.json` by working directory.
-        notes: what could not be given.
+        notes: what is missing, and why.
     """
 
     title: str
@@ -62,7 +62,7 @@ class Page:
     notes: Sequence[str]
 
     def html(self) -> str:
-        """The page as text; everything that is not of this module's making is escaped."""
+        """The page as text; every text from outside of this module is escaped."""
         return Template(_TEMPLATE.read_text()).substitute(
             title=escape(self.title),
             subtitle=escape(self.subtitle),
@@ -86,7 +86,7 @@ class Page:
                 items = "".join(_claim(claim) for claim in claims)
                 parts += [f"<p>{escape(heading)}</p>"] * bool(heading)
                 parts.append(f'<ul class="claims">{items}</ul>')
-        return "\n".join(parts) or "<p>These runs allow no fit; the notes say what is missing.</p>"
+        return "\n".join(parts) or "<p>These runs allow no fit; the notes list what is missing.</p>"
 
     def _figures(self) -> str:
         parts = []
@@ -141,7 +141,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -
 
 
 def _figure(figure: PageFigure) -> str:
-    """The SVG as an image of its own, so that nothing in it meets the page's styles and ids."""
+    """The SVG as a separate image, so that its styles and ids cannot conflict with the page's."""
     data = figure.path.read_bytes()
     width = _points_wide(data) * 4 / 3
     source = f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"

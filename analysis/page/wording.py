@@ -6,7 +6,7 @@ from typing import Any
 
 
 def number(value: float | None) -> str:
-    """Three figures: 0.0123, 12.3, 50,900, 1.23e+09; `unbounded` for None (an open end)."""
+    """Three significant figures: 0.0123, 12.3, 50,900, 1.23e+09; `unbounded` for an open end."""
     if value is None or not math.isfinite(value):
         return "unbounded"
     if value != 0 and not 1e-3 <= abs(value) < 1e6:

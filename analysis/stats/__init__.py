@@ -1,4 +1,4 @@
-"""Statistics that know nothing of laws.
+"""Statistics that do not depend on the laws.
 
 Intervals over few seeds, maximum likelihood with censored values, a monotone link.
 """

@@ -1,4 +1,4 @@
-"""Maximum likelihood for curves measured once per seed, with seeds that differ and censored values.
+"""Maximum likelihood for curves measured once per seed, with seed effects and censored values.
 
     log E_i = mean_i(theta) + u_block(i) + e_i,   u ~ N(0, tau^2),   e_i ~ N(0, sigma_i^2)
     log sigma_i = level + slope * z_i
@@ -22,7 +22,7 @@ from analysis.stats.threads import on_one_thread
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _LOG_NODE_WEIGHTS = np.log(_NODE_WEIGHTS / np.sqrt(2 * np.pi))
 _LOG_SMALLEST, _LOG_LARGEST = np.log(3e-3), np.log(3.0)
-_SLOPE_SCALE = 0.7  # prior width of the slope: a few seeds alone would pin it down badly
+_SLOPE_SCALE = 0.7  # prior width of the slope: a few seeds alone determine it poorly
 _SPREAD_PARAMETERS = 3
 
 
@@ -50,7 +50,7 @@ class Values:
         return ~(self.right | self.left)
 
     def take(self, keep: np.ndarray) -> "Values":
-        """The values where `keep`, shape [run], is true; blocks are numbered anew."""
+        """The values where `keep`, shape [run], is true; blocks are renumbered."""
         block = np.unique(self.block[keep], return_inverse=True)[1]
         return Values(self.log_e[keep], self.right[keep], self.left[keep], block, self.spread[keep])
 
@@ -152,15 +152,15 @@ def fit(
 ) -> Fit:
     """Maximise the likelihood over the mean's parameters and the spread.
 
-    The effect of blocks is fitted only where there is more than one a group of runs that the mean
-    tells apart, which the caller says by blocks: with a single block tau is held at its least.
+    The effect of blocks is fitted only where there are several blocks, which the caller defines:
+    with a single block tau is held at its lower bound.
 
     Args:
         mean: the mean function at these runs.
         values: the values.
         starts: parameters to start from, each of shape [parameter]; the best maximum is kept.
         spread_start: a known spread to start from (a warm start), shape [3].
-        fixed: parameters of the mean that are held, by index.
+        fixed: parameters of the mean that are held fixed, by index.
     """
     fixed_values = dict(fixed or {})
     size = len(starts[0])
@@ -212,7 +212,7 @@ class Sample:
         seed: the seed of each run, shape [run].
     """
 
-    mean: Any  # a `Mean`, of which callers know more
+    mean: Any  # a `Mean`; callers use its own attributes
     values: Values
     seed: np.ndarray
 
@@ -251,5 +251,5 @@ class Sample:
 
 
 def parameters(fits: Sequence[Fit], size: int) -> np.ndarray:
-    """Parameters of some fits, shape [fit, parameter], where there may be none."""
+    """Parameters of some fits, shape [fit, parameter]; there may be no fits."""
     return np.array([one.theta for one in fits]).reshape(len(fits), size)

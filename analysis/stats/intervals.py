@@ -1,11 +1,11 @@
 """Intervals that are right for few seeds.
 
 The independent unit is the seed: runs of a seed share observations across horizons, so that their
-values move together in a way no model of them has to know. Leaving out one seed at a time gives a
-standard error whatever that way is, and Student's t with (seeds - 1) degrees of freedom makes the
-interval right for 3 to 6 seeds, where percentile bootstraps cover about 80%.
+values are correlated. Leaving out one seed at a time gives a standard error without a model of this
+correlation, and Student's t with (seeds - 1) degrees of freedom makes the interval right for 3 to 6
+seeds, where percentile bootstraps cover about 80%.
 
-The likelihood gives the *shape* of an interval (an exponent's or a knee's is lopsided), the seeds
+The likelihood gives the *shape* of an interval (an exponent's or a knee's is asymmetric), the seeds
 give its *width*: the profile likelihood is rescaled so that its curvature at the maximum is the one
 that leaving out seeds shows (the adjusted profile of Chandler and Bate 2007, Biometrika 94, 167).
 """
@@ -39,7 +39,7 @@ LOGIT = Scale(lambda value: float(logit(value)), lambda value: float(expit(value
 
 
 def arcsinh_scale(unit: float) -> Scale:
-    """Linear about 0, where a sign is at stake, and logarithmic far from it."""
+    """Linear about 0, where a sign is uncertain, and logarithmic far from it."""
     return Scale(
         lambda value: float(np.arcsinh(value / unit)), lambda value: float(np.sinh(value) * unit)
     )
@@ -69,8 +69,8 @@ def mean_interval(values: Float[np.ndarray, "seed"]) -> tuple[float, float, floa
     values = np.asarray(values, dtype=float)
     if len(values) < 2:
         return float(values.mean()), float("nan"), float("nan")
-    reach = float(t_reach(values.std(ddof=1)[None], np.array([len(values)]))[0])
-    return float(values.mean()), float(values.mean() - reach), float(values.mean() + reach)
+    half = float(t_reach(values.std(ddof=1)[None], np.array([len(values)]))[0])
+    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
 
 
 def jackknife_error(estimate: float, left_out: np.ndarray) -> float:
@@ -92,7 +92,7 @@ def jackknife_interval(
     Args:
         estimate: from all seeds.
         left_out: estimates without one seed each, shape [seed].
-        scale: where the estimate is about normal.
+        scale: on which the estimate is about normal.
 
     Returns:
         The interval; None with fewer than two seeds.
@@ -102,8 +102,8 @@ def jackknife_interval(
     with np.errstate(all="ignore"):  # ends beyond what a float holds are 0 or infinite
         center = scale.to(estimate)
         error = jackknife_error(center, np.array([scale.to(value) for value in left_out]))
-        reach = t_factor(len(left_out)) * error
-        return scale.back(center - reach), scale.back(center + reach)
+        half = t_factor(len(left_out)) * error
+        return scale.back(center - half), scale.back(center + half)
 
 
 def profile_interval(
@@ -123,7 +123,7 @@ def profile_interval(
         estimate: x0, where it is largest.
         error: standard error of x0 by leaving out seeds.
         clusters: number of seeds.
-        limits: where to look; an end that is not reached there is returned as the limit.
+        limits: of the search; an end that is not reached there is returned as the limit.
     """
     top = log_likelihood(estimate)
 

@@ -2,9 +2,9 @@
 
 Isotonic regression of the return on the level: `R = g(x)`, g increasing. It is a regression of
 returns, because the noise is in them: the converse, of levels on returns, lets noise reorder the
-points wherever the return hardly moves, and pulls the exponents down. g is a cubic spline whose
-coefficients increase, so that the summed squares have a gradient (a step function fits the order
-of the points alone).
+points wherever the return hardly changes, and biases the exponents downwards. g is a cubic spline
+whose coefficients increase, so that the summed squares have a gradient (a step function would
+depend only on the order of the points).
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class MonotoneLink:
 
     @property
     def freedom(self) -> int:
-        """Degrees of freedom: the coefficients that the bound at 0 does not hold."""
+        """Degrees of freedom: the coefficients that are not at the bound 0."""
         return int(np.count_nonzero(self.coefficients))
 
     def returns(self, level: np.ndarray) -> np.ndarray:
@@ -68,10 +68,10 @@ class LinkedFit:
     Attributes:
         link: the link.
         residuals: `sqrt(weight) (g(level) - return)`, shape [point].
-        jacobian: derivatives of the residuals, the link following, shape [point, argument]. Its
+        jacobian: derivatives of the residuals, with the link refitted, shape [point, argument]. Its
             product with the residuals is the exact gradient of half the summed squares (the
             envelope theorem); as a Gauss-Newton matrix it is Kaufman's approximation (1975).
-        basis: orthonormal basis of the link's own movements, shape [point, freedom].
+        basis: orthonormal basis of the changes of the link itself, shape [point, freedom].
     """
 
     link: MonotoneLink

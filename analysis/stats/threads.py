@@ -1,7 +1,7 @@
 """Small fits run on one thread of the linear algebra library.
 
-OpenBLAS hands even products of a few numbers to all its threads, and waking them takes ten times as
-long as the fit.
+OpenBLAS uses all its threads even for products of a few numbers, and starting them takes ten times
+as long as the fit.
 """
 
 from collections.abc import Callable

@@ -129,7 +129,7 @@ def test_a_report_gives_both_laws(fits, capsys):
     (far,) = [line for line in text.splitlines() if line.startswith("201 ")]
     assert far.split()[1] == "11"
     assert re.search(r"It was measured up to h = 127\.", text)
-    assert "It says nothing of credit through states" in text
+    assert "It does not cover credit assignment through states" in text
 
 
 def test_a_free_power_without_a_determined_exponent_is_left_out(tmp_path, capsys):
@@ -164,16 +164,16 @@ def test_the_same_seed_gives_the_same_numbers(capsys):
         ({"knee": 15.0, **ALL, "data_coefficient": None}, r"data_coefficient \(K\) is needed"),
         ({"knee": 15.0, **ALL, "flop_per_second": None}, r"flop_per_second \(F\) is needed"),
         ({"knee": 15.0, **ALL, "parameters": None}, r"parameters \(P\) is needed"),
-        ({"knee": 15.0, **ALL, "data_coefficient": "ten"}, "'ten' is no number"),
+        ({"knee": 15.0, **ALL, "data_coefficient": "ten"}, "'ten' is not a number"),
         ({"knee": 15.0, **ALL, "data_coefficient": "9:1"}, "positive number or low:high"),
         ({"knee": 1.0, **ALL}, "a knee is a horizon above 1"),
         ({"knee": 15.0, "knee_ci": ["20", "30"], **ALL}, "low,high about the knee"),
         ({**ALL}, "give one of --fits"),
         ({"knee": float("inf"), **ALL}, "a knee is a horizon above 1"),
-        ({"knee": 15.0, "knee_ci": ["5", "inf"], **ALL}, "inf is no finite number"),
+        ({"knee": 15.0, "knee_ci": ["5", "inf"], **ALL}, "inf is not a finite number"),
         ({"knee": 15.0, "horizons": ["0.5"], **ALL}, "each at least 1"),
         ({"knee": 15.0, "horizons": [], **ALL}, "each at least 1"),
-        ({"knee": 15.0, "horizons": ["nan"], **ALL}, "nan is no finite number"),
+        ({"knee": 15.0, "horizons": ["nan"], **ALL}, "nan is not a finite number"),
         ({"knee": 15.0, **ALL, "parameters": -1.0}, "--P=-1: give a finite number above 0"),
         ({"knee": 15.0, **ALL, "data_exponent": float("nan")}, "--a=nan: give a finite number"),
         ({"knee": 15.0, "schedule": "sometimes", **ALL}, "unknown schedule 'sometimes'"),

@@ -1,6 +1,6 @@
 """The power law of intrinsic performance: curves, level sets, frontier, single and shared laws.
 
-`single` fits each horizon alone and calls `shared` for one law over the horizons.
+`single` fits each horizon separately and calls `shared` for one law over the horizons.
 """
 
 from analysis.laws.power.curves import FitError

@@ -1,12 +1,12 @@
 """Learning curves as the power law needs them: averaged over seeds, on one grid, weighted.
 
 - Rows are placed where a curve has the mean that they report (`crossings.place_in_interval`) and
-  read off, linearly in log E, on a grid that all runs share.
+  interpolated, linearly in log E, on a grid that all runs share.
 - **Early training is left out**: a size's curve begins at 1/64 of its training, as in the paper,
-  and not before its averaged return has gone 3/4 of the way from the lowest return of all sizes to
-  its own highest. The law holds of learning, not of what goes before it: at long horizons the
-  return stays near chance for much longer than 1/64 of training. In simulations with transients
-  that 1/64 leaves in (mean bias of alpha_E up to 25%, +8% for a slow fade) it stays under 3%.
+  and not before its averaged return has risen 3/4 of the way from the lowest return of all sizes to
+  its own highest. The law describes learning, not the phase before it: at long horizons the return
+  stays near chance for much longer than 1/64 of training. In simulations with transients longer
+  than 1/64 (mean bias of alpha_E up to 25%, +8% for a slow decay) the bias is then under 3%.
 - A curve ends where its first seed ends: the mean beyond would be over the seeds that stopped last.
 - **Points are weighted by their noise**, var R = floor^2 + (shift * dR/dlogE)^2: evaluation noise
   and seeds that are ahead or behind in log E. Both numbers are measured from the spread over seeds.
@@ -28,13 +28,13 @@ EARLY_SHARE = 1 / 64
 """Share of training at its start that is left out of fits (the paper's)."""
 
 RISEN_SHARE = 3 / 4
-"""Share of its own rise before which a size's averaged return is early training too."""
+"""Share of the rise of a size's averaged return up to which training also counts as early."""
 
 MINIMUM_SIZES = 3
 MINIMUM_SEEDS = 2
 
 _GRID_STEP = np.log(64) / 24
-_STUB_SHARE = 1 / 8
+_SHORTEST_SHARE = 1 / 8
 _LEAST_FLOOR = 0.01  # of the mean variance over seeds
 Curve = tuple[np.ndarray, np.ndarray]
 """log E and return of one run, both of shape [row]."""
@@ -46,7 +46,7 @@ class FitError(ValueError):
 
 @dataclass(frozen=True)
 class SeedNoise:
-    """How far seeds differ, `var R = floor^2 + (shift dR/dlogE)^2`.
+    """How much seeds differ, `var R = floor^2 + (shift dR/dlogE)^2`.
 
     Attributes:
         floor: standard deviation of the return of one seed at a point.
@@ -68,7 +68,7 @@ class Curves:
         seeds: the seeds, whether or not every size has each.
         returns: return of each seed, NaN where a size lacks the seed, shape [seed, point].
         variance: variance of one seed's return at each point, by `noise`, shape [point].
-        noise: how far seeds differ.
+        noise: how much seeds differ.
         sizes: distinct N, shape [size].
         flops_per_interaction: training FLOPs per interaction of each size, shape [size].
         runs: runs used.
@@ -108,7 +108,7 @@ class Curves:
         return self.seeds_at / self.variance
 
     def without_seed(self, seed: int) -> "Curves":
-        """The same points without one seed; sizes that had no other are left out."""
+        """The same points without one seed; sizes with no other seed are left out."""
         others = np.array([other != seed for other in self.seeds])
         returns = self.returns[others]
         kept = np.isfinite(returns).any(axis=0)
@@ -141,21 +141,23 @@ def learning_curves(frame: pd.DataFrame) -> Curves:
     for size in sizes["parameters"]:
         rows = frame[frame["parameters"] == size]
         curves = {i: _curve(rows[rows["seed"] == seed]) for i, seed in enumerate(seeds)}
-        curves, stubs = _without_stubs(curves)
-        notes += [f"seed {seeds[i]} of the size of {size} parameters {_STUB}" for i in stubs]
+        curves, too_short = _without_short_runs(curves)
+        notes += [
+            f"seed {seeds[i]} of the size of {size} parameters {_TOO_SHORT}" for i in too_short
+        ]
         per_size.append(_on_grid(curves, len(seeds), last))
     lowest = float(frame.groupby(["parameters", "interactions"])["return_mean"].mean().min())
     per_size = [_once_risen(grid, values, lowest) for grid, values in per_size]
     log_e = np.concatenate([grid for grid, _ in per_size])
     if not log_e.size:
         raise FitError(
-            "no interactions that all seeds of a size have gone through after the first 1/64 of"
-            " training: the power law needs runs that went on, with more evaluations"
+            "no interactions that all seeds of a size have covered after the first 1/64 of"
+            " training: the power law needs longer runs, with more evaluations"
         )
     returns = np.concatenate([values for _, values in per_size], axis=1)
     parameters = np.repeat(sizes["parameters"].to_numpy(float), [len(g) for g, _ in per_size])
     noise, variance = measure_noise(parameters, log_e, returns)
-    _require_movement(returns, variance)
+    _require_learning(returns, variance)
     return Curves(
         group=group,
         parameters=parameters,
@@ -171,13 +173,13 @@ def learning_curves(frame: pd.DataFrame) -> Curves:
     )
 
 
-_STUB = "left out: it ends before 1/8 of the training of the others"
+_TOO_SHORT = "left out: it ends before 1/8 of the training of the others"
 
 
 def measure_noise(
     parameters: np.ndarray, log_interactions: np.ndarray, returns: np.ndarray
 ) -> tuple[SeedNoise, np.ndarray]:
-    """How far seeds differ, and the variance of one seed's return at each point, shape [point].
+    """How much seeds differ, and the variance of one seed's return at each point, shape [point].
 
     floor and shift maximise the Gaussian likelihood of the seeds about their mean, summed over all
     points; slopes are those of the averaged curves made monotone.
@@ -219,7 +221,7 @@ def measure_noise(
         expected = variance(logs)
         return float(np.sum(freedom * np.log(expected) + squares / expected))
 
-    # Without a least floor, points that are flat by chance would outweigh all others.
+    # Without a lower bound of the floor, points that are flat by chance would outweigh all others.
     bounds = [(np.log(_LEAST_FLOOR), np.log(10)), (np.log(1e-6), np.log(1e3))]
     best = min(
         (minimize(deviance, start, bounds=bounds) for start in ([-1.0, -1.0], [-4.0, 0.0])),
@@ -234,7 +236,7 @@ def _single_group(frame: pd.DataFrame) -> dict[str, Any]:
         raise FitError("there are no rows: the power law needs runs of at least 3 sizes")
     groups = list(split(frame, "width"))
     if len(groups) > 1:
-        raise FitError(f"{len(groups)} groups of settings: fit each on its own")
+        raise FitError(f"{len(groups)} groups of settings: fit each separately")
     if (frame.groupby(["parameters", "seed"])["run_id"].nunique() > 1).any():
         raise FitError("a size and seed has several runs: choose one learning rate first")
     return groups[0].settings
@@ -243,12 +245,10 @@ def _single_group(frame: pd.DataFrame) -> dict[str, Any]:
 def _usable(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Rows of runs without a NaN return, after the first interaction."""
     spoilt = frame.loc[~np.isfinite(frame["return_mean"]), "run_id"].unique()
-    notes = [f"{len(spoilt)} runs left out, they have a return that is no number"]
+    notes = [f"{len(spoilt)} runs left out, not all of their returns are numbers"]
     frame = frame[(frame["interactions"] > 0) & ~frame["run_id"].isin(spoilt)]
     if frame.empty:
-        raise FitError(
-            "no run has returns that are numbers throughout: look for runs that diverged"
-        )
+        raise FitError("every run has returns that are not numbers: look for runs that diverged")
     return frame, notes if len(spoilt) else []
 
 
@@ -266,7 +266,7 @@ def _require_sizes_and_seeds(frame: pd.DataFrame) -> None:
         )
 
 
-def _require_movement(returns: np.ndarray, variance: np.ndarray) -> None:
+def _require_learning(returns: np.ndarray, variance: np.ndarray) -> None:
     mean = np.nanmean(returns, axis=0)
     if np.ptp(mean) < 5 * np.sqrt(np.median(variance)):
         raise FitError(
@@ -299,10 +299,10 @@ def _once_risen(
     return grid[risen], returns[:, risen]
 
 
-def _without_stubs(curves: dict[int, Curve]) -> tuple[dict[int, Curve], list[int]]:
-    """The curves of a size by seed without those that stopped far before the others; and these."""
+def _without_short_runs(curves: dict[int, Curve]) -> tuple[dict[int, Curve], list[int]]:
+    """A size's curves by seed without those that end far before the others; the seeds of these."""
     ends = {seed: log_e[-1] for seed, (log_e, _) in curves.items() if len(log_e)}
-    least = max(ends.values()) + np.log(_STUB_SHARE)
+    least = max(ends.values()) + np.log(_SHORTEST_SHARE)
     kept = {seed: curves[seed] for seed, end in ends.items() if end >= least}
     return kept, [seed for seed in ends if seed not in kept]
 

@@ -68,7 +68,7 @@ def product_law(alpha_n: float, alpha_e: float, balance: float) -> PowerLaw:
         alpha_n: exponent of the size term, positive.
         alpha_e: exponent of the experience term, positive.
         balance: `alpha_N log N_c - alpha_E log E_c`, which places the crossover of the two terms
-            and is all that returns say about N_c and E_c.
+            and is all that returns determine of N_c and E_c.
     """
     constant = frontier_constant(alpha_n, alpha_e)
     log_n_c = (balance - alpha_e * constant) / (alpha_n + alpha_e)
@@ -131,14 +131,14 @@ def numerical_frontier(
     the minimum between them.
 
     Args:
-        law: its exponents, N_c and E_c make the level sets (their common scale shifts all levels).
+        law: its exponents, N_c and E_c give the level sets (their common scale shifts all levels).
         levels: increasing, shape [level].
         flops: phi, the FLOPs of one interaction of a policy of N parameters; on arrays.
     """
     levels = np.asarray(levels, dtype=float)[:, None]
     log_n = np.log(law.n_c) + (levels - np.log(_SHARES)) / law.alpha_n
     log_e = np.log(law.e_c) + (levels - np.log1p(-_SHARES)) / law.alpha_e
-    # Exponents near 0 take the ends of the grid beyond what a float holds, far from the minimum.
+    # With exponents near 0 the ends of the grid, far from the minimum, would overflow.
     log_compute = np.log(flops(np.exp(np.clip(log_n, -_LARGEST_LOG, _LARGEST_LOG)))) + log_e
     best = np.clip(np.argmin(log_compute, axis=1), 1, len(_SHARES) - 2)
     rows = np.arange(len(best))
@@ -173,7 +173,7 @@ def counted_law(law: PowerLaw, frontier: Frontier) -> PowerLaw:
 def interpolated_flops(
     parameters: np.ndarray, flops_per_interaction: np.ndarray
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """phi(N) through the measured sizes: monotone cubic in logs, straight beyond the end sizes.
+    """phi(N) through the measured sizes: monotone cubic in logs, linear beyond them.
 
     Args:
         parameters: sizes N, distinct, shape [size] with at least 2 of them.

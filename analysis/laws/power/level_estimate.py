@@ -1,12 +1,12 @@
 """From fitted level sets to the constants of a law, with intervals over seeds.
 
-Level sets do not depend on what compute is, so one search serves both kinds of it: `"NE"`, the
+Level sets do not depend on the definition of compute, so one search serves both: `"NE"`, the
 product of parameters and interactions, and `"flops"`, counted. Intervals leave out one seed at a
-time, of all sizes and horizons at once, so that what runs of a seed share stays together: an
-interval is `estimate +- t(seeds - 1) * jackknife error`, on the logarithm of what is positive.
+time, of all sizes and horizons at once, because runs of a seed share observations: an interval is
+`estimate +- t(seeds - 1) * jackknife error`, on the logarithm of what is positive.
 
-In simulations of 5 sizes with noise as real runs have it, 95% intervals held the truth in 92 to 98%
-of 100 draws with 3 seeds and in 90 to 96% of 250 with 4 seeds.
+In simulations of 5 sizes with the noise of real runs, 95% intervals contained the true value in 92
+to 98% of 100 draws with 3 seeds and in 90 to 96% of 250 with 4 seeds.
 """
 
 import math
@@ -77,7 +77,7 @@ class LevelEstimate:
         return sorted({seed for one in self.curves for seed in one.seeds})
 
     def at_seeds_but(self, seed: int) -> "LevelEstimate":
-        """The level sets as they are without one seed; these have no intervals."""
+        """The level sets fitted without one seed; these have no intervals."""
         arguments = self.without_seed[self.seeds.index(seed)]
         fit = replace(self.fit, arguments=arguments, link=self.problem.linked(arguments).link)
         return replace(self, fit=fit, without_seed=self.without_seed[:0])
@@ -175,8 +175,8 @@ def estimate_from(
     without = []
     for seed in sorted({seed for one in curves for seed in one.seeds}):
         others = [one.without_seed(seed) for one in curves]
-        again = LevelProblem.of(others, centre=(problem.centre_n, problem.centre_e))
-        without.append(search(again, fit.arguments[None]).arguments)
+        part = LevelProblem.of(others, centre=(problem.centre_n, problem.centre_e))
+        without.append(search(part, fit.arguments[None]).arguments)
     return LevelEstimate(tuple(curves), problem, fit, np.array(without))
 
 
@@ -201,9 +201,9 @@ def quantity(name: str, number: float, left_out: np.ndarray) -> Quantity:
 def exponent_profiles(estimate: LevelEstimate) -> dict[str, Interval]:
     """95% intervals of alpha_n and alpha_e from their profile likelihoods.
 
-    Everything else is fitted anew at each value; points of a run are no independent values, so the
-    profile is scaled to the jackknife error over seeds (`uncertainty.profile_interval`). It differs
-    from the interval of `constants` where the likelihood is lopsided. An end that is not reached
+    All other arguments are fitted again at each value; points of a run are not independent, so the
+    profile is scaled to the jackknife error over seeds (`intervals.profile_interval`). It differs
+    from the interval of `constants` where the likelihood is asymmetric. An end that is not reached
     within the bounds of the search is 0 or infinite: the data do not determine it.
     """
     problem, fit = estimate.problem, estimate.fit
@@ -226,7 +226,7 @@ def exponent_profiles(estimate: LevelEstimate) -> dict[str, Interval]:
 
 
 def _log_likelihood(estimate: LevelEstimate, index: int, value: float) -> float:
-    """Of independent points, with one argument held and all others fitted."""
+    """Of independent points, with one argument held fixed and all others fitted."""
     return -0.5 * pinned_loss(estimate.problem, estimate.fit, index, value)
 
 

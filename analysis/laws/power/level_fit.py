@@ -1,6 +1,6 @@
 """Least squares for the level sets of the power law, from many starts.
 
-What returns identify is the level `x = -log(u + v)` up to a monotone map, with
+Returns identify the level `x = -log(u + v)` up to a monotone map, with
 
     log u = alpha_N (nu - n),   log v = alpha_E (s_h - e),
 
@@ -161,7 +161,7 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class PinnedProblem:
-    """A problem with one of its arguments held, for profile likelihoods."""
+    """A problem with one of its arguments held fixed, for profile likelihoods."""
 
     problem: LevelProblem
     index: int
@@ -179,7 +179,7 @@ class PinnedProblem:
 
 
 def pinned_loss(problem: LevelProblem, fit: LevelFit, index: int, value: float) -> float:
-    """Least weighted sum of squares with an argument held at a value, searched from the fit."""
+    """Least weighted sum of squares with an argument fixed at a value, searched from the fit."""
     start = np.delete(fit.arguments, index)
     return _descend(PinnedProblem(problem, index, value), start)[1]
 
@@ -204,17 +204,17 @@ def search(problem: LevelProblem, starts: np.ndarray) -> LevelFit:
 
 
 def require_identified(problem: LevelProblem, fit: LevelFit) -> None:
-    """Refuse a fit at a bound.
+    """Check that a fit is not at a bound.
 
     Raises:
-        FitError: the best arguments lie at a bound: the returns do not say what they are.
+        FitError: the best arguments lie at a bound: the returns do not determine them.
     """
     lower, upper = problem.bounds()
     at_bound = np.minimum(fit.arguments - lower, upper - fit.arguments) < 1e-3
     if at_bound.any():
         name = ("alpha_N", "alpha_E", "N_c", "E_c")[min(int(np.argmax(at_bound)), 3)]
         raise FitError(
-            f"the returns do not say what {name} is (the best fit puts it at a bound): the law"
+            f"the returns do not determine {name} (the best fit puts it at a bound): the law"
             " needs a wider range of sizes or of interactions"
         )
 

@@ -1,15 +1,15 @@
-"""AICc of models of learning curves, whose points are no independent values.
+"""AICc of models of learning curves, whose points are not independent.
 
-Points along one run move together: a seed that is ahead stays ahead. Counted as independent, they
-make the criterion choose the larger model for fitting what seeds do. Here both counts are measured
-from the spread over seeds, without a model of it:
+Points along one run are correlated: a seed that is ahead stays ahead. Counted as independent, they
+make the criterion choose larger models, which fit the differences between seeds. Here both counts
+are measured from the spread over seeds, without a model of it:
 
 - the independent values of a run, `(tr S)^2 / tr S^2`, S the covariance of its standardised
   returns at all points and horizons (runs of a seed share observations across horizons): n is
   their sum over runs, which are the units;
 - the values that a model absorbs, `p = n tr(H S) / tr S`, H the projection on what the model can
-  fit: the number of parameters of a model of independent values, less where several parameters fit
-  the same movement.
+  fit: the number of parameters of a model of independent values, less where several parameters
+  have the same effect.
 
     AICc = n log(RSS / n) + 2 p + 2 p (p + 1) / (n - p - 1)
 
@@ -27,7 +27,7 @@ from analysis.laws.power.curves import Curves
 
 @dataclass(frozen=True)
 class SeedSpread:
-    """What seeds say about independence.
+    """The spread over seeds, and how many independent values it shows.
 
     Attributes:
         deviations: of each seed's standardised return from the mean over seeds, over the square
@@ -88,7 +88,7 @@ def _independent_values(deviations: np.ndarray) -> float:
     """Seeds times `(tr S)^2 / tr S^2`, both unbiased for normal deviations; shape [seed, point].
 
     With nu = seeds - 1 and W the sample covariance, E tr W^2 = (1 + 1/nu) tr S^2 + (tr S)^2 / nu
-    and E (tr W)^2 = (tr S)^2 + 2/nu tr S^2. With two seeds these cannot be told apart: a run then
+    and E (tr W)^2 = (tr S)^2 + 2/nu tr S^2. With two seeds these cannot be separated: a run then
     counts as one value.
     """
     present = deviations[np.any(deviations != 0, axis=1)]

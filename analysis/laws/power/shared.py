@@ -1,15 +1,15 @@
-"""One power law for several horizons, of which only E_c differs.
+"""One power law for several horizons, in which only E_c differs.
 
     I^-beta = (N_c / N)^alpha_N + (E_c(h) / E)^alpha_E,   R = g(log I)
 
 alpha_N, alpha_E, N_c and the link g are shared; the reference horizon carries the constraint that
 makes I the compute on its frontier. The paper finds that the horizon changes "mostly the
 coefficient, not the exponent" (Hilton, Tang and Schulman 2023). Three models are compared by AICc
-on independent values (`analysis.model_choice`):
+on independent values (`power.model_choice`):
 
 - `shared`: the law above, only E_c depends on the horizon;
-- `exponents`: the exponents are shared; N_c, E_c and the link are each horizon's own;
-- `free`: everything is each horizon's own.
+- `exponents`: the exponents are shared; N_c, E_c and the link differ between horizons;
+- `free`: all numbers and the link differ between horizons.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ class SharedPowerLaw(LevelLaw):
 
     @classmethod
     def of(cls, shared: LevelEstimate, alone: Sequence[LevelEstimate], compute: Compute) -> Self:
-        """The law of shared level sets, compared with a law alone for each horizon."""
+        """The law of shared level sets, compared with a separate law for each horizon."""
         spread = seed_spread(shared.curves)
         free = {one.curves[0].horizon: one for one in alone}
         in_order = [free[curves.horizon] for curves in shared.curves]
@@ -92,7 +92,7 @@ class SharedPowerLaw(LevelLaw):
 
     @property
     def verdict(self) -> str:
-        """The model that describes the runs best, or `"undecided"` where another is as good."""
+        """The model that describes the runs best, or `"undecided"` where another is close."""
         (best, least), (_, second), *_ = sorted(self.aicc.items(), key=lambda item: item[1])
         return best if second - least >= DECISIVE else "undecided"
 
@@ -133,10 +133,10 @@ def estimate_jointly(
     reference_horizon: float | None,
     generator: np.random.Generator,
 ) -> LevelEstimate:
-    """Shared level sets of horizons that were each fitted alone.
+    """Shared level sets of horizons that were each fitted separately.
 
     Raises:
-        FitError: there are fewer than two horizons, or the reference is none of them.
+        FitError: there are fewer than two horizons, or the reference is not one of them.
     """
     curves = sorted((one.curves[0] for one in alone), key=lambda one: one.horizon)
     horizons = [one.horizon for one in curves]

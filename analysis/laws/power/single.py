@@ -3,7 +3,7 @@
     I^-beta = (N_c / N)^alpha_N + (E_c / E)^alpha_E,   R = g(log I), g increasing
 
 (Hilton, Tang and Schulman 2023, arXiv 2301.13442), with the constraint that makes I the compute
-on the frontier (`analysis.frontier`): three free numbers and the link g.
+on the frontier (`power.frontier`): three free numbers and the link g.
 """
 
 from collections.abc import Iterator
@@ -112,9 +112,9 @@ def intrinsic_performance_table(fit: PowerLawFit) -> pd.DataFrame:
     """Intrinsic performance of each observed point: its return through the fitted link.
 
     Returns:
-        One row a point: parameters, interactions, compute, return_mean (averaged over seeds),
+        One row per point: parameters, interactions, compute, return_mean (averaged over seeds),
         intrinsic_performance, intrinsic_low and intrinsic_high (at the ends of the 95% interval
-        of the return over seeds, as far as the link reaches; NaN where a point has one seed), law
+        of the return over seeds, in the range of the link; NaN where a point has one seed), law
         (I by the law).
     """
     estimate = fit.estimate
@@ -126,10 +126,10 @@ def intrinsic_performance_table(fit: PowerLawFit) -> pd.DataFrame:
     scale = by_law[0] - estimate.problem.levels(arguments)[0][0]  # the same at every point
 
     link = estimate.fit.link
-    reach = link.returns(np.array([link.low, link.high]))
+    link_range = link.returns(np.array([link.low, link.high]))
 
     def performance(returns: np.ndarray) -> np.ndarray:
-        levels = link.level(returns) + scale  # those of the ends may be beyond by rounding
+        levels = link.level(returns) + scale  # the ends may lie beyond by rounding
         ends = fit.frontier.level[[0, -1]]
         return fit.frontier.intrinsic_performance(np.clip(levels, *ends))
 
@@ -148,15 +148,15 @@ def intrinsic_performance_table(fit: PowerLawFit) -> pd.DataFrame:
             "compute": per_interaction * curves.interactions,
             "return_mean": mean,
             "intrinsic_performance": performance(mean),
-            "intrinsic_low": performance(np.clip(mean - error, *reach)),
-            "intrinsic_high": performance(np.clip(mean + error, *reach)),
+            "intrinsic_low": performance(np.clip(mean - error, *link_range)),
+            "intrinsic_high": performance(np.clip(mean + error, *link_range)),
             "law": fit.frontier.intrinsic_performance(by_law),
         }
     )
 
 
 def fit_power_laws(frame: pd.DataFrame, generator: np.random.Generator | None = None) -> Fits:
-    """Fit every group and horizon alone, and the horizons of each group together.
+    """Fit every group and horizon separately, and the horizons of each group together.
 
     Args:
         frame: tidy results, one run per size, horizon and seed of each group.
@@ -167,14 +167,14 @@ def fit_power_laws(frame: pd.DataFrame, generator: np.random.Generator | None = 
     shared: list[SharedPowerLaw] = []
     notes: list[str] = []
     for group in power_law_groups(frame):
-        alone, more = estimate_alone(group, generator)
+        separate, more = estimate_alone(group, generator)
         notes += more
-        for one in alone:
-            profiles = exponent_profiles(one)
-            single += [PowerLawFit.of(one, compute, profiles) for compute in COMPUTES]
+        for estimate in separate:
+            profiles = exponent_profiles(estimate)
+            single += [PowerLawFit.of(estimate, compute, profiles) for compute in COMPUTES]
         try:
-            together = estimate_jointly(alone, None, generator)
-            shared += [SharedPowerLaw.of(together, alone, compute) for compute in COMPUTES]
+            together = estimate_jointly(separate, None, generator)
+            shared += [SharedPowerLaw.of(together, separate, compute) for compute in COMPUTES]
         except FitError as error:
             notes.append(f"power law over horizons, {group.label}: {error}")
     return Fits((*single, *shared), tuple(notes))
@@ -189,14 +189,14 @@ def estimate_alone(
     group: Group, generator: np.random.Generator
 ) -> tuple[list[LevelEstimate], list[str]]:
     """Level sets of each horizon of a group that has them, and notes on what was left out."""
-    alone: list[LevelEstimate] = []
+    estimates: list[LevelEstimate] = []
     notes: list[str] = []
     for horizon, runs in group.rows.groupby("horizon"):
         name = f"power law, {group.label}, horizon {horizon:g}"
         try:
             curves = learning_curves(runs)
             notes += [f"{name}: {note}" for note in curves.notes]
-            alone.append(estimate_levels([curves], generator))
+            estimates.append(estimate_levels([curves], generator))
         except FitError as error:
             notes.append(f"{name}: {error}")
-    return alone, notes
+    return estimates, notes

@@ -238,7 +238,7 @@ def test_an_interval_that_reaches_the_end_of_the_search_is_open(profiles):
     assert loaded["free_power"]["g_ci"] == [None, None]
     assert entry.verdict == "undecided"
     assert any(
-        "do not bound the free exponent (searched from 0.05 to 8) from below nor from above" in note
+        "do not bound the free exponent (searched from 0.05 to 8) from below or from above" in note
         for note in laws.notes
     )
 

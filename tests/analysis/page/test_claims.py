@@ -27,9 +27,9 @@ from tests.analysis.page.entries import LAW
         ({"free_power": {"g": 1.1, "g_ci": [0.9, None]}}, "not bound it from above.*inside", False),
         ({"free_power": {"g": 0.8, "g_ci": [None, 0.9]}}, "not bound it from below.*outside", True),
         ({"knee_ci": [None, 30.0]}, r"\[unbounded, 30\]; .* not bound it from below", False),
-        ({}, "single out a power of the horizon other than 1", True),
+        ({}, "select a power of the horizon other than 1", True),
         ({"verdict": "undecided"}, "Undecided which form holds", False),
-        ({}, "misses them by 22% and the free power by 11%: here the free power predicts", False),
+        ({}, "22% for the affine law and 11% for the free power: here the free power", False),
         ({"heldout_error": {"affine": 0.11, "free": 0.1}}, "undecided which predicts", False),
     ],
 )
@@ -46,10 +46,10 @@ def test_claims_follow_the_numbers(change, sentence, decided):
         (
             {"shared": 1.0, "free": 9.0},
             "shared",
-            "best where only the coefficient.*does not show that none",
+            "best where only the coefficient.*does not show that there is none",
             False,
         ),
-        ({"shared": 9.0, "free": 1.0}, "free", "best where everything moves", True),
+        ({"shared": 9.0, "free": 1.0}, "free", "best where everything changes", True),
         ({"shared": 2.0, "free": 1.0}, "undecided", "Undecided between", False),
         ({"shared": None, "free": 1.0}, "undecided", "too few runs", False),
     ],
@@ -93,7 +93,7 @@ def test_the_knee_of_small_batches_is_decided_by_its_interval(ends, decided):
     entry: dict[str, Any] = {"threshold": 0.7, "knee_small_batch": 7.0}
     entry |= {"knee_small_batch_ci": ends} if ends else {}
     (claim,) = claims.batch_claims(entry)
-    assert "the knee goes to h = 7" in claim.text
+    assert "the knee tends to h = 7" in claim.text
     assert claim.decided is decided
 
 

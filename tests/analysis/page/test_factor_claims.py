@@ -77,7 +77,7 @@ def test_a_departure_is_told_by_its_interval(change, sentence, decided):
         ({"measured_ci": [5.0, 9.0]}, "h = 7 [5, 9], 8 [6, 10] by the law: as predicted", True),
         ({"measured_ci": [5.0, 7.5]}, "not as predicted", True),
         ({}, "undecided, no interval", False),
-        ({"edge": "longest"}, "least at the longest horizon measured (7), so that", False),
+        ({"edge": "longest"}, "interactions at the longest horizon measured (7), so that", False),
     ],
 )
 def test_a_best_horizon_is_set_against_the_laws(change, sentence, decided):

@@ -66,7 +66,7 @@ def test_sizes_have_a_section(tmp_path):
     table = two_widths()
     found = AllFits({"size_exponents": fit_size_exponents(table).entries})
     (section,) = sections(found, table, tmp_path)
-    assert section.label == "Does sparsity move the exponent in size?"
+    assert section.label == "Does sparsity change the exponent in size?"
     assert list(section.claims) == ["To a return of 0.7, size under each schedule:"]
     assert [figure.path.stem for figure in section.figures] == ["size_exponent_by_schedule"]
 

@@ -116,5 +116,5 @@ def test_a_fit_at_a_bound_is_refused_by_name(problem) -> None:
     for place, name in enumerate(("alpha_N", "alpha_E", "N_c", "E_c")):
         arguments = fit.arguments.copy()
         arguments[place] = lower[place]
-        with pytest.raises(FitError, match=f"do not say what {name} is"):
+        with pytest.raises(FitError, match=f"do not determine {name}"):
             require_identified(problem, replace(fit, arguments=arguments))
