@@ -67,7 +67,7 @@ DENSE = schedules.parse("dense")
 _SMALL_SIGNAL = 1e-9
 _NORMAL_95 = float(norm.ppf(0.975))
 
-SAYS = """Limits of this calculation
+LIMITS = """Limits of this calculation
 - m(h) is measured on a toy problem: independent timesteps, known labels, a reward each step (or by
   the schedule named). There a long horizon only adds noise, and m(h) is the cost of that noise.
 - It does not cover credit assignment through states, exploration, or memory, which long tasks need
@@ -372,7 +372,7 @@ def main(argv: Sequence[str]) -> None:
     span = "The horizons it was measured at are not known here."
     if largest is not None:
         span = f"It was measured up to h = {largest:g}."
-    print("\n" + SAYS.format(span=span, step=_STEP.value))
+    print("\n" + LIMITS.format(span=span, step=_STEP.value))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from analysis.laws.law import Quantity
 from analysis.laws.power.curves import FitError
 from analysis.laws.power.draws import redraw
 from analysis.laws.power.level_estimate import LevelEstimate, constants
-from analysis.laws.power.single import estimate_alone, power_law_groups
+from analysis.laws.power.single import estimate_each, power_law_groups
 from analysis.stats.intervals import Interval
 from mnist_horizon import cli
 from mnist_horizon.errors import InputError
@@ -172,7 +172,7 @@ def power_law_targets(measured: Measurements) -> tuple[list[Target], list[str]]:
     targets: list[Target] = []
     notes: list[str] = []
     for group in power_law_groups(measured.curves):
-        estimates, more = estimate_alone(group, generator)
+        estimates, more = estimate_each(group, generator)
         notes += more
         for estimate in estimates:
             name = f"power law, {group.label}, horizon {estimate.curves[0].horizon:g}"

@@ -33,7 +33,7 @@ def same_run(one: Mapping[Hashable, Any], other: Mapping[Hashable, Any]) -> bool
     return not any(_differ(one[name], other[name]) for name in DERIVED_COLUMNS)
 
 
-def told_apart(folder: Path, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+def rename_ambiguous_runs(folder: Path, frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """Rename runs of one directory that share an id but not their settings: `id`, `id@2`, ..."""
     columns = [name for name in RUN_COLUMNS if name in frame]
     identity = frame[columns]

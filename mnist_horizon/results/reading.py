@@ -67,7 +67,7 @@ def read_results(
     for folder in folders:
         frame = _read_folder(folder, "results", schema, REQUIRED_COLUMNS, notes)
         if frame is not None:
-            frames[folder] = joining.told_apart(folder, frame, notes)
+            frames[folder] = joining.rename_ambiguous_runs(folder, frame, notes)
             unfinished[folder] = _unfinished(folder, frame, notes)
     if not frames:
         raise ResultsError(_nothing("results", folders, notes))
@@ -96,12 +96,12 @@ def read_noise(workdirs: Path | str | Sequence[Path | str]) -> Results:
         frame = _read_folder(folder, "noise", NOISE_SCHEMA, REQUIRED_NOISE_COLUMNS, notes)
         parts = []
         if frame is not None:
-            frames[folder] = joining.told_apart(folder, frame, notes)
+            frames[folder] = joining.rename_ambiguous_runs(folder, frame, notes)
             parts = [joining.runs_of(frames[folder])]
         # The notes on the results are those of `read_results`.
         results = _read_folder(folder, "results", _RUN_SCHEMA, REQUIRED_COLUMNS, [])
         if results is not None:
-            parts = [joining.runs_of(joining.told_apart(folder, results, [])), *parts]
+            parts = [joining.runs_of(joining.rename_ambiguous_runs(folder, results, [])), *parts]
         if parts:
             together = pd.concat(parts)
             runs[folder] = together[~together.index.duplicated()]

@@ -235,7 +235,7 @@ class Rollout:
     """gamma lambda."""
 
 
-def lay_out(period: Value, estimator: Estimator) -> Rollout:
+def rollout_from(period: Value, estimator: Estimator) -> Rollout:
     """The steps of an estimator's rollouts under a period.
 
     Raises:
@@ -285,7 +285,7 @@ def value_weights(rollout: Rollout, estimator: Estimator) -> Float[Array, "time 
     return jnp.where(time[None, :] > time[:, None], values, 0.0)
 
 
-def mean_left(
+def remaining_mean(
     period: Value, rollout: Rollout, estimator: Estimator, accuracy: Value, value_mean: Value
 ) -> Float[Array, "time"]:
     """b_t: the mean of the advantage that the baseline leaves at each step."""
@@ -306,13 +306,13 @@ def step_weights(
     period: Value, estimator: Estimator, accuracy: Value, value_mean: Value
 ) -> StepWeights:
     """How each step's advantage weighs its own state and action."""
-    rollout = lay_out(period, estimator)
+    rollout = rollout_from(period, estimator)
     own_weight = jnp.diagonal(answer_weights(rollout, estimator))
     zero, baseline = jnp.zeros(own_weight.shape), estimator.baseline
     return StepWeights(
         own=own_weight,
         past=zero if baseline == "state" else own_weight,
-        constant=mean_left(period, rollout, estimator, accuracy, value_mean),
+        constant=remaining_mean(period, rollout, estimator, accuracy, value_mean),
         zeta={"state": own_weight, "value_net": jnp.ones(own_weight.shape)}.get(baseline, zero),
     )
 
@@ -320,7 +320,7 @@ def step_weights(
 def rollout_weights(period: Value, estimator: Estimator, moments: Moments) -> Weights:
     """`Weights` of rollouts of T steps, truncated as in training."""
     steps = step_weights(period, estimator, moments.accuracy, moments.values.mean)
-    rollout = lay_out(period, estimator)
+    rollout = rollout_from(period, estimator)
     time = rollout.time
     later = answer_weights(rollout, estimator)
     later = jnp.where(time[None, :] > time[:, None], later, 0.0)

@@ -53,7 +53,7 @@ class ImageTask:
         if folder is not None:
             splits, provenance = self._read_folder(folder)
         else:
-            splits, provenance = tfds_source.read(self.name, ways_out=self._ways_out())
+            splits, provenance = tfds_source.read(self.name, alternatives=self._alternatives())
         train, test = (self._examples(*split) for split in splits)
         return LoadedTask(task=Task(train, test, classes=CLASSES), provenance=provenance)
 
@@ -120,7 +120,7 @@ class ImageTask:
             "known_as": known.name if known else None,
         }
 
-    def _ways_out(self) -> str:
+    def _alternatives(self) -> str:
         return (
             "set task.data_dir to a folder with its IDX files "
             f"(train-images-idx3-ubyte.gz and so on), or {ENVIRONMENT_VARIABLE} to a folder "

@@ -21,7 +21,7 @@ _CHUNK = 2_000
 Split = tuple[UInt8[np.ndarray, "example height width"], Integer[np.ndarray, "example"]]
 
 
-def read(name: str, ways_out: str) -> tuple[list[Split], dict[str, Any]]:
+def read(name: str, alternatives: str) -> tuple[list[Split], dict[str, Any]]:
     """Train and test split of the TFDS data set `name`, and the provenance.
 
     Data prepared as array_record (in `TFDS_DATA_DIR`, by default ~/tensorflow_datasets) are read
@@ -31,21 +31,21 @@ def read(name: str, ways_out: str) -> tuple[list[Split], dict[str, Any]]:
 
     Args:
         name: as TFDS knows it, with its config: "emnist/digits".
-        ways_out: alternatives for the user, for the message.
+        alternatives: alternatives for the user, for the message.
 
     Raises:
         TaskError: there is nothing to read and no way to prepare it, or it cannot be read.
     """
     if not _may_be_prepared(name) and not _has_tensorflow():
-        raise TaskError(_message(name, "TensorFlow is not installed", ways_out))
+        raise TaskError(_message(name, "TensorFlow is not installed", alternatives))
     builder = _builder(name)
     if not builder.data_path.exists():
         if not _has_tensorflow():
-            raise TaskError(_message(name, "TensorFlow is not installed", ways_out))
+            raise TaskError(_message(name, "TensorFlow is not installed", alternatives))
         if not is_reachable(builder.URL, PROBE_SECONDS):
             host = urllib.parse.urlsplit(builder.URL).hostname
-            raise TaskError(_message(name, f"no connection to {host}", ways_out))
-        _prepare(name, builder, ways_out)
+            raise TaskError(_message(name, f"no connection to {host}", alternatives))
+        _prepare(name, builder, alternatives)
     try:
         splits = [_read_split(builder, split) for split in ("train", "test")]
         return splits, _provenance(builder)
@@ -53,7 +53,7 @@ def read(name: str, ways_out: str) -> tuple[list[Split], dict[str, Any]]:
         problem = " ".join(str(error).split())[:200]
         raise TaskError(
             f"task {name!r}: {builder.data_path} is damaged or half prepared ({problem}): remove "
-            f"that folder and run this again, or {ways_out}"
+            f"that folder and run this again, or {alternatives}"
         ) from None
 
 
@@ -94,11 +94,11 @@ def _has_tensorflow() -> bool:
     return importlib.util.find_spec("tensorflow") is not None
 
 
-def _message(name: str, problem: str, ways_out: str) -> str:
+def _message(name: str, problem: str, alternatives: str) -> str:
     return (
         f"task {name!r} has no data here and cannot fetch it ({problem}): either, with a network, "
         f"install the extra tfds-prepare (pip install -e '.[tfds-prepare]') and run this again; "
-        f"or {ways_out}"
+        f"or {alternatives}"
     )
 
 
@@ -114,7 +114,7 @@ def _builder(name: str) -> Any:
         ) from None
 
 
-def _prepare(name: str, builder: Any, ways_out: str) -> None:
+def _prepare(name: str, builder: Any, alternatives: str) -> None:
     from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
     from tensorflow_datasets.core.download.util import DownloadError
 
@@ -122,7 +122,7 @@ def _prepare(name: str, builder: Any, ways_out: str) -> None:
         builder.download_and_prepare()
     except (OSError, DownloadError, NonMatchingChecksumError) as error:
         problem = " ".join(str(error).split())
-        raise TaskError(_message(name, problem, ways_out)) from error
+        raise TaskError(_message(name, problem, alternatives)) from error
 
 
 def _read_split(builder: Any, split: str) -> Split:

@@ -76,7 +76,7 @@ class LevelEstimate:
         """The seeds of its runs, in the order of `without_seed`."""
         return sorted({seed for one in self.curves for seed in one.seeds})
 
-    def at_seeds_but(self, seed: int) -> "LevelEstimate":
+    def leaving_out(self, seed: int) -> "LevelEstimate":
         """The level sets fitted without one seed; these have no intervals."""
         arguments = self.without_seed[self.seeds.index(seed)]
         fit = replace(self.fit, arguments=arguments, link=self.problem.linked(arguments).link)

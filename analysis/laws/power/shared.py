@@ -105,7 +105,7 @@ class SharedPowerLaw(LevelLaw):
 
     def without_seed(self, seed: int) -> Self:
         """The law of the level sets without the runs of one seed."""
-        return self._with_scores(self.estimate.at_seeds_but(seed), self.compute, self.aicc)
+        return self._with_scores(self.estimate.leaving_out(seed), self.compute, self.aicc)
 
     def details(self) -> dict[str, Any]:
         """What else the entry of `fits.json` holds."""

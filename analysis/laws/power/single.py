@@ -76,7 +76,7 @@ class PowerLawFit(LevelLaw):
 
     def without_seed(self, seed: int) -> Self:
         """The law of the level sets without the runs of one seed."""
-        return type(self).of(self.estimate.at_seeds_but(seed), self.compute)
+        return type(self).of(self.estimate.leaving_out(seed), self.compute)
 
     def details(self) -> dict[str, Any]:
         """What else the entry of `fits.json` holds."""
@@ -167,7 +167,7 @@ def fit_power_laws(frame: pd.DataFrame, generator: np.random.Generator | None = 
     shared: list[SharedPowerLaw] = []
     notes: list[str] = []
     for group in power_law_groups(frame):
-        separate, more = estimate_alone(group, generator)
+        separate, more = estimate_each(group, generator)
         notes += more
         for estimate in separate:
             profiles = exponent_profiles(estimate)
@@ -185,7 +185,7 @@ def power_law_groups(frame: pd.DataFrame) -> Iterator[Group]:
     yield from split(frame, "width", "horizon")
 
 
-def estimate_alone(
+def estimate_each(
     group: Group, generator: np.random.Generator
 ) -> tuple[list[LevelEstimate], list[str]]:
     """Level sets of each horizon of a group that has them, and notes on what was left out."""

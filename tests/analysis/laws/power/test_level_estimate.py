@@ -52,7 +52,7 @@ def test_an_interval_without_bounds_is_open() -> None:
 
 
 def test_an_estimate_without_a_seed_is_that_of_the_others(estimate) -> None:
-    other = estimate.at_seeds_but(1)
+    other = estimate.leaving_out(1)
     np.testing.assert_array_equal(other.fit.arguments, estimate.without_seed[1])
     found = constants(other, "NE").quantities
     assert {one.interval for one in found.values()} == {None}

@@ -10,7 +10,7 @@ import pytest
 from analysis.laws.power.curves import FitError
 from analysis.laws.power.level_estimate import LevelEstimate
 from analysis.laws.power.shared import SharedPowerLaw, estimate_jointly
-from analysis.laws.power.single import estimate_alone, power_law_groups
+from analysis.laws.power.single import estimate_each, power_law_groups
 from tests.analysis.power_runs import over_horizons, simulate
 
 
@@ -20,7 +20,7 @@ def estimates(
     """Level sets that the horizons of one group share, and of each alone."""
     generator = np.random.default_rng(0)
     (group,) = power_law_groups(frame)
-    alone, _ = estimate_alone(group, generator)
+    alone, _ = estimate_each(group, generator)
     return estimate_jointly(alone, reference_horizon, generator), alone
 
 
