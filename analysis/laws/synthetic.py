@@ -13,14 +13,12 @@ which the return does not change.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from analysis.laws.regressors import regressor_values
 from mnist_horizon.horizon import discount_from_horizon
-from mnist_horizon.results import write_results
 
 
 @dataclass(frozen=True)
@@ -203,18 +201,6 @@ def simulate(
                     )
     frame = pd.concat(frames, ignore_index=True)
     return frame.assign(task="synthetic", network="mlp", algorithm="vpg")
-
-
-def write_workdir(
-    workdir: Path | str,
-    truth: HorizonTruth | PowerLawTruth,
-    design: Design,
-    rng: np.random.Generator,
-    noise: Noise | None = None,
-) -> None:
-    """Write a simulated sweep's results to `WORKDIR/results/`, where results are read from."""
-    frame = simulate(truth, design, rng, noise)
-    write_results(Path(workdir) / "results" / "synthetic.parquet", frame)
 
 
 def _run(

@@ -14,8 +14,9 @@ from analysis.coverage import (
     power_law_targets,
 )
 from analysis.data import read
-from analysis.laws.synthetic import Design, HorizonTruth, write_workdir
+from analysis.laws.synthetic import Design, HorizonTruth
 from tests.analysis.report_sweeps import TRUTH
+from tests.analysis.synthetic_workdir import write_workdir
 from tests.launch import commands
 
 

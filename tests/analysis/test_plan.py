@@ -4,9 +4,10 @@ import sys
 import numpy as np
 import pytest
 
-from analysis.laws.synthetic import Design, HorizonTruth, Noise, PowerLawTruth, write_workdir
+from analysis.laws.synthetic import Design, HorizonTruth, Noise, PowerLawTruth
 from analysis.plan import design_of, format_plan, horizon_plan, measured_truth, power_law_plan
 from mnist_horizon.errors import InputError
+from tests.analysis.synthetic_workdir import write_workdir
 from tests.launch import commands
 
 CONFIG = {

@@ -8,9 +8,9 @@ from analysis.laws.synthetic import (
     Noise,
     PowerLawTruth,
     simulate,
-    write_workdir,
 )
 from mnist_horizon.results import read_results
+from tests.analysis.synthetic_workdir import write_workdir
 
 QUIET = Noise(seed=0.0, run=0.0, run_at_largest=0.0, evaluation=0.0, transient=1e-3)
 
