@@ -53,9 +53,7 @@ _K = flags.DEFINE_string(
 _P = flags.DEFINE_float("parameters", None, "P, parameters of the model.", short_name="P")
 _A = flags.DEFINE_float("data_exponent", 0.8, "a, data points are K P^a.", short_name="a")
 _STEP = flags.DEFINE_float("seconds_per_step", 1.0, "Subjective seconds of one timestep of h.")
-_SCHEDULE = flags.DEFINE_string(
-    "schedule", "dense", "dense, revealed:p, lottery:p, periodic:k or streak:k."
-)
+_SCHEDULE = flags.DEFINE_string("schedule", "dense", "A reward schedule, such as periodic:8.")
 _ACCURACY = flags.DEFINE_float("accuracy", None, "mu, share of right answers (with --schedule).")
 _RATIO = flags.DEFINE_float(
     "variance_ratio", None, "A / (F v): action over horizon noise (with --schedule)."
