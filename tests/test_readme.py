@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import mnist_horizon
-from mnist_horizon.results import NOISE_SCHEMA, SCHEMA
+from mnist_horizon.results import NOISE_SCHEMA, SCHEMA, read_results
 from tests.docs.pages import python_blocks
 from tests.mnist_horizon.test_adapters import needs_gymnax
 
@@ -50,6 +50,12 @@ def test_the_first_example_runs_as_written() -> None:
     namespace: dict[str, Any] = {}
     exec(readme_block("mh.train"), namespace)
     assert len(namespace["curves"].frame.run_id.unique()) == 20
+
+
+def test_the_stored_results_of_the_papers_grid_are_whole() -> None:
+    stored = read_results(CHECKOUT / "docs" / "measured" / "paper")
+    assert stored.frame.groupby("run_id")["interactions"].max().eq(4_194_304).sum() == 792
+    assert not stored.notes
 
 
 @needs_gymnax
