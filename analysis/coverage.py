@@ -52,7 +52,7 @@ def define_flags() -> None:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DrawnInterval:
     """One number of one draw: its true value and the interval found."""
 
     number: str
@@ -68,7 +68,7 @@ class Target(Protocol):
         """What is fitted, for the table."""
         ...
 
-    def draw(self, rng: np.random.Generator) -> list[Outcome]:
+    def draw(self, rng: np.random.Generator) -> list[DrawnInterval]:
         """Draw a data set, refit it, and compare."""
         ...
 
@@ -85,7 +85,7 @@ class HorizonTarget:
     label: str
     law: HorizonLaw
 
-    def draw(self, rng: np.random.Generator) -> list[Outcome]:
+    def draw(self, rng: np.random.Generator) -> list[DrawnInterval]:
         """Draw from the affine form and from the free power, and refit each."""
         affine = self.law.affine
         refit = affine.refit(draw_values(affine, rng))
@@ -98,7 +98,7 @@ class HorizonTarget:
             truth["g"] = Quantity(float(np.exp(free.fit.theta[-1])))
             refitted["g"] = free_numbers(free.refit(draw_values(free, rng)), profiles=True)["g"]
         return [
-            Outcome(name, truth[name].value, quantity.interval)
+            DrawnInterval(name, truth[name].value, quantity.interval)
             for name, quantity in refitted.items()
             if quantity.interval is not None and np.isfinite(truth[name].value)
         ]
@@ -152,7 +152,7 @@ class PowerLawTarget:
     label: str
     estimate: LevelEstimate
 
-    def draw(self, rng: np.random.Generator) -> list[Outcome]:
+    def draw(self, rng: np.random.Generator) -> list[DrawnInterval]:
         """Draw curves from the law and refit it; an empty list where they allow no fit."""
         truth = constants(self.estimate, "NE").quantities
         try:
@@ -160,7 +160,7 @@ class PowerLawTarget:
         except FitError:
             return []
         return [
-            Outcome(name, truth[name].value, ends)
+            DrawnInterval(name, truth[name].value, ends)
             for name in POWER_LAW_NUMBERS
             if (ends := refitted.quantities[name].interval) is not None
         ]
@@ -208,34 +208,34 @@ def coverage_table(
         (target, seeds[i * draws + d]) for i, target in enumerate(targets) for d in range(draws)
     ]
     if processes == 1:
-        outcomes = [_draw(job) for job in jobs]
+        drawn = [_draw(job) for job in jobs]
     else:
         # Spawned: to fork a process that has threads (JAX's import may start some) can hang.
         with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-            outcomes = list(pool.map(_draw, jobs, chunksize=8))
+            drawn = list(pool.map(_draw, jobs, chunksize=8))
     rows = []
     for i, target in enumerate(targets):
-        of_law = [outcome for draw in outcomes[i * draws : (i + 1) * draws] for outcome in draw]
-        for number in dict.fromkeys(outcome.number for outcome in of_law):
+        of_law = [one for draw in drawn[i * draws : (i + 1) * draws] for one in draw]
+        for number in dict.fromkeys(one.number for one in of_law):
             rows.append(_row(target.label, [o for o in of_law if o.number == number]))
     return pd.DataFrame(rows)
 
 
-def _draw(job: tuple[Target, np.random.SeedSequence]) -> list[Outcome]:
+def _draw(job: tuple[Target, np.random.SeedSequence]) -> list[DrawnInterval]:
     target, seed = job
     return target.draw(np.random.default_rng(seed))
 
 
-def _row(label: str, outcomes: Sequence[Outcome]) -> dict[str, object]:
-    covered = sum(o.interval[0] <= o.truth <= o.interval[1] for o in outcomes)
-    share = binomtest(covered, len(outcomes)).proportion_ci(0.95, method="wilson")
-    widths = [(o.interval[1] - o.interval[0]) / abs(o.truth) for o in outcomes]
+def _row(label: str, intervals: Sequence[DrawnInterval]) -> dict[str, object]:
+    covered = sum(o.interval[0] <= o.truth <= o.interval[1] for o in intervals)
+    share = binomtest(covered, len(intervals)).proportion_ci(0.95, method="wilson")
+    widths = [(o.interval[1] - o.interval[0]) / abs(o.truth) for o in intervals]
     return {
         "law": label,
-        "number": outcomes[0].number,
-        "truth": outcomes[0].truth,
-        "draws": len(outcomes),
-        "coverage": covered / len(outcomes),
+        "number": intervals[0].number,
+        "truth": intervals[0].truth,
+        "draws": len(intervals),
+        "coverage": covered / len(intervals),
         "coverage_low": share.low,
         "coverage_high": share.high,
         "width": float(np.median(widths)),

@@ -223,7 +223,7 @@ def assemble(
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
-class Rollout:
+class RolloutSteps:
     """The steps of a rollout, and what the estimator's weights are powers of."""
 
     time: Float[Array, "time"]
@@ -235,7 +235,7 @@ class Rollout:
     """gamma lambda."""
 
 
-def rollout_from(period: Value, estimator: Estimator) -> Rollout:
+def rollout_steps(period: Value, estimator: Estimator) -> RolloutSteps:
     """The steps of an estimator's rollouts under a period.
 
     Raises:
@@ -246,10 +246,10 @@ def rollout_from(period: Value, estimator: Estimator) -> Rollout:
     phase = jnp.asarray((estimator.phase + time) % period)
     discount = jnp.asarray(estimator.discount)
     both = discount * jnp.asarray(estimator.gae_lambda)
-    return Rollout(time, phase, time + period - 1 - phase, discount, both)
+    return RolloutSteps(time, phase, time + period - 1 - phase, discount, both)
 
 
-def answer_weights(rollout: Rollout, estimator: Estimator) -> Float[Array, "time time"]:
+def answer_weights(rollout: RolloutSteps, estimator: Estimator) -> Float[Array, "time time"]:
     """W[t, l] for l >= t (0 elsewhere): the discount from step t to the payment of answer l.
 
     Centred baselines bootstrap the window that a rollout leaves open, whose answers are then worth
@@ -271,7 +271,7 @@ def answer_weights(rollout: Rollout, estimator: Estimator) -> Float[Array, "time
     return jnp.where(later, weight, 0.0)
 
 
-def value_weights(rollout: Rollout, estimator: Estimator) -> Float[Array, "time time"]:
+def value_weights(rollout: RolloutSteps, estimator: Estimator) -> Float[Array, "time time"]:
     """U[t, l] for l > t (0 elsewhere): how the advantage of step t weighs z(x_l)."""
     time, gae_lambda = rollout.time, jnp.asarray(estimator.gae_lambda)
     lag = jnp.maximum(time - time[:, None] - 1, 0)
@@ -286,7 +286,7 @@ def value_weights(rollout: Rollout, estimator: Estimator) -> Float[Array, "time 
 
 
 def remaining_mean(
-    period: Value, rollout: Rollout, estimator: Estimator, accuracy: Value, value_mean: Value
+    period: Value, rollout: RolloutSteps, estimator: Estimator, accuracy: Value, value_mean: Value
 ) -> Float[Array, "time"]:
     """b_t: the mean of the advantage that the baseline leaves at each step."""
     time, baseline = rollout.time, estimator.baseline
@@ -306,7 +306,7 @@ def step_weights(
     period: Value, estimator: Estimator, accuracy: Value, value_mean: Value
 ) -> StepWeights:
     """How each step's advantage weighs its own state and action."""
-    rollout = rollout_from(period, estimator)
+    rollout = rollout_steps(period, estimator)
     own_weight = jnp.diagonal(answer_weights(rollout, estimator))
     zero, baseline = jnp.zeros(own_weight.shape), estimator.baseline
     return StepWeights(
@@ -320,7 +320,7 @@ def step_weights(
 def rollout_weights(period: Value, estimator: Estimator, moments: Moments) -> Weights:
     """`Weights` of rollouts of T steps, truncated as in training."""
     steps = step_weights(period, estimator, moments.accuracy, moments.values.mean)
-    rollout = rollout_from(period, estimator)
+    rollout = rollout_steps(period, estimator)
     time = rollout.time
     later = answer_weights(rollout, estimator)
     later = jnp.where(time[None, :] > time[:, None], later, 0.0)

@@ -248,7 +248,7 @@ def endless_weights(discount: Value, baseline: str) -> DrawWeights:
 
 def draw_weights(estimator: Estimator) -> tuple[Float[Array, "time window"], Any, Any]:
     """H[t, w] of a rollout, with the window of each step and the phase of each step."""
-    rollout = additive.rollout_from(1, estimator)
+    rollout = additive.rollout_steps(1, estimator)
     time, discount = rollout.time, rollout.discount
     phase = (estimator.phase + time) % WINDOW
     window = (estimator.phase + time) // WINDOW
@@ -276,7 +276,7 @@ def rollout_weights(estimator: Estimator) -> DrawWeights:
     own_weight = own_draw_weights(estimator)
     after = jnp.arange(weights.shape[1]) > window[:, None]
     known = phase > 0
-    rollout = additive.rollout_from(1, estimator)
+    rollout = additive.rollout_steps(1, estimator)
     time = rollout.time
     answers = additive.answer_weights(rollout, estimator) * (time > time[:, None])
     # The exact values of steps whose draw is known contain f; a value net's never do.

@@ -5,8 +5,8 @@ import pytest
 
 from analysis.coverage import (
     POWER_LAW_NUMBERS,
+    DrawnInterval,
     HorizonTarget,
-    Outcome,
     coverage_table,
     draw_values,
     format_table,
@@ -27,9 +27,9 @@ class KnownTarget:
     label: str
     share: float
 
-    def draw(self, rng: np.random.Generator) -> list[Outcome]:
+    def draw(self, rng: np.random.Generator) -> list[DrawnInterval]:
         inside = rng.random() < self.share
-        return [Outcome("x", 2.0, (1.0, 3.0) if inside else (3.0, 5.0))]
+        return [DrawnInterval("x", 2.0, (1.0, 3.0) if inside else (3.0, 5.0))]
 
 
 def test_coverage_of_intervals_with_known_coverage():
@@ -75,9 +75,9 @@ def test_drawn_data_have_the_shape_and_noise_of_the_fit(sweep):
 
 def test_targets_compare_the_four_numbers(sweep):
     targets, _ = horizon_targets(read([sweep]))
-    outcomes = targets[1].draw(np.random.default_rng(0))
-    assert [outcome.number for outcome in outcomes] == ["a", "b", "knee", "g"]
-    assert all(outcome.interval[0] < outcome.interval[1] for outcome in outcomes)
+    intervals = targets[1].draw(np.random.default_rng(0))
+    assert [outcome.number for outcome in intervals] == ["a", "b", "knee", "g"]
+    assert all(outcome.interval[0] < outcome.interval[1] for outcome in intervals)
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ class SeedNoise:
 
 
 @dataclass(frozen=True)
-class Curves:
+class LearningCurves:
     """Returns of all sizes at one horizon; arrays over points are of shape [point].
 
     Attributes:
@@ -107,7 +107,7 @@ class Curves:
         """Inverse variance of the averaged return, shape [point]."""
         return self.seeds_at / self.variance
 
-    def without_seed(self, seed: int) -> "Curves":
+    def without_seed(self, seed: int) -> "LearningCurves":
         """The same points without one seed; sizes with no other seed are left out."""
         others = np.array([other != seed for other in self.seeds])
         returns = self.returns[others]
@@ -122,7 +122,7 @@ class Curves:
         )
 
 
-def learning_curves(frame: pd.DataFrame) -> Curves:
+def learning_curves(frame: pd.DataFrame) -> LearningCurves:
     """Prepare the runs of one group and horizon.
 
     Args:
@@ -158,7 +158,7 @@ def learning_curves(frame: pd.DataFrame) -> Curves:
     parameters = np.repeat(sizes["parameters"].to_numpy(float), [len(g) for g, _ in per_size])
     noise, variance = measure_noise(parameters, log_e, returns)
     _require_learning(returns, variance)
-    return Curves(
+    return LearningCurves(
         group=group,
         parameters=parameters,
         interactions=np.exp(log_e),

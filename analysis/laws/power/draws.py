@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.laws.power.curves import Curves, measure_noise
+from analysis.laws.power.curves import LearningCurves, measure_noise
 from analysis.laws.power.level_estimate import (
     Compute,
     Constants,
@@ -15,7 +15,7 @@ from analysis.laws.power.level_estimate import (
 from analysis.laws.power.level_fit import LevelProblem
 
 
-def draw_curves(estimate: LevelEstimate, generator: np.random.Generator) -> Curves:
+def draw_curves(estimate: LevelEstimate, generator: np.random.Generator) -> LearningCurves:
     """Curves of the same sizes, seeds and points, drawn from the law of one horizon.
 
     Each run is ahead or behind by the measured shift in log E and has the measured floor of noise

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from analysis.laws.law import FittedLaw, Quantity
-from analysis.laws.power.curves import Curves
+from analysis.laws.power.curves import LearningCurves
 from analysis.laws.power.frontier import (
     Frontier,
     PowerLaw,
@@ -61,7 +61,7 @@ class LevelEstimate:
         without_seed: arguments of the fit without each seed in turn, shape [seed, argument].
     """
 
-    curves: tuple[Curves, ...]
+    curves: tuple[LearningCurves, ...]
     problem: LevelProblem
     fit: LevelFit
     without_seed: np.ndarray
@@ -148,7 +148,9 @@ class LevelLaw(FittedLaw):
         return self.estimate.seeds
 
 
-def estimate_levels(curves: Sequence[Curves], generator: np.random.Generator) -> LevelEstimate:
+def estimate_levels(
+    curves: Sequence[LearningCurves], generator: np.random.Generator
+) -> LevelEstimate:
     """Search from all starts; then without each seed in turn, from the best fit.
 
     Args:
@@ -163,7 +165,7 @@ def estimate_levels(curves: Sequence[Curves], generator: np.random.Generator) ->
 
 
 def estimate_from(
-    curves: Sequence[Curves], problem: LevelProblem, starts: np.ndarray
+    curves: Sequence[LearningCurves], problem: LevelProblem, starts: np.ndarray
 ) -> LevelEstimate:
     """The same from given starts, shape [start, argument].
 

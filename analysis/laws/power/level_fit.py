@@ -19,7 +19,7 @@ from scipy.linalg import block_diag
 from scipy.optimize import least_squares
 from scipy.stats import qmc
 
-from analysis.laws.power.curves import Curves, FitError
+from analysis.laws.power.curves import FitError, LearningCurves
 from analysis.stats.monotone_link import LinkedFit, MonotoneLink, fit_link
 from analysis.stats.threads import on_one_thread
 
@@ -59,7 +59,7 @@ class LevelProblem:
 
     @classmethod
     def of(
-        cls, curves: Sequence[Curves], centre: tuple[float, float] | None = None
+        cls, curves: Sequence[LearningCurves], centre: tuple[float, float] | None = None
     ) -> "LevelProblem":
         """The problem of one horizon, or of several of which the first is the reference.
 

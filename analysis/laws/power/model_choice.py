@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.laws.power.curves import Curves
+from analysis.laws.power.curves import LearningCurves
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class SeedSpread:
     values: float
 
 
-def seed_spread(curves: Sequence[Curves]) -> SeedSpread:
+def seed_spread(curves: Sequence[LearningCurves]) -> SeedSpread:
     """Measure the spread over seeds of the points of several horizons, in the order given."""
     seeds = sorted({seed for one in curves for seed in one.seeds})
     deviations = np.zeros((len(seeds), sum(len(one.parameters) for one in curves)))

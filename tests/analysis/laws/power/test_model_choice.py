@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from analysis.laws.power.curves import Curves, SeedNoise
+from analysis.laws.power.curves import LearningCurves, SeedNoise
 from analysis.laws.power.model_choice import aicc, seed_spread
 
 
-def curves(returns: np.ndarray, points_a_size: int) -> Curves:
+def curves(returns: np.ndarray, points_per_size: int) -> LearningCurves:
     """Curves of unit variance with these returns, shape [seed, point]."""
     points = returns.shape[1]
-    sizes = np.arange(1.0, points // points_a_size + 1)
-    return Curves(
+    sizes = np.arange(1.0, points // points_per_size + 1)
+    return LearningCurves(
         group={"horizon": 1.0},
-        parameters=np.repeat(sizes, points_a_size),
-        interactions=np.tile(np.arange(1.0, points_a_size + 1), len(sizes)),
+        parameters=np.repeat(sizes, points_per_size),
+        interactions=np.tile(np.arange(1.0, points_per_size + 1), len(sizes)),
         seeds=tuple(range(len(returns))),
         returns=returns,
         variance=np.ones(points),
