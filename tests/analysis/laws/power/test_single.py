@@ -144,7 +144,7 @@ def test_all_that_can_be_fitted_is_and_the_rest_is_noted() -> None:
     [
         (lambda f: f[f["parameters"] == f["parameters"].min()], "1 network size "),
         (lambda f: f[f["seed"] == 0], "1 seed "),
-        (lambda f: f.assign(return_mean=np.nan), "no run has returns that are numbers"),
+        (lambda f: f.assign(return_mean=np.nan), "every run has returns that are not numbers"),
         (lambda f: f.iloc[:0], "no rows"),
         (lambda f: f.groupby("run_id").head(1), "no interactions that all seeds"),
         (lambda f: f.assign(return_mean=0.1 + 0.01 * (f["seed"] % 2)), "the return stays within"),
