@@ -80,7 +80,7 @@ def assert_close(first, second, **tolerance):
     [
         ("algorithm", "a2c", "vpg, ppo"),
         ("baseline", "value", "none, batch_mean, running_mean, expected_reward, state, value_net"),
-        ("optimizer", "lions", "adam.*, sgd"),
+        ("optimizer", "lions", "adam.*, sgd.*"),
         ("rule", "mupp", "constant, sqrt_width, capped_sqrt_width, mup"),
     ],
 )
