@@ -82,7 +82,15 @@ class Schedule(ABC):
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        jax.tree_util.register_dataclass(cls, data_fields=["level"], meta_fields=[])
+        # The class is metadata too: JAX takes structures of several classes with the same metadata
+        # for equal, and jit may then run what it compiled for another class.
+        key = jax.tree_util.GetAttrKey("level")
+        jax.tree_util.register_pytree_with_keys(
+            cls,
+            lambda schedule: (((key, schedule.level),), cls),
+            lambda _, leaves: cls(*leaves),
+            lambda schedule: ((schedule.level,), cls),
+        )
 
     # What every schedule defines
 

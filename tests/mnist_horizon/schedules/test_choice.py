@@ -47,10 +47,10 @@ MOMENTS = exact_moments("expected_reward")
 @pytest.mark.parametrize("function", [rewards, centring, steps, covariance, advantages])
 def test_each_run_gets_what_its_own_schedule_gives(function):
     choice = jax.tree.map(jnp.asarray, Choice.of(SCHEDULES))
-    together = jax.tree.map(np.array, jax.jit(jax.vmap(function))(choice))
+    together = jax.jit(jax.vmap(function))(choice)
     for number, schedule in enumerate(SCHEDULES):
         mine = jax.tree.map(lambda leaf: leaf[number], together)  # noqa: B023
-        alone = jax.tree.map(np.array, function(schedule))
+        alone = jax.jit(function)(jax.tree.map(jnp.float32, schedule))
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6), mine, alone
         )

@@ -2,6 +2,7 @@ import subprocess
 import sys
 import textwrap
 
+import jax
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -159,3 +160,10 @@ def test_a_users_schedule_needs_no_other_edit(tmp_path):
     assert result.returncode == 2
     assert "'half:2': no closed form" in result.stderr
     assert "set optimizer.critical_horizon to 0" in result.stderr
+
+
+def test_jit_takes_no_class_for_another():
+    """Equal structures would let jit run, now and then, what it compiled for another class."""
+    structures = [jax.tree.structure(parse(text)) for text in TEXTS]
+    assert all((a == b) == (a is b) for a in structures for b in structures)
+    assert jax.tree.structure(parse("periodic:2")) == jax.tree.structure(parse("periodic:8"))
