@@ -20,18 +20,14 @@ from analysis.data import Family, Measurements, families, read
 from analysis.data.noise import agreement, horizon_coefficients, noise_scale
 from analysis.laws import fit_laws
 from analysis.laws.horizon import main_entries
-from analysis.page.claims import (
-    Claim,
-    batch_claims,
-    horizon_claims,
-    in_short,
-    noise_claims,
-    power_law_claims,
-)
+from analysis.page.claims import Claim
+from analysis.page.factor_claims import batch_claims, noise_claims
 from analysis.page.factors import factor_sections
 from analysis.page.facts import comparison, provenance, read_sweeps
 from analysis.page.figures import FamilyFits, save_figures
+from analysis.page.horizon_claims import horizon_claims, in_short
 from analysis.page.page import FamilySection, Page
+from analysis.page.power_claims import power_law_claims
 from mnist_horizon import cli, files
 from mnist_horizon.errors import InputError
 

@@ -62,7 +62,15 @@ class Quantity:
         low, high = self.interval
         if self.within is not None:
             return self.within[0] < low and high < self.within[1]
-        return low * high > 0 and max(low / high, high / low) < TOO_WIDE
+        return determines(self.interval)
+
+
+def determines(ends: Sequence[float | None] | None) -> bool:
+    """Whether an interval has two ends, of one sign and less than a factor 10 apart."""
+    low, high = ends or (None, None)
+    if low is None or high is None or low * high <= 0:
+        return False
+    return max(low / high, high / low) < TOO_WIDE
 
 
 class FittedLaw(ABC):

@@ -3,8 +3,11 @@
 As in `claims`, all of them read the entries of `fits.json`.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
+
+import pandas as pd
 
 from analysis.page.claims import Claim, Entry
 from analysis.page.wording import interval, number, percent, with_interval
@@ -134,3 +137,43 @@ def _law_text(entry: Entry) -> str:
     free = entry.get("free_power") or {}
     power = f", free exponent {with_interval(free, 'g')}" if free else ""
     return f"{knee}{power} ({entry['censored']} of {entry['runs']} runs censored)."
+
+
+def batch_claims(entry: Entry) -> list[Claim]:
+    """Claims of one entry of `batch_law`: the knee as the batch gets small."""
+    return [
+        Claim(
+            f"To a return of {entry['threshold']:g} the knee tends to h = "
+            f"{with_interval(entry, 'knee_small_batch')} as the batch gets small: the part of it "
+            "that depends on the task, not on the batch.",
+            None not in (entry.get("knee_small_batch_ci") or [None]),
+        )
+    ]
+
+
+def noise_claims(agreement: pd.DataFrame, coefficients: pd.DataFrame) -> list[Claim]:
+    """Claims on gradient noise at one width: measured over predicted, and the knee it predicts.
+
+    Args:
+        agreement: of `data.noise.agreement`.
+        coefficients: of `data.noise.horizon_coefficients`; may be empty.
+    """
+    claims = []
+    for row in agreement.itertuples():
+        ends = (row.low, row.high) if math.isfinite(row.low) else None
+        inside = ends is not None and row.low <= 1 <= row.high
+        fits = "as predicted, within its interval" if inside else "not as predicted"
+        if ends is None:
+            fits = "undecided whether as predicted, one seed"
+        text = f"The {row.part} variance of a step's gradient, measured over predicted, is"
+        claims.append(Claim(f"{text} {number(row.ratio)} {interval(ends)}: {fits}.", bool(ends)))
+    claims += [
+        Claim(
+            f"By the noise scale alone, averaged over training, the knee would be at h = "
+            f"{number(row.knee)} for a batch of {row.batch} and at h = "
+            f"{number(row.knee_small_batch)} as the batch gets small.",
+            False,
+        )
+        for row in coefficients.itertuples()
+    ]
+    return claims

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.laws.law import determines
+
 
 def number(value: float | None) -> str:
     """Three significant figures: 0.0123, 12.3, 50,900, 1.23e+09; `unbounded` for an open end."""
@@ -26,6 +28,26 @@ def interval(ends: Sequence[float | None] | None) -> str:
 def with_interval(entry: Mapping[str, Any], name: str) -> str:
     """A number of a fit and its interval, as `fits.json` names them."""
     return f"{number(entry.get(name))} {interval(entry.get(f'{name}_ci'))}"
+
+
+def is_determined(entry: Mapping[str, Any], name: str) -> bool:
+    """Whether the runs determine a number of a fit: what `fits.json` says, else its interval."""
+    known = entry.get("determined", {}).get(name)
+    return determines(entry.get(f"{name}_ci")) if known is None else bool(known)
+
+
+def known(entry: Mapping[str, Any], name: str) -> str:
+    """A number of a fit and its interval, or that these runs do not determine it.
+
+    What spans more than a factor 10, or whose sign is open, is never printed as a number.
+    """
+    if is_determined(entry, name):
+        return with_interval(entry, name)
+    needed = entry.get("needs", {}).get(name)
+    return f"{NOT_DETERMINED} ({needed})" if needed else NOT_DETERMINED
+
+
+NOT_DETERMINED = "not determined by these runs"
 
 
 def percent(log_error: float) -> str:

@@ -1,10 +1,13 @@
 """Sentences on schedules, sizes, batches, optimisers and tasks follow the entries of the fits."""
 
+import math
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from analysis.laws.size import fit_size_exponents
+from analysis.page import factor_claims
 from analysis.page.factor_claims import (
     batch_law_claim,
     compared_claim,
@@ -144,3 +147,34 @@ def test_compared_laws_are_told_by_name():
     bare = {name: entry[name] for name in ("runs", "censored")}
     assert compared_claim("sgd", bare).text == "sgd: no knee (2 of 28 runs censored)."
     assert not compared_claim("sgd", bare).decided
+
+
+@pytest.mark.parametrize(
+    ("ends", "decided"), [([5.0, 9.0], True), ([5.0, None], False), (None, False)]
+)
+def test_the_knee_of_small_batches_is_decided_by_its_interval(ends, decided):
+    entry: dict[str, Any] = {"threshold": 0.7, "knee_small_batch": 7.0}
+    entry |= {"knee_small_batch_ci": ends} if ends else {}
+    (claim,) = factor_claims.batch_claims(entry)
+    assert "the knee tends to h = 7" in claim.text
+    assert claim.decided is decided
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "sentence", "decided"),
+    [
+        (0.9, 1.3, "as predicted, within its interval", True),
+        (1.05, 1.3, "not as predicted", True),
+        (math.nan, math.nan, "undecided whether as predicted, one seed", False),
+    ],
+)
+def test_measured_noise_is_set_against_the_predicted(low, high, sentence, decided):
+    agreement = pd.DataFrame([{"part": "total", "ratio": 1.1, "low": low, "high": high}])
+    knees = pd.DataFrame([{"knee": 20.0, "knee_small_batch": 8.0, "batch": 256}])
+    ratio, knee = factor_claims.noise_claims(agreement, knees)
+    assert "total variance" in ratio.text
+    assert sentence in ratio.text
+    assert ratio.decided is decided
+    assert "h = 20 for a batch of 256 and at h = 8" in knee.text
+    assert not knee.decided
+    assert factor_claims.noise_claims(agreement[:0], knees[:0]) == []

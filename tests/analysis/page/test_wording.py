@@ -31,3 +31,28 @@ def test_an_interval_is_written_with_its_open_ends_or_said_to_be_absent():
     entry = {"a": 2.0, "a_ci": [1.0, None], "b": 3.0}
     assert wording.with_interval(entry, "a") == "2 [1, unbounded]"
     assert wording.with_interval(entry, "b") == "3 (no interval)"
+
+
+NOT = wording.NOT_DETERMINED
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ({"g": 2.0, "g_ci": [1.0, 3.0]}, "2 [1, 3]"),
+        ({"g": 2.0, "g_ci": [0.2, 3.0]}, NOT),
+        ({"g": 2.0, "g_ci": [-1.0, 3.0]}, NOT),
+        ({"g": 2.0, "g_ci": [None, 3.0]}, NOT),
+        ({"g": 2.0}, NOT),
+        (
+            {"g": 2.0, "g_ci": [1.0, 3.0], "determined": {"g": False}},
+            NOT,
+        ),
+        (
+            {"g": 2.0, "g_ci": [0.1, 3.0], "needs": {"g": "about 12 seeds would"}},
+            f"{NOT} (about 12 seeds would)",
+        ),
+    ],
+)
+def test_a_number_that_the_runs_do_not_determine_is_not_printed(entry, text):
+    assert wording.known(entry, "g") == text
