@@ -2,70 +2,121 @@
 
     python -m analysis.report WORKDIR [MORE ...] [--out=DIR]     # default: WORKDIR/report
 
-writes `report.html` (one file, no network), `fits.json` and `figures/*.png, *.svg, *.csv`. It works
-on an unfinished sweep. What the runs do not allow is noted and left out; if there is nothing to
-read, the exit code is 2.
+writes `fits.json`, `figures/*.png, *.svg, *.csv` and `report.html` (one file, no network), in this
+order. It works on an unfinished sweep. What the runs do not allow is noted and left out; if there is
+nothing to read, the exit code is 2.
 """
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pandas as pd
 from absl import flags
+from tqdm import tqdm
 
-from analysis.data import Family, Measurements, families, read
-from analysis.data.noise import agreement, horizon_coefficients, noise_scale
-from analysis.laws import fit_laws
-from analysis.laws.horizon import main_entries
-from analysis.page.claims import Claim
-from analysis.page.factor_claims import batch_claims, noise_claims
-from analysis.page.factors import factor_sections
-from analysis.page.facts import comparison, provenance, read_sweeps
-from analysis.page.figures import FamilyFits, save_figures
-from analysis.page.horizon_claims import horizon_claims, in_short
-from analysis.page.page import FamilySection, Page
-from analysis.page.power_claims import power_law_claims
+from analysis.data import Measurements, read
+from analysis.data.noise import agreement, noise_scale
+from analysis.laws import LAWS, fit_laws
+from analysis.page.compare import Compared, compare
+from analysis.page.content import Content
+from analysis.page.facts import comparison, provenance, read_sweeps, title
+from analysis.page.page import Page, Tools, headlines
+from analysis.page.questions import sections
+from analysis.page.section import Section
 from mnist_horizon import cli, files
 from mnist_horizon.errors import InputError
 
 _OUT = flags.DEFINE_string(
     "out", None, "Folder of the report; default: report/ in the first working directory."
 )
+_VERBOSE = flags.DEFINE_boolean("verbose", False, "Print every sentence of the page.")
 
-FAMILIES_WITH_FIGURES = 4
-"""Number of families (task, schedule, batch, ...) with figures: those with most runs."""
-
-Entries = dict[str, Any]
+Item = TypeVar("Item")
 
 
-def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
-    """Write the report of some working directories; returns the lines of its summary.
+@dataclass(frozen=True)
+class Report:
+    """What was said and where it is.
+
+    Attributes:
+        sections: of the page.
+        compared: several working directories side by side.
+        notes: what is missing.
+        page: the file.
+    """
+
+    sections: Sequence[Section]
+    compared: Compared | None
+    notes: Sequence[str]
+    page: Path
+
+    def lines(self, verbose: bool = False) -> list[str]:
+        """What is printed: the sentences at the top of the page, or all of them."""
+        said = list(self.compared.claims) if self.compared else []
+        said += headlines(self.sections)
+        lines = [claim.text if claim.decided else f"Not decided. {claim.text}" for claim in said]
+        lines = lines or ["These runs allow no fit."]
+        if verbose:
+            for section in self.sections:
+                lines += [section.question, *(f"  {claim.text}" for claim in section.claims)]
+        if self.notes:
+            lines.append(f"{len(self.notes)} notes on what is missing are at the end of the page.")
+        return [*lines, f"report: {self.page}"]
+
+
+def write_report(workdirs: Sequence[Path], out: Path) -> Report:
+    """Write the report of some working directories.
 
     Raises:
         ResultsError: there is nothing to read.
     """
     measured = read(workdirs)
-    fits = fit_laws(measured)
-    entries = fits.to_json()
+    fits = fit_laws(measured, _with_bar(LAWS, "fitting laws"))
+    content = Content.of(measured, fits)
+    found = sections(content)
+    compared = compare(workdirs)
+    sweeps, sweep_notes = read_sweeps(workdirs)
+    unfinished = len(measured.unfinished)
+    rows, program_notes = provenance(workdirs, measured.frame, unfinished)
     notes = [*measured.notes, *fits.notes, *_noise_notes(measured.noise)]
-    by_family = families(measured.frame)
-    sections = []
-    for number, family in enumerate(by_family):
-        fitted = FamilyFits.of(family, measured, fits)
-        section = FamilySection(family.label, family_claims(family, entries, fitted.noise))
-        if number < FAMILIES_WITH_FIGURES:
-            section.figures += save_figures(fitted, out / "figures")
-        sections.append(section)
-    notes += _notes_on_figures(by_family)
-    sections = [*factor_sections(fits, measured, out / "figures"), *sections]
-    page, notes = _page(workdirs, measured, sections, entries, notes)
-    text = json.dumps({**entries, "notes": notes}, indent=1, allow_nan=False)
+    notes = list(dict.fromkeys([*notes, *sweep_notes, *program_notes]))
+    said = [{"section": one.key, **claim.to_json()} for one in found for claim in one.claims]
+    text = json.dumps(
+        {**content.entries, "claims": said, "notes": notes}, indent=1, allow_nan=False
+    )
     _write(out / "fits.json", text + "\n")
+    planned = [figure for section in found for figure in section.figures]
+    for figure in _with_bar(planned, "drawing figures"):
+        figure.save(out / "figures")
+    page = Page(
+        title=title(measured.frame),
+        subtitle=_subtitle(measured),
+        sections=found,
+        directory=out / "figures",
+        compared=(compared.claims, compared.table) if compared else None,
+        comparison=comparison(
+            measured.frame,
+            sweeps.values(),
+            content.entries["horizon_law"],
+            content.entries["power_law"],
+        ),
+        provenance=rows,
+        sweeps=sweeps,
+        notes=notes,
+        tools=Tools(),
+    )
     _write(out / "report.html", page.html())
-    return _summary(sections, len(notes))
+    return Report(found, compared, notes, out / "report.html")
+
+
+def _with_bar(items: Sequence[Item], what: str) -> Iterable[Item]:
+    """The items, with a progress bar where a person is watching."""
+    bar: Iterable[Item] = tqdm(items, what, leave=False, disable=None)
+    return bar
 
 
 def _noise_notes(noise: pd.DataFrame) -> list[str]:
@@ -78,81 +129,11 @@ def _noise_notes(noise: pd.DataFrame) -> list[str]:
     ]
 
 
-def _notes_on_figures(found: Sequence[Family]) -> list[str]:
-    """Which figures are not drawn, and why."""
-    notes = [
-        f"{family.label}: no figure of the learning-rate rule, each size and horizon has one rate; "
-        "it needs several optimizer.learning_rates"
-        for family in found
-        if not family.several_learning_rates
-    ]
-    if len(found) > FAMILIES_WITH_FIGURES:
-        notes.append(
-            f"figures are drawn for {FAMILIES_WITH_FIGURES} of {len(found)} families of runs, "
-            "those with most runs; give fewer working directories for the others"
-        )
-    return notes
-
-
-def family_claims(family: Family, entries: Entries, noise: pd.DataFrame) -> dict[str, list[Claim]]:
-    """The claims of a family by heading; empty where nothing could be fitted."""
-    matching = [law for law in entries["horizon_law"] if family.matches(law["group"])]
-    laws = next(iter(main_entries(matching)), [])
-    claims = {"": in_short(laws)} if laws else {}
-    for law in laws:
-        width = law["group"].get("width")
-        runs = f"width {width}" if width else "all widths together"
-        censored = f", {law['censored']} of them right-censored" if law["censored"] else ""
-        heading = f"To a return of {law['threshold']:g} ({runs}, {law['runs']} runs{censored}):"
-        claims[heading] = horizon_claims(law)
-    power = [
-        entry
-        for entry in entries["power_law"]
-        if entry["compute"] == "NE" and family.matches(entry["group"])
-    ]
-    if power:
-        heading = "The power law in size, with compute as parameters x interactions:"
-        claims[heading] = power_law_claims(power)
-    batch = [law for law in entries["batch_law"] if family.matches(law["group"])]
-    if batch:
-        found = [claim for law in batch for claim in batch_claims(law)]
-        claims["What of this depends on the batch:"] = found
-    if not noise.empty:
-        width = noise["width"].max()
-        noise = noise[noise["width"] == width]
-        found = noise_claims(agreement(noise)[0], horizon_coefficients(noise)[0])
-        claims[f"The noise of the gradient at width {width}, against the theory:"] = found
-    return claims
-
-
-def _page(
-    workdirs: Sequence[Path],
-    measured: Measurements,
-    sections: Sequence[FamilySection],
-    entries: Entries,
-    notes: Sequence[str],
-) -> tuple[Page, list[str]]:
-    """The page, and all notes with those on settings and provenance."""
+def _subtitle(measured: Measurements) -> str:
     frame, unfinished = measured.frame, len(measured.unfinished)
-    sweeps, sweep_notes = read_sweeps(workdirs)
-    rows, program_notes = provenance(workdirs, frame, unfinished)
-    all_notes = list(dict.fromkeys([*notes, *sweep_notes, *program_notes]))
-    tasks = ", ".join(sorted(frame["task"].unique()))
-    horizon_law, power_law = entries["horizon_law"], entries["power_law"]
-    page = Page(
-        title=f"Interactions against horizon: {tasks}",
-        subtitle=f"{_count(frame, 'run_id', 'run')}: {_count(frame, 'width')}, "
-        f"{_count(frame, 'horizon')}, {_count(frame, 'seed')}"
-        + (f"; {unfinished} runs are not done" if unfinished else ""),
-        families=sections,
-        horizon_law=horizon_law,
-        power_law=power_law,
-        comparison=comparison(frame, sweeps.values(), horizon_law, power_law),
-        provenance=rows,
-        sweeps=sweeps,
-        notes=all_notes,
-    )
-    return page, all_notes
+    parts = [_count(frame, name) for name in ("width", "horizon", "seed")]
+    text = f"{_count(frame, 'run_id', 'run')}: {', '.join(parts)}"
+    return f"{text}; {unfinished} runs are not done" if unfinished else text
 
 
 def _count(frame: pd.DataFrame, column: str, name: str = "") -> str:
@@ -161,21 +142,9 @@ def _count(frame: pd.DataFrame, column: str, name: str = "") -> str:
     return f"{count} {name or column}{'s' * (count != 1)}"
 
 
-def _summary(sections: Sequence[FamilySection], notes: int) -> list[str]:
-    """The lines that are printed: each claim of the family with most runs."""
-    lines = []
-    for heading, claims in sections[0].claims.items():
-        indent = "  " if heading else ""
-        lines += [heading] * bool(heading) + [f"{indent}{claim.text}" for claim in claims]
-    if not lines:
-        lines.append("These runs allow no fit.")
-    if notes:
-        lines.append(f"{notes} notes on what is missing are at the end of the page.")
-    return lines
-
-
 def _write(path: Path, text: str) -> None:
     """Replace a file at once, so that two reports of a sweep at the same time do not conflict."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
         draft = Path(folder) / path.name
         draft.write_text(text)
@@ -192,11 +161,10 @@ def main(argv: Sequence[str]) -> None:
     out = Path(_OUT.value) if _OUT.value else files.inside(workdirs[0], "report")
     files.check_no_links(out, ["."])
     try:
-        lines = write_report(workdirs, out)
+        report = write_report(workdirs, out)
     except OSError as error:
         raise InputError(f"{out}: cannot be written: {error}") from error
-    print("\n".join(lines))
-    print(f"report: {out / 'report.html'}")
+    print("\n".join(report.lines(_VERBOSE.value)))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Bands reach from the lowest to the highest seed; faded lines are unfinished runs
 Each function returns the figure and the table of the numbers that are drawn in it.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -30,6 +30,23 @@ def return_by_horizon(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> 
     return figure, table
 
 
+def return_by_family(
+    families: Mapping[str, pd.DataFrame], unfinished: Collection[str] = ()
+) -> theme.Drawn:
+    """Learning curves by horizon at one width, one panel per family of runs.
+
+    Args:
+        families: rows of one width by the family's label.
+        unfinished: ids of runs that are not done.
+    """
+    tables = [
+        seed_averages(rows, ["return_mean"], unfinished).assign(family=label)
+        for label, rows in families.items()
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    return _curve_panels(table, "interactions", "interactions (environment steps)", "family"), table
+
+
 def return_against_compute(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> theme.Drawn:
     """Return against counted training FLOPs, by size, one panel per horizon."""
     table = seed_averages(frame, ["return_mean"], unfinished)
@@ -39,12 +56,14 @@ def return_against_compute(frame: pd.DataFrame, unfinished: Collection[str] = ()
 
 
 def _curve_panels(table: pd.DataFrame, x: str, x_label: str, panel: str) -> Figure:
-    """Averages with the band of seeds; panels by horizon or width, colours by the other."""
+    """Averages with the band of seeds; panels by horizon, width or family; colours by size where
+    panels are horizons, else by horizon."""
     color = "width" if panel == "horizon" else "horizon"
     make = theme.size_looks if color == "width" else theme.horizon_looks
     looks = make(table[color])
-    title = _size_title(table) if panel == "width" else (lambda value: f"h = {value:g}")
-    levels = sorted(table[panel].unique())
+    titles = {"width": _size_title(table), "horizon": "h = {:g}".format, "family": str}
+    title = titles[panel]
+    levels = list(table[panel].unique()) if panel == "family" else sorted(table[panel].unique())
     with theme.style():
         figure, axes = theme.panels(len(levels))
         for axis, level in zip(axes, levels, strict=True):

@@ -4,13 +4,14 @@ As in `claims`, all of them read the entries of `fits.json`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from analysis.data.ratios import Ratio
 from analysis.page.claims import Claim, Entry
-from analysis.page.wording import interval, number, percent, with_interval
+from analysis.page.wording import interval, is_determined, number, percent, with_interval
 
 
 def schedule_claims(entry: Entry) -> list[Claim]:
@@ -125,6 +126,43 @@ def measured_noise_claims(coefficients: Sequence[dict[str, Any]]) -> list[Claim]
         parts.append(f"{' and '.join(constants)} at B = {row['batch']}")
     text = "Measured, from a quarter of the interactions to this return up to it (geometric means)"
     return [Claim(f"{text}: {'; '.join(parts)}.", True)] if parts else []
+
+
+def compared_answer(compared: Sequence[tuple[str, Entry]]) -> Claim:
+    """One sentence on the knees of several horizon laws, of one return to reach."""
+    found = {name: entry for name, entry in compared if is_determined(entry, "knee")}
+    parts = [f"h = {with_interval(entry, 'knee')} for {name}" for name, entry in found.items()]
+    missing = [name for name, _ in compared if name not in found]
+    threshold = compared[0][1]["threshold"]
+    text = f"To a return of {threshold:g}, the interactions are twice those of h = 1 at "
+    text += "; ".join(parts)
+    if missing:
+        text += f"; not determined by these runs for {', '.join(missing)}" if parts else ""
+    if not parts:
+        text = f"To a return of {threshold:g}, these runs determine no knee"
+    numbers = {f"knee, {name}": (e["knee"], e.get("knee_ci")) for name, e in found.items()}
+    return Claim(f"{text}.", len(found) > 1, "compared_knees", "known", numbers)
+
+
+def schedule_cost(ratios: Mapping[str, Ratio], width: int, threshold: float) -> Claim:
+    """What each schedule needs over dense rewards, each at the horizon at which it needs least."""
+    parts = []
+    for name, found in ratios.items():
+        if found.bound == "unknown":
+            continue
+        times = f"at least {number(found.value)}" if found.bound else number(found.value)
+        ends = f" {interval(found.interval)}" if found.interval else ""
+        parts.append(f"{name} {times}{ends}")
+    text = (
+        f"Each at its best horizon, to a return of {threshold:g} at width {width}, schedules need "
+        f"these multiples of the interactions of dense rewards: {'; '.join(parts)}."
+    )
+    numbers = {
+        name: (found.value, list(found.interval))
+        for name, found in ratios.items()
+        if found.interval
+    }
+    return Claim(text, bool(numbers), "schedule_cost", "known" if numbers else "bounds", numbers)
 
 
 def compared_claim(name: str, entry: Entry) -> Claim:

@@ -16,6 +16,31 @@ from mnist_horizon.results import ResultsError, read_programs, read_sweep
 Comparison = list[tuple[str, str | None, str]]
 
 
+def title(frame: pd.DataFrame) -> str:
+    """What was swept, in a line: the settings with several values, and on which task."""
+    parts = []
+    schedules = schedules_in_order(frame)
+    if len(schedules) > 1:
+        parts.append(f"{len(schedules)} reward schedules")
+    for column, name in _SWEPT.items():
+        if column in frame and (count := frame[column].nunique()) > 1:
+            parts.append(f"{count} {name}")
+    tasks = _values(frame, "task")
+    if frame["horizon"].nunique() > 1:
+        parts.append(f"horizons {frame['horizon'].min():g} to {frame['horizon'].max():g}")
+    swept = ", ".join(parts) or "One setting"
+    under = f", {schedules[0]} rewards" if len(schedules) == 1 else ""
+    return f"{swept[0].upper()}{swept[1:]}: {tasks}{under}"
+
+
+_SWEPT = {
+    "optimizer": "optimisers",
+    "batch": "batches",
+    "parameters": "sizes",
+}
+"""Columns of what a sweep varies besides the horizon and the schedule, in plain words."""
+
+
 def comparison(
     frame: pd.DataFrame,
     sweeps: Iterable[Mapping[str, Any]],

@@ -1,38 +1,30 @@
-"""The page of a report: one HTML file that holds everything, images included."""
+"""The page of a report: one HTML file that holds everything, images and scripts included."""
 
 import base64
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from analysis.data.families import label
 from analysis.page.claims import Claim
-from analysis.page.wording import interval, number, percent, with_interval
+from analysis.page.section import Detail, PlannedFigure, Section, Table
 
 _TEMPLATE = Path(__file__).with_name("template.html")
 
-Entry = Mapping[str, Any]
+HEADLINES = 3
+"""Sentences at the top of a page."""
 
 
 @dataclass(frozen=True)
-class PageFigure:
-    """A figure on the page: where its SVG is, and what it shows."""
+class Tools:
+    """What a reader can play with: HTML, and the scripts and styles that it needs once."""
 
-    path: Path
-    caption: str
-
-
-@dataclass
-class FamilySection:
-    """The part of the page on one family of runs: claims by heading, and figures."""
-
-    label: str
-    claims: dict[str, list[Claim]] = field(default_factory=dict)
-    figures: list[PageFigure] = field(default_factory=list)
+    html: str = ""
+    scripts: str = ""
+    style: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,185 +34,166 @@ class Page:
     Attributes:
         title: heading.
         subtitle: what was read, in one line.
-        families: sections, the one with most runs first.
-        horizon_law: entries of `fits.json`.
-        power_law: entries of `fits.json`.
+        sections: by question, the most important first.
+        directory: folder of the figures, which are drawn.
+        compared: sentences and a table on several working directories.
         comparison: rows of setting, paper, ours (None in the middle: unknown).
         provenance: rows of name and value.
         sweeps: `sweep.json` by working directory.
         notes: what is missing, and why.
+        tools: explorer and calculator.
     """
 
     title: str
     subtitle: str
-    families: Sequence[FamilySection]
-    horizon_law: Sequence[Entry]
-    power_law: Sequence[Entry]
+    sections: Sequence[Section]
+    directory: Path
+    compared: tuple[Sequence[Claim], Table] | None
     comparison: Sequence[tuple[str, str | None, str]]
     provenance: Sequence[tuple[str, str]]
-    sweeps: Mapping[str, Entry]
+    sweeps: Mapping[str, Any]
     notes: Sequence[str]
+    tools: Tools
 
     def html(self) -> str:
         """The page as text; every text from outside of this module is escaped."""
         return Template(_TEMPLATE.read_text()).substitute(
             title=escape(self.title),
             subtitle=escape(self.subtitle),
+            compared=self._compared(),
             answer=self._answer(),
-            figures=self._figures(),
-            tables=self._tables(),
-            comparison=_table(
-                ("", "the paper", "ours"),
-                [(what, known or "unknown", ours) for what, known, ours in self.comparison],
+            links="".join(
+                f'<a href="#{one.key}">{escape(one.question)}</a>' for one in self.sections
             ),
-            provenance=self._provenance(),
-            notes=_list(self.notes) if self.notes else "<p>Nothing was left out.</p>",
+            sections="\n".join(self._section(one) for one in self.sections),
+            tools=self.tools.html,
+            about=self._about(),
+            scripts=self.tools.scripts,
+            style=self.tools.style,
         )
 
-    def _answer(self) -> str:
-        parts = []
-        for family in self.families:
-            if len(self.families) > 1:
-                parts.append(f"<h3>{escape(family.label)}</h3>")
-            for heading, claims in family.claims.items():
-                items = "".join(_claim(claim) for claim in claims)
-                parts += [f"<p>{escape(heading)}</p>"] * bool(heading)
-                parts.append(f'<ul class="claims">{items}</ul>')
-        return "\n".join(parts) or "<p>These runs allow no fit; the notes list what is missing.</p>"
+    def _compared(self) -> str:
+        if self.compared is None:
+            return ""
+        claims, table = self.compared
+        return f"<h2>Side by side</h2>{_claims(claims)}{_table(table)}"
 
-    def _figures(self) -> str:
-        parts = []
-        for family in self.families:
-            if len(self.families) > 1 and family.figures:
-                parts.append(f"<h3>{escape(family.label)}</h3>")
-            parts += [_figure(figure) for figure in family.figures]
+    @property
+    def first(self) -> Section | None:
+        """The section whose figure is at the top; None where none has a figure."""
+        with_figure = [one for one in self.sections if one.figure]
+        return next((one for one in with_figure if one.is_result), next(iter(with_figure), None))
+
+    def _answer(self) -> str:
+        found = headlines(self.sections)
+        lead = _claims(found) if found else "<p>These runs allow no fit; the notes say why.</p>"
+        figure = self.first.figure if self.first else None
+        return lead + (self._figure(figure) if figure else "") + _caution(self.sections)
+
+    def _section(self, section: Section) -> str:
+        parts = [f'<h2 id="{section.key}">{escape(section.question)}</h2>']
+        parts += [_claims(section.answers[:2])] if section.answers else []
+        if section is self.first:
+            parts.append('<p class="soft">The figure is <a href="#answer">above</a>.</p>')
+        elif section.figure:
+            parts.append(self._figure(section.figure))
+        parts += [self._detail(detail) for detail in section.details]
         return "\n".join(parts)
 
-    def _tables(self) -> str:
-        parts = []
-        if self.horizon_law:
-            parts.append(
-                "<h3>Horizon law</h3><p>Interactions to a threshold of return, E = a + b x. Errors "
-                "are those of the largest horizons, predicted by a fit without them. An end that "
-                "the data do not determine is called unbounded.</p>"
-            )
-            parts.append(_horizon_table(self.horizon_law))
-        if self.power_law:
-            parts.append(
-                "<h3>Power law</h3><p>I<sup>-beta</sup> = (N_c/N)<sup>alpha_N</sup> + "
-                "(E_c/E)<sup>alpha_E</sup> with I the least compute at the same return. NE: compute"
-                " is parameters x interactions; flops: counted training FLOPs.</p>"
-            )
-            parts.append(_power_table(self.power_law))
-        return "\n".join(parts) or "<p>Nothing could be fitted.</p>"
+    def _detail(self, detail: Detail) -> str:
+        content = [_claims(detail.claims)] if detail.claims else []
+        content += [self._figure(figure) for figure in detail.figures]
+        content += [_table(table) for table in detail.tables]
+        return _folded(detail.title, "\n".join(content)) if content else ""
+
+    def _figure(self, figure: PlannedFigure) -> str:
+        """The smaller of the two files as an image, so that its ids cannot conflict."""
+        files = [self.directory / f"{figure.name}.{ending}" for ending in ("svg", "png")]
+        width = _points_wide(files[0].read_bytes()) * 4 / 3
+        path = min(files, key=lambda file: file.stat().st_size)
+        kind = {"svg": "svg+xml", "png": "png"}[path.suffix[1:]]
+        source = f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+        # At most 1.35 times its size in print, at least half of it: a small screen scrolls.
+        style = f"max-width:{1.35 * width:.0f}px;min-width:{0.62 * width:.0f}px"
+        caption = escape(figure.caption)
+        return (
+            f'<figure><div class="scroll" tabindex="0" role="group" aria-label="{caption[:60]}">'
+            f'<img src="{source}" style="{style}" alt="{caption}"></div>'
+            f"<figcaption>{caption} <code>{escape(figure.name)}.csv</code></figcaption></figure>"
+        )
+
+    def _about(self) -> str:
+        paper = [(what, known or "unknown", ours) for what, known, ours in self.comparison]
+        parts = [
+            _folded(
+                "What is known of the paper, and what was done here",
+                _table(Table(("", "the paper", "here"), paper)),
+            ),
+            _folded("How it was run", self._provenance()),
+        ]
+        if self.notes:
+            items = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+            title = f"{len(self.notes)} notes: what could not be computed, and what it would need"
+            parts.append(_folded(title, f"<ul>{items}</ul>"))
+        return _QUESTION + "\n".join(parts)
 
     def _provenance(self) -> str:
-        parts = [_table(("what", "value"), self.provenance)]
+        parts = [_table(Table(("what", "value"), self.provenance))]
         for workdir, spec in self.sweeps.items():
-            text = escape(json.dumps(spec, indent=1))
-            summary = f"<summary>Settings of the sweep in {escape(workdir)}</summary>"
-            parts.append(f"<details>{summary}<pre>{text}</pre></details>")
+            text = f"<pre>{escape(json.dumps(spec, indent=1))}</pre>"
+            parts.append(_folded(f"Settings of the sweep in {workdir}", text))
         return "\n".join(parts)
 
 
-def _claim(claim: Claim) -> str:
-    return f"<li{'' if claim.decided else ' class=open'}>{escape(claim.text)}</li>"
+_QUESTION = """<p class="soft">Each timestep of the task is an independent example to label, so that
+a long horizon adds only noise. Hilton, Tang and Schulman (2023, arXiv 2301.13442) found on MNIST that
+the interactions needed are the sum of a part inherent to the task and a part proportional to the
+horizon. The numbers of every figure are in figures/*.csv, those of every fit in fits.json.</p>"""
 
 
-def _list(items: Iterable[str]) -> str:
-    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
+def headlines(sections: Sequence[Section]) -> list[Claim]:
+    """The sentences at the top: the first of each section, then further ones of the first."""
+    results = [one for one in sections if one.is_result and one.answers]
+    found = [one.answers[0] for one in results][:HEADLINES]
+    more = [claim for one in results for claim in one.answers[1:]]
+    return [*found, *more[: HEADLINES - len(found)]]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "") -> str:
-    header = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    table = f"<table{f' class={kind}' if kind else ''}><thead><tr>{header}</tr></thead>"
-    return f'<div class="scroll">{table}<tbody>{body}</tbody></table></div>'
-
-
-def _figure(figure: PageFigure) -> str:
-    """The SVG as a separate image, so that its styles and ids cannot conflict with the page's."""
-    data = figure.path.read_bytes()
-    width = _points_wide(data) * 4 / 3
-    source = f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"
-    # At most 1.35 times its size in print, at least half of it: a small screen scrolls.
-    style = f"max-width:{1.35 * width:.0f}px;min-width:{0.62 * width:.0f}px"
-    caption = escape(figure.caption)
+def _caution(sections: Sequence[Section]) -> str:
+    """How many statements there are, and that they share runs."""
+    claims = [claim for one in sections for claim in one.claims if claim.numbers]
+    if not claims:
+        return ""
     return (
-        f'<figure><div class="scroll"><img src="{source}" style="{style}" alt="{caption}"></div>'
-        f"<figcaption>{caption} <code>{escape(figure.path.with_suffix('.csv').name)}</code>"
-        "</figcaption></figure>"
+        f'<p class="soft">Intervals are at 95%, over seeds. This page holds {len(claims)} '
+        "statements with intervals: about one interval in 20 misses the true value, and "
+        "statements on several returns are of the same runs.</p>"
+    )
+
+
+def _claims(claims: Iterable[Claim]) -> str:
+    items = "".join(
+        f"<li{'' if claim.decided else ' class=open'}>{escape(claim.text)}</li>" for claim in claims
+    )
+    return f'<ul class="claims">{items}</ul>'
+
+
+def _folded(title: str, content: str) -> str:
+    return f"<details><summary>{escape(title)}</summary>\n{content}</details>"
+
+
+def _table(table: Table) -> str:
+    header = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in table.head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows
+    )
+    caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
+    return (
+        f'<div class="scroll" tabindex="0"><table>{caption}<thead><tr>{header}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 
 def _points_wide(svg: bytes) -> float:
     """Width of one of our SVG files, in points."""
     return float(svg.split(b"<svg", 1)[1].split(b'width="', 1)[1].split(b"pt", 1)[0])
-
-
-def _horizon_table(entries: Sequence[Entry]) -> str:
-    head = (
-        *("runs of", "width", "return", "x", "a", "b", "knee (steps)", "exponent g", "form"),
-        *("error: affine", "proportional", "free", "R2", "runs (censored)"),
-    )
-    rows = []
-    for entry in entries:
-        errors = entry["heldout_error"]
-        free = entry.get("free_power")
-        width = entry["group"].get("width", "all")
-        rows.append(
-            (
-                label(_runs_of(entry)),
-                str(width),
-                f"{entry['threshold']:g}",
-                entry["regressor"].replace("_", " "),
-                with_interval(entry, "a"),
-                with_interval(entry, "b"),
-                with_interval(entry, "knee") if entry.get("knee") else "none",
-                with_interval(free, "g") if free else "-",
-                entry["verdict"],
-                *(percent(errors[form]) if form in errors else "-" for form in _FORMS),
-                f"{entry['r2']:.3f}" if "r2" in entry else "-",
-                f"{entry['runs']} ({entry['censored']})",
-            )
-        )
-    return _table(head, rows, "numbers")
-
-
-_FORMS = ("affine", "proportional", "free")
-
-
-def _runs_of(entry: Entry) -> dict[str, Any]:
-    """The settings that a table's first column names; the width has a column of its own."""
-    return {name: value for name, value in entry["group"].items() if name != "width"}
-
-
-def _power_table(entries: Sequence[Entry]) -> str:
-    head = (
-        *("runs of", "horizon", "compute", "alpha_N", "alpha_E", "beta", "N_c", "E_c"),
-        *("size exponent", "starts agreeing", "runs"),
-    )
-    names = ("alpha_n", "alpha_e", "beta", "n_c", "e_c", "optimal_size_exponent")
-    rows = []
-    for entry in entries:
-        joint = entry.get("joint", False)
-        rows.append(
-            (
-                label(_runs_of(entry)),
-                "all, shared" if joint else f"{entry['group']['horizon']:g}",
-                entry["compute"],
-                *(with_interval(entry, name) for name in names),
-                f"{entry['starts_agreeing']} of {entry['starts']}",
-                str(entry["runs"]),
-            )
-        )
-    shared = [
-        f"h = {one['horizon']:g}: E_c = {number(one['e_c'])} {interval(one.get('e_c_ci'))}"
-        for entry in entries
-        if entry.get("joint") and entry["compute"] == "NE"
-        for one in entry["e_c_by_horizon"]
-    ]
-    below = f"<p>E_c with shared exponents: {escape('; '.join(shared))}.</p>" if shared else ""
-    return _table(head, rows, "numbers") + below

@@ -47,6 +47,11 @@ def known(entry: Mapping[str, Any], name: str) -> str:
     return f"{NOT_DETERMINED} ({needed})" if needed else NOT_DETERMINED
 
 
+def cell(entry: Mapping[str, Any], name: str) -> str:
+    """The same for a table: a dash where these runs do not determine the number."""
+    return with_interval(entry, name) if is_determined(entry, name) else "-"
+
+
 NOT_DETERMINED = "not determined by these runs"
 
 

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from flax import serialization
-
 from mnist_horizon import files
 from mnist_horizon.results.errors import ResultsError, one_line
 
@@ -15,6 +13,8 @@ def save_policy(workdir: Path | str, run_id: str, params: Any) -> None:
     Raises:
         InputError: the id is not a plain name, or the path leads through a link.
     """
+    from flax import serialization  # not at the top: reading tables does not need flax
+
     data = serialization.msgpack_serialize(serialization.to_state_dict(params))
     path = files.inside(workdir, "policies", policy_file(run_id))
     files.write_atomically(path, lambda file: file.write(data))
@@ -27,6 +27,8 @@ def load_policy(workdir: Path | str, run_id: str) -> dict[str, Any]:
         InputError: the id is not a plain name.
         ResultsError: the run has no policy there, or its file is damaged.
     """
+    from flax import serialization
+
     path = Path(workdir) / "policies" / policy_file(run_id)
     try:
         return serialization.msgpack_restore(path.read_bytes())

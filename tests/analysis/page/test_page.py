@@ -8,90 +8,130 @@ from typing import Any
 import pytest
 
 from analysis.page.claims import Claim
-from analysis.page.page import FamilySection, Page, PageFigure
-from tests.analysis.page.entries import LAW
+from analysis.page.page import HEADLINES, Page, Tools, headlines
+from analysis.page.section import Detail, Section, Table
+from tests.analysis.page.test_section import planned
 
 BAD = "<script>alert('x')</script>"
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="200pt" height="100pt"></svg>'
 
 
-@pytest.fixture(name="figure")
-def _figure(tmp_path: Path) -> PageFigure:
-    path = tmp_path / "curves.svg"
-    path.write_text(SVG)
-    return PageFigure(path, "What it shows")
+@pytest.fixture(name="folder")
+def _folder(tmp_path: Path) -> Path:
+    for name in ("first", "second", BAD.replace("/", "")):
+        (tmp_path / f"{name}.svg").write_text(SVG)
+        (tmp_path / f"{name}.png").write_bytes(b"0" * 1000)
+    return tmp_path
 
 
-def page(**changes: Any) -> Page:
+def page(folder: Path, **changes: Any) -> Page:
     given: dict[str, Any] = {
-        **{"title": "A title", "subtitle": "A subtitle", "families": [], "horizon_law": []},
-        **{"power_law": [], "comparison": [], "provenance": [], "sweeps": {}, "notes": []},
+        **{"title": "A title", "subtitle": "A subtitle", "sections": [], "directory": folder},
+        **{"compared": None, "comparison": [], "provenance": [], "sweeps": {}, "notes": []},
+        "tools": Tools(),
     }
     return Page(**{**given, **changes})
 
 
-def test_an_empty_page_says_that_nothing_could_be_fitted_and_nothing_left_out():
-    html = page().html()
-    for text in ("A title", "A subtitle", "These runs allow no fit", "Nothing could be fitted"):
+def section(key: str, *answers: Claim, figure: str = "", **changes: Any) -> Section:
+    shown = planned(figure) if figure else None
+    return Section(key, f"What of {key}?", answers, shown, **changes)
+
+
+def test_an_empty_page_says_that_nothing_could_be_fitted(folder):
+    html = page(folder).html()
+    for text in ("A title", "A subtitle", "These runs allow no fit"):
         assert text in html
-    assert "Nothing was left out" in html
+    assert "None" not in html
+    assert "notes: what could not be computed" not in html
     assert "$" not in re.sub(r"<style>.*</style>", "", html, flags=re.S)
 
 
-def test_everything_that_is_given_is_escaped(figure):
-    claim = FamilySection(BAD, {BAD: [Claim(BAD, True)]}, [PageFigure(figure.path, BAD)])
+def test_everything_that_is_given_is_escaped(folder):
+    claim, table = Claim(BAD, True), Table([BAD], [[BAD]], BAD)
+    figure = planned(BAD.replace("/", ""))
+    detail = Detail(BAD, [claim], [figure], [table])
     html = page(
+        folder,
         title=BAD,
         subtitle=BAD,
-        families=[claim, claim],
+        sections=[Section("key", BAD, [claim], figure, [detail])],
+        compared=([claim], table),
         comparison=[(BAD, BAD, BAD)],
         provenance=[(BAD, BAD)],
         sweeps={BAD: {BAD: BAD}},
         notes=[BAD],
-        horizon_law=[{**LAW, "group": {**LAW["group"], "task": BAD}, "runs": 3, "censored": 0}],
     ).html()
     assert "<script" not in html
     assert html.count("&lt;script&gt;") > 15
 
 
-def test_claims_stand_by_heading_and_what_is_open_is_marked():
-    section = FamilySection("one", {"": [Claim("Known.", True)], "Of b:": [Claim("Open.", False)]})
-    html = page(families=[section]).html()
-    assert '<ul class="claims"><li>Known.</li></ul>' in html
-    assert '<p>Of b:</p>\n<ul class="claims"><li class=open>Open.</li></ul>' in html
-    assert "<h3>one</h3>" not in html
-    assert "<h3>one</h3>" in page(families=[section, section]).html()
+def test_the_top_has_the_first_sentence_of_each_section_then_more_of_the_first():
+    a, b, c, d = (Claim(text, True) for text in "abcd")
+    other = section("curves", d, is_result=False)
+    assert headlines([section("x", a, c), section("y", b), other]) == [a, b, c]
+    many = [section(str(n), Claim(str(n), True)) for n in range(HEADLINES + 2)]
+    assert len(headlines(many)) == HEADLINES == 3
+    assert headlines([section("empty"), other]) == []
 
 
-def test_figures_are_images_within_the_page(figure):
-    html = page(families=[FamilySection("one", {}, [figure])]).html()
-    found = re.search(r'<img src="data:image/svg\+xml;base64,([^"]+)" style="([^"]+)"', html)
+def test_the_figure_of_the_first_section_is_at_the_top_and_only_there(folder):
+    sections = [
+        section("x", Claim("Known.", True), figure="first"),
+        section("y", Claim("Open.", False), figure="second"),
+    ]
+    html = page(folder, sections=sections).html()
+    top, rest = html.split('<nav aria-label="Sections">')
+    assert top.count("<img") == 1
+    assert rest.count("<img") == 1
+    assert "<code>first.csv</code>" in top
+    assert "<li>Known.</li><li class=open>Open.</li>" in top
+    assert '<a href="#y">What of y?</a>' in rest
+    assert 'href="#answer"' in rest
+
+
+def test_images_are_the_smaller_file_with_their_caption_as_text(folder):
+    html = page(folder, sections=[section("x", figure="first")]).html()
+    found = re.search(
+        r'<img src="data:image/svg\+xml;base64,([^"]+)" style="([^"]+)" alt="([^"]+)"', html
+    )
     assert found is not None
     assert base64.b64decode(found[1]).decode() == SVG
     assert found[2] == "max-width:360px;min-width:165px"  # 200 pt are 267 px
-    assert "What it shows <code>curves.csv</code>" in html
+    assert found[3] == "What it shows"
+    (folder / "first.png").write_bytes(b"1")
+    assert (
+        "data:image/png;base64,MQ==" in page(folder, sections=[section("x", figure="first")]).html()
+    )
 
 
-def test_tables_hold_the_laws_with_their_open_ends():
-    horizon = {**LAW, "runs": 28, "censored": 2, "r2": 0.987, "knee_ci": [15.0, None]}
-    html = page(horizon_law=[horizon]).html()
-    for cell in ("21 [15, unbounded]", "0.8 [0.7, 0.9]", "28 (2)", "0.987", "22%", "all"):
-        assert f"<td>{cell}</td>" in html
-    names = ("alpha_n", "alpha_e", "beta", "n_c", "e_c", "optimal_size_exponent")
-    power = {
-        **{"group": {**LAW["group"], "horizon": 7.0}, "compute": "NE", "runs": 9},
-        **{"starts": 64, "starts_agreeing": 60, **dict.fromkeys(names, 0.5)},
-    }
-    e_c = [{"horizon": 7, "e_c": 3.0, "e_c_ci": [None, 5.0]}]
-    shared = {**power, "joint": True, "e_c_by_horizon": e_c}
-    html = page(power_law=[power, shared]).html()
-    for cell in ("<td>7</td>", "<td>all, shared</td>", "60 of 64", "0.5 (no interval)"):
-        assert cell in html
-    assert "E_c with shared exponents: h = 7: E_c = 3 [unbounded, 5]." in html
+def test_what_is_folded_is_in_details_and_what_is_empty_is_not_there(folder):
+    full = Detail("In numbers", tables=[Table(["a"], [["1"]], "A caption")])
+    html = page(folder, sections=[section("x", details=[full, Detail("Empty")])]).html()
+    assert "<details><summary>In numbers</summary>" in html
+    assert '<th scope="col">a</th>' in html
+    assert "<caption>A caption</caption>" in html
+    assert "Empty" not in html
 
 
-def test_what_the_paper_does_not_say_is_unknown():
-    html = page(comparison=[("Seeds", None, "4")], sweeps={"runs/a": {"budget": 7}}).html()
+def test_the_page_counts_its_statements_with_intervals(folder):
+    known = Claim("The knee is 3.", True, numbers={"knee": (3.0, [2.0, 4.0])})
+    html = page(folder, sections=[section("x", known, known, Claim("Words.", True))]).html()
+    assert "holds 2 statements with intervals" in html
+    assert "statements with intervals" not in page(folder).html()
+
+
+def test_what_the_paper_does_not_say_is_unknown(folder):
+    html = page(folder, comparison=[("Seeds", None, "4")], sweeps={"runs/a": {"budget": 7}}).html()
     assert "<td>Seeds</td><td>unknown</td><td>4</td>" in html
     assert "Settings of the sweep in runs/a" in html
     assert "&quot;budget&quot;: 7" in html
+
+
+def test_several_directories_stand_first_and_tools_are_placed(folder):
+    table = Table(["horizon", "ratio"], [["1", "2"]])
+    tools = Tools("<div>play</div>", "<script>1</script>", ".tool { color: red; }")
+    html = page(folder, compared=([Claim("b needs twice.", True)], table), tools=tools).html()
+    assert html.index("Side by side") < html.index('id="answer"')
+    assert html.index("<div>play</div>") < html.index("<script>1</script>")
+    assert ".tool { color: red; }" in html[: html.index("</style>")]

@@ -1,0 +1,104 @@
+"""How the cost grows with the horizon, where rewards are not delayed."""
+
+from collections.abc import Iterator, Sequence
+
+from analysis.data.families import Family
+from analysis.figures import horizon as figures
+from analysis.page.claims import Entry
+from analysis.page.content import Content
+from analysis.page.horizon_claims import horizon_answer, horizon_claims
+from analysis.page.section import Detail, PlannedFigure, Section
+from analysis.page.tables import horizon_table
+
+
+def sections(content: Content) -> Iterator[Section]:
+    """One section on every family without a delay; the first family answers."""
+    found = [family for family in content.without_delay() if _has_horizons(family)]
+    if not found:
+        return
+    first = found[0]
+    entries = _in_h(content.at_width("horizon_law", first))
+    details = [
+        *(_at_threshold(entry) for entry in entries),
+        *_pooled(content, first),
+        *(_other(content, family) for family in found[1:]),
+    ]
+    table = [e for family in found for e in _in_h(content.of_family("horizon_law", family))]
+    if table:
+        details.append(Detail("Every fit, in numbers", tables=[horizon_table(table)]))
+    yield Section(
+        "horizon",
+        "How does the cost grow with the horizon?",
+        [horizon_answer(entries[0])] if entries else [],
+        _figure(content, first),
+        details,
+    )
+
+
+def _has_horizons(family: Family) -> bool:
+    return family.frame["horizon"].nunique() > 1
+
+
+def _in_h(entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry["regressor"] == "h-1"]
+
+
+def _at_threshold(entry: Entry) -> Detail:
+    runs = f"{entry['runs']} runs"
+    if entry["censored"]:
+        runs += f", {entry['censored']} of them right-censored"
+    title = f"To a return of {entry['threshold']:g} at width {entry['group']['width']} ({runs})"
+    return Detail(title, horizon_claims(entry))
+
+
+def _pooled(content: Content, family: Family) -> Iterator[Detail]:
+    """The law of all widths together, where there are several."""
+    entries = [
+        one
+        for one in _in_h(content.of_family("horizon_law", family))
+        if "width" not in one["group"]
+    ]
+    if not entries:
+        return
+    laws = [
+        law
+        for law in content.laws("horizon_law", family)
+        if law.regressor == "h-1" and "width" not in law.group
+    ]
+    figure = PlannedFigure(
+        f"multiplier_against_horizon{_suffix(content, family)}",
+        "Interactions over the fitted ones at h = 1 of the same width, all widths on one law. "
+        "Points are geometric means over seeds.",
+        lambda: figures.multiplier_against_horizon(family.select(content.measured.crossings), laws),
+    )
+    claims = [claim for entry in entries for claim in horizon_claims(entry)]
+    yield Detail("All widths together", claims, [figure])
+
+
+def _other(content: Content, family: Family) -> Detail:
+    """Another family, at the same width."""
+    entries = _in_h(content.at_width("horizon_law", family))
+    claims = [horizon_answer(entry) for entry in entries]
+    return Detail(f"The same for {family.label}", claims, [_figure(content, family)])
+
+
+def _figure(content: Content, family: Family) -> PlannedFigure:
+    crossings = family.select(content.measured.crossings)
+    crossings = crossings[crossings["width"] == content.width]
+    laws = [
+        law
+        for law in content.laws("horizon_law", family)
+        if law.regressor == "h-1" and law.group.get("width") == content.width
+    ]
+    return PlannedFigure(
+        f"interactions_against_horizon{_suffix(content, family)}",
+        f"Interactions needed against horizon at width {content.width}, {family.label}. Points: "
+        "geometric means over seeds with 95% intervals, and runs; triangles: right-censored runs, "
+        "which stay in the fit. Lines: fitted laws.",
+        lambda: figures.interactions_against_horizon(crossings, laws, content.measured.unfinished),
+    )
+
+
+def _suffix(content: Content, family: Family) -> str:
+    """What tells files of several families apart."""
+    return f"-{family.slug}" if len(content.families) > 1 else ""

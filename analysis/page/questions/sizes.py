@@ -1,0 +1,108 @@
+"""Whether the horizon, or the schedule, changes how the cost falls with size."""
+
+from collections.abc import Iterator
+
+from analysis.data.families import Family, slug, task_label
+from analysis.figures import power as figures
+from analysis.figures import size as size_figures
+from analysis.laws import PowerLawFit, SizeExponent
+from analysis.page.content import Content
+from analysis.page.factor_claims import size_claims
+from analysis.page.power_claims import power_answer, power_law_claims
+from analysis.page.section import Detail, PlannedFigure, Section
+from analysis.page.tables import power_table
+
+
+def sections(content: Content) -> Iterator[Section]:
+    """One section on the power law, and one on sizes under each schedule."""
+    yield from _power_law(content)
+    yield from _by_schedule(content)
+
+
+def _power_law(content: Content) -> Iterator[Section]:
+    found = [family for family in content.families if content.of_family("power_law", family)]
+    if not found:
+        return
+    entries = {
+        family.label: [
+            one for one in content.of_family("power_law", family) if one["compute"] == "NE"
+        ]
+        for family in found
+    }
+    first, *others = list(_figures(content, found[0]))
+    details = [
+        Detail(name, power_law_claims(laws), others if place == 0 else [])
+        for place, (name, laws) in enumerate(entries.items())
+    ]
+    every = [one for family in found for one in content.of_family("power_law", family)]
+    details.append(Detail("Every fit, in numbers", tables=power_table(every)))
+    yield Section(
+        "size",
+        "Does the horizon change how the cost falls with size?",
+        [power_answer(entries[found[0].label])],
+        first,
+        details,
+    )
+
+
+def _figures(content: Content, family: Family) -> Iterator[PlannedFigure]:
+    laws = [law for law in content.laws("power_law", family) if law.compute == "NE"]
+    single = [law for law in laws if isinstance(law, PowerLawFit)]
+    entries = [law.to_json() for law in laws]
+    yield PlannedFigure(
+        "exponents_against_horizon",
+        "Exponents and E_c against horizon with 95% intervals over seeds. Blue: each horizon "
+        "fitted separately; orange: exponents shared over the horizons, E_c free.",
+        lambda: figures.exponents_against_horizon(entries),
+    )
+    yield PlannedFigure(
+        "intrinsic_performance_against_interactions",
+        "Intrinsic performance, the least compute of any size for the same return, against "
+        "interactions by size: measured (points, 95% intervals over seeds) and fitted (lines).",
+        lambda: figures.intrinsic_performance_against_interactions(single),
+    )
+    yield PlannedFigure(
+        "intrinsic_performance_against_compute",
+        "Intrinsic performance against the compute that was used: all sizes lie under the frontier "
+        "I = C. The early part of training is left out.",
+        lambda: figures.intrinsic_performance_against_compute(single),
+    )
+    yield PlannedFigure(
+        "optimal_size_against_compute",
+        "The size that needs the least compute for its return, one line per horizon, within the "
+        "sizes that were trained.",
+        lambda: figures.optimal_size_against_compute(single),
+    )
+
+
+def _by_schedule(content: Content) -> Iterator[Section]:
+    exponents: list[SizeExponent] = list(content.fits["size_exponents"])
+    if not exponents:
+        return
+    by_task: dict[str, list[SizeExponent]] = {}
+    for one in exponents:
+        by_task.setdefault(task_label(one.group), []).append(one)
+    claims, planned = [], []
+    for task, laws in by_task.items():
+        for threshold in sorted({one.threshold for one in laws}):
+            rows = [one.to_json() for one in laws if one.threshold == threshold]
+            claims += size_claims(rows)
+        planned.append(_exponent_figure(task if len(by_task) > 1 else "", laws))
+    first = [one for one in exponents if one.threshold == content.threshold] or exponents
+    answers = size_claims([one.to_json() for one in first])
+    yield Section(
+        "size-by-schedule",
+        "Does sparsity change how the cost falls with size?",
+        answers[:1],
+        planned[0],
+        [Detail("Every schedule and threshold", claims, planned[1:])],
+    )
+
+
+def _exponent_figure(task: str, laws: list[SizeExponent]) -> PlannedFigure:
+    return PlannedFigure(
+        f"size_exponent_by_schedule{f'-{slug(task)}' if task else ''}",
+        "Exponent in size, from the smallest and the largest width, by schedule with 95% "
+        "intervals: equal to that of dense where sparsity changes the coefficient only.",
+        lambda: size_figures.size_exponent_by_schedule(laws),
+    )
