@@ -2,9 +2,9 @@
 
     python -m analysis.report WORKDIR [MORE ...] [--out=DIR]     # default: WORKDIR/report
 
-writes `fits.json`, `figures/*.png, *.svg, *.csv` and `report.html` (one file, no network), in this
-order. It works on an unfinished sweep. What the runs do not allow is noted and left out; if there is
-nothing to read, the exit code is 2.
+writes `fits.json`, `figures/*.png, *.svg, *.csv` and `report.html` (one file, no network), in
+this order. It works on an unfinished sweep. What the runs do not allow is noted and left out; if
+there is nothing to read, the exit code is 2.
 """
 
 import json

@@ -11,21 +11,51 @@ import pandas as pd
 
 from analysis.data.ratios import Ratio
 from analysis.page.claims import Claim, Entry
-from analysis.page.wording import interval, is_determined, number, percent, with_interval
+from analysis.page.wording import (
+    NOT_DETERMINED,
+    interval,
+    is_determined,
+    known,
+    number,
+    percent,
+    with_interval,
+)
+
+EQUAL = 1.5
+"""Largest factor about a prediction within which an interval shows that it holds."""
+
+
+def _against(ends: Sequence[float | None] | None, expected: float, factor: float) -> str:
+    """Whether an interval shows a number "above" or "below" one that is expected, or "equal" to it.
+
+    "equal" needs the interval to hold the expected number and to lie within the factor about it;
+    else it is "undecided".
+    """
+    low, high = ends or (None, None)
+    if low is not None and low > expected:
+        return "above"
+    if high is not None and high < expected:
+        return "below"
+    if low is None or high is None:
+        return "undecided"
+    narrow = low > expected / factor and high < expected * factor
+    return "equal" if narrow else "undecided"
 
 
 def schedule_claims(entry: Entry) -> list[Claim]:
     """Claims of one entry of `joint_law`: constants, slope, each schedule, each best horizon."""
-    known = "s_min_ci" in entry
+    names = {"S_min": "s_min", "noise scale": "noise_scale", "A/(F v)": "ratio", "mu": "accuracy"}
+    determined = {name: key for name, key in names.items() if is_determined(entry, key)}
+    constants = ", ".join(f"{name} = {known(entry, key)}" for name, key in names.items())
     claims = [
         Claim(
-            f"E = S_min (B + B_noise) describes the pairs of horizon and schedule within "
-            f"{percent(entry['error'])} (root mean square), with S_min = "
-            f"{with_interval(entry, 's_min')} updates, noise scale tr(F v)/|m|^2 = "
-            f"{with_interval(entry, 'noise_scale')} interactions, A/(F v) = "
-            f"{with_interval(entry, 'ratio')} and an effective accuracy of "
-            f"{with_interval(entry, 'accuracy')}.",
-            known,
+            f"To a return of {entry['threshold']:g}, E = S_min (B + B_noise) describes all pairs "
+            f"of horizon and schedule within {percent(entry['error'])} (root mean square): "
+            f"{constants}.",
+            bool(determined),
+            "schedule_law",
+            "fitted",
+            {key: (entry[key], entry[f"{key}_ci"]) for key in determined.values()},
         ),
         _slope(entry),
     ]
@@ -33,15 +63,27 @@ def schedule_claims(entry: Entry) -> list[Claim]:
     return claims + [_best(one) for one in entry["best_horizons"]]
 
 
+_SLOPES = {
+    "equal": "in proportion, as the law says, within a factor 1.25 of the exponent",
+    "above": "more than in proportion, unlike the law",
+    "below": "less than in proportion, unlike the law",
+    "undecided": "undecided whether in proportion",
+}
+
+
 def _slope(entry: Entry) -> Claim:
-    text = f"Interactions grow as (B + B_noise) to the {with_interval(entry, 'slope')}"
-    ends = entry.get("slope_ci")
-    if ends is None:
-        return Claim(f"{text}; undecided whether it is 1 (the law): one seed.", False)
-    if ends[0] <= 1 <= ends[1]:
-        return Claim(f"{text}; 1 (the law) lies inside.", True)
-    way = "less" if entry["slope"] < 1 else "more"
-    return Claim(f"{text}: {way} than in proportion, unlike the law.", True)
+    verdict = _against(entry.get("slope_ci"), 1.0, 1.25)
+    text = f"Interactions grow as (B + B_noise) to the {known(entry, 'slope')}: {_SLOPES[verdict]}."
+    numbers = {"slope": (entry["slope"], entry.get("slope_ci"))}
+    return Claim(text, verdict != "undecided", "schedule_slope", verdict, numbers)
+
+
+_DEPARTURES = {
+    "equal": f"as predicted, within a factor {EQUAL:g}",
+    "above": "more than predicted",
+    "below": "less than predicted",
+    "undecided": "undecided whether as predicted",
+}
 
 
 def _departure(entry: Entry) -> Claim:
@@ -50,65 +92,83 @@ def _departure(entry: Entry) -> Claim:
     if "ratio" not in entry:
         bound = number(entry["at_least"])
         text = f"{name} needs, at some horizon, at least {bound} times what the law predicts"
-        return Claim(f"{text} ({censored}; too few runs reach the return for a ratio).", False)
-    text = (
-        f"{name} needs {with_interval(entry, 'ratio')} times what the law of the others predicts "
-        f"({censored})"
-    )
+        text = f"{text} ({censored}; too few runs reach the return for a ratio)."
+        return Claim(text, False, "departure", "undecided")
     ends = entry.get("ratio_ci")
-    if ends is None:
-        return Claim(f"{text}: undecided, no interval.", False)
-    if ends[0] <= 1 <= ends[1]:
-        return Claim(f"{text}: as predicted, within its interval.", True)
-    return Claim(f"{text}: the prediction fails.", True)
+    verdict = _against(ends, 1.0, EQUAL)
+    text = f"{name} needs {known(entry, 'ratio')} times what the law of the others predicts"
+    if not is_determined(entry, "ratio"):
+        text = f"What {name} needs over what the law of the others predicts is {NOT_DETERMINED}"
+    text = f"{text} ({censored}): {_DEPARTURES[verdict]}."
+    return Claim(
+        text, verdict != "undecided", "departure", verdict, {"ratio": (entry["ratio"], ends)}
+    )
 
 
 def _best(entry: Entry) -> Claim:
-    predicted = f"{number(entry['predicted'])} {interval(entry.get('predicted_ci'))} by the law"
-    name = entry["schedule"]
+    name, about = entry["schedule"], "best_horizon"
+    by_law = f"h = {number(entry['predicted'])} by the law"
     if entry["edge"]:
-        edge = f"{entry['edge']} horizon measured ({entry['measured']:g})"
-        text = f"{name} needs the fewest interactions at the {edge}"
-        return Claim(f"{text}, so that its best horizon may lie beyond; {predicted}.", False)
-    text = f"{name} has its best horizon at h = {with_interval(entry, 'measured')}, {predicted}"
-    ends = entry.get("measured_ci")
-    if ends is None:
-        return Claim(f"{text}; undecided, no interval.", False)
-    inside = ends[0] <= entry["predicted"] <= ends[1]
-    return Claim(f"{text}: {'as predicted' if inside else 'not as predicted'}.", True)
+        text = (
+            f"{name} needs the fewest interactions at the {entry['edge']} horizon measured "
+            f"({entry['measured']:g}): its best horizon may lie beyond; {by_law}."
+        )
+        return Claim(text, False, about, "edge")
+    if not is_determined(entry, "measured"):
+        return Claim(
+            f"The best horizon of {name} is {NOT_DETERMINED}; {by_law}.", False, about, "undecided"
+        )
+    ends = entry["measured_ci"]
+    verdict = _against(ends, entry["predicted"], EQUAL)
+    says = {
+        "equal": f"as predicted, within a factor {EQUAL:g}",
+        "above": "longer than predicted",
+        "below": "shorter than predicted",
+        "undecided": "undecided whether as predicted",
+    }
+    text = f"{name} has its best horizon at h = {with_interval(entry, 'measured')}, {by_law}"
+    numbers = {"measured": (entry["measured"], ends)}
+    text = f"{text}: {says[verdict]}."
+    return Claim(text, verdict != "undecided", about, verdict, numbers)
 
 
 def size_claims(rows: Sequence[Entry]) -> list[Claim]:
-    """Claims of one threshold's `size_exponents`: that of dense, and each change from it."""
+    """Claims of `size_exponents` of one task: that of dense, and each change from it."""
     claims = []
     for row in rows:
-        ends = (row["exponent_low"], row["exponent_high"])
-        exponent = f"{number(row['exponent'])} {interval(ends)}"
-        text = f"{row['schedule']}: E falls as N^-a, a = {exponent}"
+        entry = {**row, "exponent_ci": [row["exponent_low"], row["exponent_high"]]}
+        change = [row["change_low"], row["change_high"]]
+        text = (
+            f"Under {row['schedule']}, to a return of {row['threshold']:g}, E falls as N^-a with "
+            f"a = {known(entry, 'exponent')}"
+        )
+        numbers = {"exponent": (row["exponent"], entry["exponent_ci"])}
         if row["schedule"] == "dense":
-            claims.append(Claim(f"{text}.", ends[0] is not None))
+            shown = is_determined(entry, "exponent")
+            claims.append(Claim(f"{text}.", shown, "size_exponent", "dense", numbers))
             continue
-        change = (row["change_low"], row["change_high"])
-        more = f"{number(row['change'])} {interval(change)} more than under dense"
-        if change[0] is None or change[1] is None:
-            verdict = "undecided, no interval"
-        elif change[0] <= 0 <= change[1]:
-            verdict = "no change of the exponent is shown"
-        else:
-            verdict = "the exponent changes"
-        claims.append(Claim(f"{text}, {more}: {verdict}.", verdict == "the exponent changes"))
+        verdict = "undecided"
+        if None not in change:
+            verdict = "undecided" if change[0] <= 0 <= change[1] else "changes"
+            text += f", {number(row['change'])} {interval(change)} more than under dense rewards"
+            numbers |= {"change": (row["change"], change)}
+        says = {"changes": "the exponent changes", "undecided": "no change is shown"}[verdict]
+        decided = verdict == "changes"
+        claims.append(Claim(f"{text}: {says}.", decided, "size_change", verdict, numbers))
     return claims
 
 
 def batch_law_claim(entry: Entry) -> Claim:
     """The constants of one entry of `batch_law`, and the knee at each batch."""
     knees = ", ".join(f"{number(knee)} at B = {batch}" for batch, knee in entry["knees"].items())
-    text = (
-        f"E = S_min (B + n_0 + n_1 x) with S_min = {with_interval(entry, 's_min')} updates, "
-        f"n_0 = {with_interval(entry, 'noise_constant')} and n_1 = "
-        f"{with_interval(entry, 'noise_growth')} interactions; knee at h = {knees}."
-    )
-    return Claim(text, "s_min_ci" in entry)
+    names = {"S_min": "s_min", "n_0": "noise_constant", "n_1": "noise_growth"}
+    constants = ", ".join(f"{name} = {known(entry, key)}" for name, key in names.items())
+    determined = [key for key in names.values() if is_determined(entry, key)]
+    text = f"To a return of {entry['threshold']:g}, E = S_min (B + n_0 + n_1 x): {constants}"
+    if "noise_growth" in determined:
+        text += f"; knee at h = {knees}"
+    numbers = {key: (entry[key], entry[f"{key}_ci"]) for key in determined}
+    return Claim(f"{text}.", bool(determined), "batch_law", "fitted", numbers)
 
 
 def measured_noise_claims(coefficients: Sequence[dict[str, Any]]) -> list[Claim]:
@@ -167,26 +227,28 @@ def schedule_cost(ratios: Mapping[str, Ratio], width: int, threshold: float) -> 
 
 def compared_claim(name: str, entry: Entry) -> Claim:
     """Knee and exponent of one of several horizon laws that are compared."""
-    return Claim(f"{name}: {_law_text(entry)}", "b_ci" in entry)
-
-
-def _law_text(entry: Entry) -> str:
-    knee = f"knee at h = {with_interval(entry, 'knee')}" if entry.get("knee") else "no knee"
-    free = entry.get("free_power") or {}
-    power = f", free exponent {with_interval(free, 'g')}" if free else ""
-    return f"{knee}{power} ({entry['censored']} of {entry['runs']} runs censored)."
+    free = {**entry.get("free_power", {}), "determined": entry.get("determined", {})}
+    parts = [f"knee at h = {known(entry, 'knee')}"]
+    parts += [f"free exponent {known(free, 'g')}"] if "g" in free else []
+    counts = f"{entry['censored']} of {entry['runs']} runs censored"
+    is_known = is_determined(entry, "knee")
+    numbers = {"knee": (entry["knee"], entry["knee_ci"])} if is_known else {}
+    verdict = "known" if is_known else "undecided"
+    return Claim(f"{name}: {', '.join(parts)} ({counts}).", is_known, "knee", verdict, numbers)
 
 
 def batch_claims(entry: Entry) -> list[Claim]:
     """Claims of one entry of `batch_law`: the knee as the batch gets small."""
-    return [
-        Claim(
-            f"To a return of {entry['threshold']:g} the knee tends to h = "
-            f"{with_interval(entry, 'knee_small_batch')} as the batch gets small: the part of it "
-            "that depends on the task, not on the batch.",
-            None not in (entry.get("knee_small_batch_ci") or [None]),
-        )
-    ]
+    is_known = is_determined(entry, "knee_small_batch")
+    numbers = (
+        {"knee": (entry["knee_small_batch"], entry["knee_small_batch_ci"])} if is_known else {}
+    )
+    text = (
+        "As the batch gets small, the horizon that needs twice the interactions of h = 1 "
+        f"(the knee) tends to h = {known(entry, 'knee_small_batch')}, to a return of {entry['threshold']:g}: "
+        "the part of it that depends on the task, not on the batch."
+    )
+    return [Claim(text, is_known, "batch_knee", "known" if is_known else "undecided", numbers)]
 
 
 def noise_claims(agreement: pd.DataFrame, coefficients: pd.DataFrame) -> list[Claim]:
@@ -198,20 +260,32 @@ def noise_claims(agreement: pd.DataFrame, coefficients: pd.DataFrame) -> list[Cl
     """
     claims = []
     for row in agreement.itertuples():
-        ends = (row.low, row.high) if math.isfinite(row.low) else None
-        inside = ends is not None and row.low <= 1 <= row.high
-        fits = "as predicted, within its interval" if inside else "not as predicted"
-        if ends is None:
-            fits = "undecided whether as predicted, one seed"
-        text = f"The {row.part} variance of a step's gradient, measured over predicted, is"
-        claims.append(Claim(f"{text} {number(row.ratio)} {interval(ends)}: {fits}.", bool(ends)))
+        ends = [row.low, row.high] if math.isfinite(row.low) else None
+        verdict = _against(ends, 1.0, 1.25)
+        text = (
+            f"The {row.part} variance of a step's gradient, measured over predicted, is "
+            f"{number(row.ratio)} {interval(ends)}: {_VARIANCES[verdict]}."
+        )
+        numbers = {"ratio": (row.ratio, ends)}
+        claims.append(Claim(text, verdict != "undecided", "noise", verdict, numbers))
     claims += [
         Claim(
             f"By the noise scale alone, averaged over training, the knee would be at h = "
             f"{number(row.knee)} for a batch of {row.batch} and at h = "
             f"{number(row.knee_small_batch)} as the batch gets small.",
             False,
+            "noise_knee",
+            "undecided",
         )
         for row in coefficients.itertuples()
+        if math.isfinite(row.knee)
     ]
     return claims
+
+
+_VARIANCES = {
+    "equal": "as predicted, within 25%",
+    "above": "above the prediction",
+    "below": "below the prediction",
+    "undecided": "undecided whether as predicted",
+}

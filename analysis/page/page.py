@@ -146,9 +146,9 @@ class Page:
 
 
 _QUESTION = """<p class="soft">Each timestep of the task is an independent example to label, so that
-a long horizon adds only noise. Hilton, Tang and Schulman (2023, arXiv 2301.13442) found on MNIST that
-the interactions needed are the sum of a part inherent to the task and a part proportional to the
-horizon. The numbers of every figure are in figures/*.csv, those of every fit in fits.json.</p>"""
+a long horizon adds only noise. Hilton, Tang and Schulman (2023, arXiv 2301.13442) found on MNIST
+that the interactions needed are the sum of a part inherent to the task and a part proportional to
+the horizon. The numbers of figures are in figures/*.csv, those of every fit in fits.json.</p>"""
 
 
 def headlines(sections: Sequence[Section]) -> list[Claim]:

@@ -55,7 +55,7 @@ class Section:
     Attributes:
         key: its anchor on the page, one word.
         question: in plain words, the heading.
-        answers: the most important sentences, the first of them first; empty where nothing is known.
+        answers: the most important sentences, in this order; empty where nothing is known.
         figure: what shows the answer.
         details: folded.
         is_result: whether its first sentence may stand at the top of the page.
