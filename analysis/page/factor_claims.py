@@ -245,8 +245,8 @@ def batch_claims(entry: Entry) -> list[Claim]:
     )
     text = (
         "As the batch gets small, the horizon that needs twice the interactions of h = 1 "
-        f"(the knee) tends to h = {known(entry, 'knee_small_batch')}, to a return of {entry['threshold']:g}: "
-        "the part of it that depends on the task, not on the batch."
+        f"(the knee) tends to h = {known(entry, 'knee_small_batch')}, to a return of "
+        f"{entry['threshold']:g}: the part of it that depends on the task, not on the batch."
     )
     return [Claim(text, is_known, "batch_knee", "known" if is_known else "undecided", numbers)]
 
