@@ -21,7 +21,6 @@ from analysis.stats.newton import Evaluated, minimise
 from analysis.stats.threads import on_one_thread
 
 
-
 def _quadrature(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes of a standard normal average, and the logs of their weights."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(count)
@@ -262,7 +261,8 @@ def fit(
         return -total + 0.5 * (slope / _SLOPE_SCALE) ** 2, -gradient, information
 
     spread0 = np.array([-2.0, 0.0, -2.5]) if spread_start is None else spread_start
-    begins = [np.concatenate([start, _spread_at(mean(start)[0], values, spread0)]) for start in starts]
+    spreads = [_spread_at(mean(start)[0], values, spread0) for start in starts]
+    begins = [np.concatenate(pair) for pair in zip(starts, spreads, strict=True)]
     found = [minimise(objective, begin, bounds) for begin in begins]
     point, least = min(found, key=lambda one: one[1])
     theta, spread = point[:size], point[size:]

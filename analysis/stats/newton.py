@@ -55,8 +55,8 @@ def minimise(
             gain = value - result[0]
             if gain > 0:
                 # Nielsen's rule: less damping where the gain is what was expected.
-                ratio = gain / max(expected, 1e-300)
-                damping = max(damping * max(0.1, 1 - (2 * min(ratio, 1.0) - 1) ** 3), _LEAST_DAMPING)
+                ratio = min(gain / max(expected, 1e-300), 1.0)
+                damping = max(damping * max(0.1, 1 - (2 * ratio - 1) ** 3), _LEAST_DAMPING)
                 rise = 4.0
                 point, (value, gradient, curvature) = trial, result
                 continue
