@@ -130,6 +130,19 @@ class HorizonData:
         """The distinct seeds."""
         return [int(seed) for seed in np.unique(self.seed)]
 
+    def without_seed(self, seed: int) -> Self:
+        """The runs of the other seeds; which of them fell back is not kept."""
+        keep = self.seed != seed
+        return replace(
+            self,
+            values=self.values.take(keep),
+            horizon=self.horizon[keep],
+            seed=self.seed[keep],
+            width=self.width[keep],
+            batch=self.batch[keep],
+            fell_back=(),
+        )
+
     @functools.cached_property
     def saturated(self) -> Saturated:
         """One mean for each width and horizon, against which the forms are tested."""
