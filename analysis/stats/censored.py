@@ -20,14 +20,8 @@ from scipy.special import log_ndtr
 from analysis.stats.newton import Evaluated, minimise
 from analysis.stats.threads import on_one_thread
 
-
-def _quadrature(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes of a standard normal average, and the logs of their weights."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(count)
-    return nodes, np.log(weights / np.sqrt(2 * np.pi))
-
-
-_NODES, _FEW_NODES = _quadrature(15), _quadrature(3)
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_LOG_WEIGHTS = np.log(_NODE_WEIGHTS / np.sqrt(2 * np.pi))
 _LOG_SMALLEST, _LOG_LARGEST = np.log(3e-3), np.log(3.0)
 _SLOPE_SCALE = 0.7  # prior width of the slope: a few seeds alone determine it poorly
 _SPREAD_PARAMETERS = 3
@@ -134,24 +128,24 @@ def log_likelihood(
     total = -0.5 * np.sum(weight * residual**2 + exact * np.log(2 * np.pi * sigma**2))
     total += 0.5 * np.sum(center**2 / variance - np.log1p(tau2 * precision))
 
-    # Without censored values all averages are of polynomials, for which few nodes are exact.
-    nodes, log_weights = _FEW_NODES if exact.all() else _NODES
-    effect = center[:, None] + np.sqrt(variance)[:, None] * nodes  # [block, node]
+    if exact.all():
+        gap = residual - center[values.block]
+        return float(total), *_without_censored(
+            derivatives, weight, gap, center, variance, tau2, values
+        )
+    effect = center[:, None] + np.sqrt(variance)[:, None] * _NODES  # [block, node]
     gap = (residual[:, None] - effect[values.block]) / sigma[:, None]  # [run, node]
     by_mean, by_log_sigma, second = _exact_derivatives(gap)
-    log_posterior = np.broadcast_to(log_weights, effect.shape)
-    if not exact.all():
-        beyond = np.flatnonzero(~exact)
-        sign = np.where(values.right, -1.0, 1.0)[beyond, None]
-        log_tail = log_ndtr(sign * gap[beyond])
-        parts = _censored_derivatives(gap[beyond], sign, log_tail)
-        by_mean[beyond], by_log_sigma[beyond], second[:, beyond] = parts
-        log_posterior = log_posterior + blocks[:, beyond] @ log_tail
-        top = log_posterior.max(axis=1, keepdims=True)
-        log_evidence = top + np.log(np.exp(log_posterior - top).sum(axis=1, keepdims=True))
-        total += log_evidence.sum()
-        log_posterior = log_posterior - log_evidence
-    posterior = np.exp(log_posterior)  # [block, node]
+    beyond = np.flatnonzero(~exact)
+    sign = np.where(values.right, -1.0, 1.0)[beyond, None]
+    log_tail = log_ndtr(sign * gap[beyond])
+    parts = _censored_derivatives(gap[beyond], sign, log_tail)
+    by_mean[beyond], by_log_sigma[beyond], second[:, beyond] = parts
+    log_posterior = _LOG_WEIGHTS + blocks[:, beyond] @ log_tail
+    top = log_posterior.max(axis=1, keepdims=True)
+    log_evidence = top + np.log(np.exp(log_posterior - top).sum(axis=1, keepdims=True))
+    total += log_evidence.sum()
+    posterior = np.exp(log_posterior - log_evidence)  # [block, node]
     return float(total), *_averaged(
         derivatives / sigma[:, None],
         values,
@@ -159,6 +153,53 @@ def log_likelihood(
         (by_mean, by_log_sigma, second),
         effect**2 / tau2,
     )
+
+
+def _without_censored(
+    derivatives: np.ndarray,
+    weight: np.ndarray,
+    gap: np.ndarray,
+    center: np.ndarray,
+    variance: np.ndarray,
+    tau2: float,
+    values: Values,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient and information where every average over the effects has a closed form.
+
+    With u = center + sqrt(variance) n, n standard normal, each derivative is a polynomial
+    `c + l n + q n^2` of a block, with the covariances `l l + 2 q q`.
+
+    Args:
+        derivatives: of the means, shape [run, parameter].
+        weight: 1 / sigma^2, shape [run].
+        gap: residuals about the block's center, shape [run].
+        center: posterior mean of each effect, shape [block].
+        variance: posterior variance of each effect, shape [block].
+        tau2: variance of the effects.
+        values: the values.
+    """
+    blocks, size = values.members, derivatives.shape[1]
+    along = np.stack([np.ones_like(gap), values.spread], axis=1)  # log sigma by level and slope
+    weighted, pull = weight[:, None] * derivatives, weight * gap
+    square = weight * (gap**2 + variance[values.block])
+    ratio = (center**2 + variance) / tau2
+    gradient = np.concatenate([pull @ derivatives, (square - 1) @ along, [np.sum(ratio - 1)]])
+    information = np.zeros((size + 3, size + 3))
+    information[:size, :size] = derivatives.T @ weighted
+    information[:size, size:-1] = 2 * derivatives.T @ (pull[:, None] * along)
+    information[size:-1, :size] = information[:size, size:-1].T
+    information[size:-1, size:-1] = 2 * along.T @ (square[:, None] * along)
+    information[-1, -1] = 2 * ratio.sum()
+    by_run = np.concatenate([-weighted, -2 * pull[:, None] * along], axis=1)
+    linear = np.concatenate([blocks @ by_run, 2 * (center / tau2)[:, None]], axis=1)
+    linear *= np.sqrt(variance)[:, None]
+    bent = np.concatenate(
+        [blocks @ (weight[:, None] * along), np.full((len(center), 1), 1 / tau2)], axis=1
+    )
+    bent *= variance[:, None]
+    information -= linear.T @ linear
+    information[size:, size:] -= 2 * bent.T @ bent
+    return gradient, information
 
 
 Derivatives = tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -22,7 +22,7 @@ def minimise(
     objective: Callable[[np.ndarray], Evaluated],
     start: np.ndarray,
     bounds: Sequence[tuple[float, float]],
-    tolerance: float = 1e-9,
+    tolerance: float = 1e-6,
 ) -> tuple[np.ndarray, float]:
     """A local minimum within bounds, and the objective there.
 
@@ -30,7 +30,8 @@ def minimise(
         objective: value, gradient and curvature at a point; the value is finite.
         start: where to start, shape [n]; moved into the bounds.
         bounds: of each parameter; where both are equal it is held fixed.
-        tolerance: a step that is expected to lower the objective by less is the last.
+        tolerance: a step that is expected to lower the objective by less is the last; it is taken
+            without another evaluation.
     """
     low, high = np.array(bounds, dtype=float).T
     point = np.clip(start, low, high)
@@ -50,7 +51,7 @@ def minimise(
             slope = gradient @ moved
             expected = -(slope + 0.5 * moved @ curvature @ moved)
             if abs(slope) < tolerance:
-                break
+                return trial, value - max(expected, 0.0)
             result = objective(trial)
             gain = value - result[0]
             if gain > 0:
