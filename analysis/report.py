@@ -21,11 +21,12 @@ from analysis.data.noise import agreement, horizon_coefficients, noise_scale
 from analysis.laws import fit_laws
 from analysis.laws.horizon import main_entries
 from analysis.page.claims import Claim
+from analysis.page.delay_claims import delay_answer, delay_claims
 from analysis.page.factor_claims import batch_claims, noise_claims
 from analysis.page.factors import factor_sections
 from analysis.page.facts import comparison, provenance, read_sweeps
 from analysis.page.figures import FamilyFits, save_figures
-from analysis.page.horizon_claims import horizon_claims, in_short
+from analysis.page.horizon_claims import horizon_answer, horizon_claims
 from analysis.page.page import FamilySection, Page
 from analysis.page.power_claims import power_law_claims
 from mnist_horizon import cli, files
@@ -98,7 +99,13 @@ def family_claims(family: Family, entries: Entries, noise: pd.DataFrame) -> dict
     """The claims of a family by heading; empty where nothing could be fitted."""
     matching = [law for law in entries["horizon_law"] if family.matches(law["group"])]
     laws = next(iter(main_entries(matching)), [])
-    claims = {"": in_short(laws)} if laws else {}
+    delays = [law for law in entries["delay_law"] if family.matches(law["group"])]
+    answers = [*map(horizon_answer, laws), *map(delay_answer, delays)]
+    claims = {"": answers} if answers else {}
+    for law in delays:
+        claims[f"To a return of {law['threshold']:g}, width {law['group']['width']}:"] = (
+            delay_claims(law)
+        )
     for law in laws:
         width = law["group"].get("width")
         runs = f"width {width}" if width else "all widths together"

@@ -159,6 +159,17 @@ class HorizonLaw(FittedLaw):
         return free is not None and not free.is_at_bound(-1) and not free.is_at_bound(-2)
 
     @property
+    def drawn(self) -> dict[str, FormFit]:
+        """The forms that may be drawn: those that the runs lie on, with no number at a bound."""
+        return {
+            name: form
+            for name, form in self.forms.items()
+            if not form.is_refused
+            and (name == "proportional" or not form.is_at_bound(len(self.data.widths)))
+            and (name != "free" or self.allows("g"))
+        }
+
+    @property
     def determined_quantities(self) -> dict[str, Quantity]:
         """a, b, the knee, g and the knee of the free form, and the measured multiplier."""
         free = {_FREE_NAMES[name]: one for name, one in self.free_power.items()}

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.page.claims import Claim, Entry
+from analysis.page.horizon_claims import horizon_answer
 from analysis.page.wording import interval, number, percent, with_interval
 
 
@@ -128,15 +129,8 @@ def measured_noise_claims(coefficients: Sequence[dict[str, Any]]) -> list[Claim]
 
 
 def compared_claim(name: str, entry: Entry) -> Claim:
-    """Knee and exponent of one of several horizon laws that are compared."""
-    return Claim(f"{name}: {_law_text(entry)}", "b_ci" in entry)
-
-
-def _law_text(entry: Entry) -> str:
-    knee = f"knee at h = {with_interval(entry, 'knee')}" if entry.get("knee") else "no knee"
-    free = entry.get("free_power") or {}
-    power = f", free exponent {with_interval(free, 'g')}" if free else ""
-    return f"{knee}{power} ({entry['censored']} of {entry['runs']} runs censored)."
+    """The answer of one of several horizon laws that are compared."""
+    return horizon_answer(entry, f"{name}, return {entry['threshold']:g}")
 
 
 def batch_claims(entry: Entry) -> list[Claim]:

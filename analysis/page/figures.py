@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.data.families import Family
+from analysis.data.families import Family, schedule_of
 from analysis.data.measurements import Measurements
 from analysis.data.noise import noise_scale
-from analysis.figures import curves, horizon, power, rates, theme
+from analysis.figures import curves, delay, horizon, power, rates, theme
 from analysis.figures import noise as noise_figures
 from analysis.laws import AllFits, FittedLaw, PowerLawFit
 from analysis.page.page import PageFigure
@@ -94,7 +94,25 @@ def main_width(crossings: pd.DataFrame) -> int:
     return int(reached[reached == reached.max()].index.max())
 
 
+def _delay_figures(fitted: FamilyFits) -> Iterator[Planned]:
+    width = main_width(fitted.crossings)
+    laws = [law for law in fitted.fits["delay_law"] if law.group.get("width") == width]
+    yield Planned(
+        "interactions_against_horizon",
+        f"Interactions needed against horizon at width {width}. Black: geometric mean over seeds "
+        "with its 95% interval; grey dots: runs; open triangles: right-censored runs (they stay in "
+        "the fit). Orange: the best horizon, by a cubic that uses no theory, and its 95% interval; "
+        "blue: the theory of the gradient's noise, fitted to these runs.",
+        lambda: delay.interactions_against_horizon(
+            fitted.crossings[fitted.crossings["width"] == width], laws, fitted.unfinished
+        ),
+    )
+
+
 def _horizon_figures(fitted: FamilyFits) -> Iterator[Planned]:
+    if schedule_of(fitted.family.settings).period > 1:
+        yield from _delay_figures(fitted)
+        return
     width = main_width(fitted.crossings)
     in_h = [law for law in fitted.fits["horizon_law"] if law.regressor == "h-1"]
     laws = [law for law in in_h if law.group.get("width") == width]
@@ -104,7 +122,7 @@ def _horizon_figures(fitted: FamilyFits) -> Iterator[Planned]:
         f"Interactions needed against horizon at width {width}. Black: geometric mean over seeds "
         "with its 95% interval; grey dots: runs; open triangles: right-censored runs "
         "(they stay in the fit). Blue line and band: the knee, where the affine "
-        "law is twice its value at h = 1, and its 95% interval.",
+        "law is twice its value at h = 1, and its 95% interval. Only laws that the runs lie on.",
         lambda: horizon.interactions_against_horizon(
             fitted.crossings[fitted.crossings["width"] == width], laws, fitted.unfinished
         ),
