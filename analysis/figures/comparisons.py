@@ -14,21 +14,35 @@ from analysis.data.crossings import means_over_seeds
 from analysis.figures import theme
 from analysis.laws.comparisons import by_label
 from analysis.laws.horizon import HorizonLaw
+from analysis.laws.horizon_forms import FormFit
+
+
+def _form(law: HorizonLaw) -> FormFit | None:
+    """The form that is drawn: the free power, or the affine law; None where neither holds."""
+    return law.drawn.get("free", law.drawn.get("affine"))
 
 
 def _multipliers(law: HorizonLaw) -> pd.DataFrame:
-    """Multipliers over the fitted E(1) by horizon: means over seeds with intervals."""
-    data = law.data
-    multiplier = np.exp(data.values.log_e) / law.quantities["a"].value
-    columns = {"horizon": data.horizon, "multiplier": multiplier, "censored": data.values.right}
-    return means_over_seeds(pd.DataFrame(columns), ["horizon"], "multiplier")
+    """Multipliers over E(1) by horizon: means over seeds with intervals.
+
+    E(1) is the fitted one, or without a form that holds the mean at the shortest horizon.
+    """
+    data, form = law.data, _form(law)
+    if form is None:
+        at_one = data.values.log_e[data.horizon == data.horizon.min()].mean()
+    else:
+        at_one = form.fit.theta[: len(data.widths)].mean()
+    columns = {"horizon": data.horizon, "multiplier": np.exp(data.values.log_e - at_one)}
+    table = pd.DataFrame({**columns, "censored": data.values.right})
+    return means_over_seeds(table, ["horizon"], "multiplier")
 
 
 def _draw_law(axis: Axes, law: HorizonLaw, look: theme.Look) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Points of a law's runs and its free power's curve (affine without one); their numbers."""
-    points = _multipliers(law)
+    """Points of a law's runs and the curve of a form that holds; their numbers."""
+    points, form = _multipliers(law), _form(law)
     theme.draw_means(axis, points, look, y="multiplier")
-    form = law.forms.get("free", law.affine)
+    if form is None:
+        return points, pd.DataFrame(columns=["horizon", "multiplier"])
     horizons = np.geomspace(*law.measured, 60)
     values = form.multiplier(horizons)
     axis.plot(horizons, values, color=look.color, linewidth=1.1, gid="law")
@@ -61,7 +75,7 @@ def _several_laws(laws: Mapping[str, Sequence[HorizonLaw]]) -> theme.Drawn:
         theme.legend(
             figure,
             keys,
-            "marks: measured, lines: free power",
+            "marks: measured, lines: fitted law",
             columns=4 if max(map(len, laws)) < 20 else 2,
         )
     return figure, pd.concat(parts, ignore_index=True)
@@ -73,19 +87,18 @@ def _draw_knees(
     looks: Mapping[str, theme.Look],
     thresholds: Sequence[float],
 ) -> pd.DataFrame:
-    """Knees of the affine laws by threshold with 95% intervals."""
+    """Knees of the affine laws, where they are determined, by threshold with 95% intervals."""
     rows = []
     for place, (name, found) in enumerate(laws.items()):
         for law in found:
             knee = law.quantities["knee"]
-            low, high = knee.interval or (np.nan, np.nan)
+            if not law.determined["knee"] or knee.interval is None:
+                continue
+            low, high = knee.interval
             row = {"what": "knee", "name": name, "threshold": law.threshold, "knee": knee.value}
             rows.append({**row, "low": low, "high": high})
-            if not np.isfinite(knee.value):
-                continue
             x = thresholds.index(law.threshold) + 0.12 * (place - (len(laws) - 1) / 2)
-            ends = {"low": [low], "high": [high if np.isfinite(high) else knee.value]}
-            bars = theme.bars(pd.DataFrame({"knee": [knee.value], **ends}), "knee")
+            bars = theme.bars(pd.DataFrame(rows[-1:]), "knee")
             look: dict[str, Any] = {"color": looks[name].color, "fmt": looks[name].marker}
             axis.errorbar([x], [knee.value], bars, capsize=2, **look)
     axis.set_title("knee")
@@ -94,11 +107,11 @@ def _draw_knees(
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set_xlabel("return")
     axis.set_ylabel("horizon with E(h) = 2 E(1)")
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["what", "name", "threshold", "knee", "low", "high"])
 
 
 def multiplier_by_task(laws: Sequence[HorizonLaw]) -> theme.Drawn:
-    """The scaling multiplier of each task, with the fitted free powers, and the knees."""
+    """The scaling multiplier of each task, with the forms that hold, and the knees."""
     return _several_laws({task: found for (task,), found in by_label(laws, "task").items()})
 
 

@@ -1,6 +1,7 @@
 """Figures of the horizon law: interactions and multipliers against the horizon.
 
-Bars are 95% intervals; open triangles are right-censored runs.
+Bars are 95% intervals, cut at the ends of the axes; open triangles are right-censored runs. A law is
+drawn only where the runs lie on it and none of its numbers is at a bound of the search.
 Each function returns the figure and the table of the numbers that are drawn in it.
 """
 
@@ -34,14 +35,14 @@ LAW_FORMULAS = {
 def interactions_against_horizon(
     crossings: pd.DataFrame, laws: Sequence[HorizonLaw], unfinished: Collection[str] = ()
 ) -> theme.Drawn:
-    """Interactions needed against horizon at one width, with the three laws and the knee.
+    """Interactions needed against horizon at one width, with the laws that hold and the knee.
 
     Args:
         crossings: interactions to threshold of the runs of one width.
         laws: their horizon laws in h - 1, at most one per threshold.
         unfinished: ids of runs that are not done.
     """
-    points = _points(crossings, unfinished)
+    points = points_of(crossings, unfinished)
     curves = [_law_curves(law) for law in laws]
     table = pd.concat([points, *curves], ignore_index=True)
     by_threshold = {law.threshold: law for law in laws}
@@ -51,13 +52,12 @@ def interactions_against_horizon(
         for axis, threshold in zip(axes, thresholds, strict=True):
             axis.set_title(f"to a return of {threshold:g}")
             here = table[table["threshold"] == threshold]
-            _draw_points(axis, here[here["what"].isin(("run", "average"))])
+            draw_points(axis, here[here["what"].isin(("run", "average"))])
             for form, rows in here[here["what"].isin(tuple(LAW_STYLES))].groupby("what"):
                 color, line, _ = LAW_STYLES[str(form)]
                 axis.plot(rows["horizon"], rows["interactions"], line, color=color, gid=str(form))
             if threshold in by_threshold:
                 _mark_knee(axis, by_threshold[threshold])
-            axis.set_yscale("log")
             theme.log_axis(axis, "y")
             theme.horizon_axis(axis, points["horizon"])
         axes[0].set_ylabel("interactions (environment steps)")
@@ -65,7 +65,7 @@ def interactions_against_horizon(
     return figure, table
 
 
-def _points(crossings: pd.DataFrame, unfinished: Collection[str]) -> pd.DataFrame:
+def points_of(crossings: pd.DataFrame, unfinished: Collection[str]) -> pd.DataFrame:
     """Each run, and the mean over seeds with its interval if no run is censored or unfinished."""
     runs = crossings[["threshold", "horizon", "seed", "interactions", "censored", "run_id"]]
     runs = runs.assign(what="run", unfinished=runs["run_id"].isin(list(unfinished)))
@@ -79,19 +79,18 @@ def _points(crossings: pd.DataFrame, unfinished: Collection[str]) -> pd.DataFram
 
 
 def _law_curves(law: HorizonLaw) -> pd.DataFrame:
-    """The fitted forms from the shortest to the longest horizon measured."""
+    """The forms that hold, from the shortest to the longest horizon measured."""
     horizons = np.geomspace(*law.measured, 60)
     width = law.group.get("width")
-    forms = {form: fit.predict(horizons, width) for form, fit in law.forms.items()}
-    return pd.concat(
-        pd.DataFrame(
-            {"what": form, "threshold": law.threshold, "horizon": horizons, "interactions": values}
-        )
-        for form, values in forms.items()
-    )
+    named = {"threshold": law.threshold, "horizon": horizons}
+    forms = [
+        pd.DataFrame({"what": form, **named, "interactions": fit.predict(horizons, width)})
+        for form, fit in law.drawn.items()
+    ]
+    return pd.concat(forms) if forms else pd.DataFrame(columns=["what", *named, "interactions"])
 
 
-def _draw_points(axis: Axes, points: pd.DataFrame) -> None:
+def draw_points(axis: Axes, points: pd.DataFrame) -> None:
     """Runs as dots (faded: unfinished), censored ones as open triangles, averages with bars."""
     runs, averages = (points[points["what"] == what] for what in ("run", "average"))
     for (censored, unfinished), rows in runs.groupby(["censored", "unfinished"]):
@@ -106,10 +105,17 @@ def _draw_points(axis: Axes, points: pd.DataFrame) -> None:
             alpha=theme.FADED if unfinished else 0.8,
             gid="censored" if censored else "run",
         )
+    # An interval over two seeds may span decades: limits are those of what was measured.
+    low, high = points["interactions"].min() / 1.6, points["interactions"].max() * 1.6
+    axis.set_yscale("log")
+    axis.set_ylim(low, high)
+    shown = averages.assign(
+        low=averages["low"].clip(lower=low), high=averages["high"].clip(upper=high)
+    )
     axis.errorbar(
         averages["horizon"].astype(float),
         averages["interactions"],
-        yerr=theme.bars(averages, "interactions"),
+        yerr=theme.bars(shown, "interactions"),
         fmt="o",
         color=theme.BLACK,
         capsize=2.5,
@@ -119,9 +125,11 @@ def _draw_points(axis: Axes, points: pd.DataFrame) -> None:
 
 
 def _mark_knee(axis: Axes, law: HorizonLaw) -> None:
-    """The knee as a vertical line, its interval as a band, both clipped to the panel."""
+    """A knee that is determined: a vertical line, its interval a band, clipped to the panel."""
     low, high = law.measured
     knee = law.quantities["knee"]
+    if not law.determined["knee"]:
+        return
     if knee.interval is not None:
         ends = np.clip(knee.interval, low, high)
         axis.axvspan(ends[0], ends[1], color=theme.SKY, alpha=0.25, linewidth=0, gid="knee_ci")
@@ -142,18 +150,26 @@ def _mark_knee(axis: Axes, law: HorizonLaw) -> None:
 
 def _law_keys(table: pd.DataFrame) -> list[Line2D]:
     forms = set(table["what"])
-    settings: dict[str, Any] = {"color": theme.GREY, "linestyle": "none"}
     keys = [
         Line2D([], [], color=color, linestyle=line, label=f"{label}: {LAW_FORMULAS[form]}")
         for form, (color, line, label) in LAW_STYLES.items()
         if form in forms
     ]
-    keys.append(Line2D([], [], marker="o", markersize=2.6, label="a run", **settings))
-    if "average" in forms:
+    return keys + point_keys(table)
+
+
+def point_keys(table: pd.DataFrame) -> list[Line2D]:
+    """Legend entries of the kinds of points in a table of `points_of`."""
+    keys = []
+    runs = table[table["what"] == "run"]
+    if runs["censored"].eq(False).any():
+        settings: dict[str, Any] = {"color": theme.GREY, "linestyle": "none"}
+        keys.append(Line2D([], [], marker="o", markersize=2.6, label="a run", **settings))
+    if table["what"].eq("average").any():
         keys.append(
             Line2D([], [], marker="o", color=theme.BLACK, label="mean over seeds, 95% interval")
         )
-    if table["censored"].eq(True).any():
+    if runs["censored"].eq(True).any():
         keys.append(theme.censored_key("right-censored"))
     return keys
 
@@ -174,7 +190,7 @@ def multiplier_against_horizon(crossings: pd.DataFrame, laws: Sequence[HorizonLa
         means = means.drop(columns=["low", "high", "seeds"]).assign(what="average")
         parts.append(means.assign(threshold=law.threshold))
         horizons = np.geomspace(*law.measured, 60)
-        for form, fit in law.forms.items():
+        for form, fit in law.drawn.items():
             curve = {"what": form, "threshold": law.threshold, "horizon": horizons}
             parts.append(pd.DataFrame({**curve, "multiplier": fit.multiplier(horizons)}))
     table = pd.concat(parts, ignore_index=True)

@@ -14,7 +14,7 @@ from analysis.data.families import (
     with_chosen_rates,
     with_rates_of_shortest_horizon,
 )
-from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
+from analysis.laws.horizon import HorizonLaw, fit_horizon_laws, without_delays
 from analysis.laws.law import Fits
 
 
@@ -27,6 +27,9 @@ def fit_optimizer_laws(table: pd.DataFrame) -> Fits:
         table: interactions to threshold with every learning rate tried.
     """
     if "optimizer" not in table or table["optimizer"].nunique() < 2:
+        return Fits()
+    table, _ = without_delays(table)  # `horizon_law` notes which schedules have no such law
+    if table.empty:
         return Fits()
     groups = split(table, "horizon", "optimizer", by_threshold=False)
     several = (group.rows for group in groups if group.rows["optimizer"].nunique() > 1)

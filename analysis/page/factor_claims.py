@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.data.ratios import Ratio
 from analysis.page.claims import Claim, Entry
+from analysis.page.horizon_claims import knee_source
 from analysis.page.wording import (
     NOT_DETERMINED,
     interval,
@@ -190,18 +191,17 @@ def measured_noise_claims(coefficients: Sequence[dict[str, Any]]) -> list[Claim]
 
 def compared_answer(compared: Sequence[tuple[str, Entry]]) -> Claim:
     """One sentence on the knees of several horizon laws, of one return to reach."""
-    found = {name: entry for name, entry in compared if is_determined(entry, "knee")}
-    parts = [f"h = {with_interval(entry, 'knee')} for {name}" for name, entry in found.items()]
-    missing = [name for name, _ in compared if name not in found]
-    threshold = compared[0][1]["threshold"]
-    text = f"To a return of {threshold:g}, the interactions are twice those of h = 1 at "
-    text += "; ".join(parts)
-    if missing:
-        text += f"; not determined by these runs for {', '.join(missing)}" if parts else ""
-    if not parts:
-        text = f"To a return of {threshold:g}, these runs determine no knee"
-    numbers = {f"knee, {name}": (e["knee"], e.get("knee_ci")) for name, e in found.items()}
-    return Claim(f"{text}.", len(found) > 1, "compared_knees", "known", numbers)
+    sources = {name: knee_source(entry) for name, entry in compared}
+    found = {name: one for name, one in sources.items() if is_determined(one, "knee")}
+    parts = [f"h = {with_interval(one, 'knee')} for {name}" for name, one in found.items()]
+    missing = [name for name in sources if name not in found]
+    text = f"To a return of {compared[0][1]['threshold']:g}, "
+    text += f"the cost doubles at {'; '.join(parts)}" if parts else "these runs determine no knee"
+    if parts and missing:
+        text += f"; {NOT_DETERMINED} for {', '.join(missing)}"
+    numbers = {f"knee, {name}": (one["knee"], one.get("knee_ci")) for name, one in found.items()}
+    verdict = "known" if len(found) > 1 else "undecided"
+    return Claim(f"{text}.", len(found) > 1, "compared_knees", verdict, numbers)
 
 
 def schedule_cost(ratios: Mapping[str, Ratio], width: int, threshold: float) -> Claim:
@@ -223,18 +223,6 @@ def schedule_cost(ratios: Mapping[str, Ratio], width: int, threshold: float) -> 
         if found.interval
     }
     return Claim(text, bool(numbers), "schedule_cost", "known" if numbers else "bounds", numbers)
-
-
-def compared_claim(name: str, entry: Entry) -> Claim:
-    """Knee and exponent of one of several horizon laws that are compared."""
-    free = {**entry.get("free_power", {}), "determined": entry.get("determined", {})}
-    parts = [f"knee at h = {known(entry, 'knee')}"]
-    parts += [f"free exponent {known(free, 'g')}"] if "g" in free else []
-    counts = f"{entry['censored']} of {entry['runs']} runs censored"
-    is_known = is_determined(entry, "knee")
-    numbers = {"knee": (entry["knee"], entry["knee_ci"])} if is_known else {}
-    verdict = "known" if is_known else "undecided"
-    return Claim(f"{name}: {', '.join(parts)} ({counts}).", is_known, "knee", verdict, numbers)
 
 
 def batch_claims(entry: Entry) -> list[Claim]:

@@ -1,119 +1,271 @@
-"""Claims from the horizon law: growth, knee, exponent, form, prediction."""
+"""Claims from the horizon law: what the horizon costs, the knee, the form, the prediction.
+
+What a longer horizon costs is measured without a law, so that it is said whatever the form. Of the
+knee, the exponent and the form there is a sentence only where the horizon is shown to cost more.
+"""
 
 import math
-from collections.abc import Sequence
+from typing import Any
 
+from analysis.laws.horizon import EXPONENT_MARGIN, KNEE_MARGIN
 from analysis.page.claims import Claim, Entry
-from analysis.page.wording import interval, number, percent, with_interval
+from analysis.page.wording import is_determined, known, number, percent
+from analysis.stats.fit_test import REFUSED
 
 TOO_CLOSE = 1.25
 """Ratio of held-out errors below which neither law is said to predict better."""
 
+TOO_FAR = math.log(10)
+"""Error in log E, a factor 10, from which a fit is said to determine no prediction."""
+
+UNDECIDED = "undecided"
+
 
 def horizon_claims(entry: Entry) -> list[Claim]:
-    """Claims of one entry of `horizon_law` in h - 1: growth, knee, exponent, form, prediction."""
-    claims = [_growth(entry), _knee(entry)]
-    if entry.get("free_power"):
-        claims.append(_exponent(entry))
-    claims.append(_form(entry))
-    claims += _prediction(entry)
-    return claims
+    """Claims of one entry of `horizon_law` in h - 1."""
+    claims = [_cost(entry)]
+    if entry["costs"]:
+        claims += _of_the_law(entry)
+    return claims + fell_back_claims(entry)
 
 
-def _growth(entry: Entry) -> Claim:
-    unit = f"b = {with_interval(entry, 'b')} interactions per step of horizon"
-    ends = entry.get("b_ci")
-    if ends is None:
-        return Claim(f"Undecided whether the horizon costs anything: {unit}; one seed.", False)
-    if ends[0] > 0:
-        return Claim(f"A longer horizon costs more: {unit}; the interval excludes 0.", True)
-    if ends[1] < 0:
-        return Claim(f"A longer horizon costs less: {unit}; the interval excludes 0.", True)
-    return Claim(f"Undecided whether the horizon costs anything: {unit}; it includes 0.", False)
+def horizon_answer(entry: Entry, of: str = "") -> Claim:
+    """One sentence: what the long horizon costs, where the cost doubles, and how it grows.
+
+    Args:
+        entry: one of `horizon_law` in h - 1.
+        of: what the sentence is about; by default the width and the return.
+    """
+    verdict = entry["multiplier_verdict"]
+    text = f"{of or about_runs(entry)}: {_multiplier(entry)}"
+    numbers = _numbers(entry, "multiplier")
+    if verdict == UNDECIDED:
+        text += "; undecided whether the horizon costs anything"
+    elif verdict == "less":
+        text += "; a longer horizon costs less"
+    elif "free" in _refused(entry):
+        text += "; the cost grows by none of the three laws"
+    elif not entry["costs"]:
+        text += "; undecided by which law the cost grows"
+    else:
+        source = knee_source(entry)
+        known_knee = is_determined(source, "knee")
+        text += f"; {_growth(entry, known_knee)}"
+        numbers |= _numbers(source, "knee")
+    return Claim(f"{text}.", verdict != UNDECIDED, "cost", verdict, numbers)
 
 
-def _open_sides(ends: Sequence[float | None]) -> str:
-    """The sides on which the data do not determine an interval, in words."""
-    sides = [side for side, end in zip(("below", "above"), ends, strict=True) if end is None]
-    return " or from ".join(sides)
+def about_runs(entry: Entry) -> str:
+    """The width and the return of an entry."""
+    width = entry["group"].get("width")
+    return f"{f'Width {width}' if width else 'All widths'}, return {entry['threshold']:g}"
 
 
-def _knee(entry: Entry) -> Claim:
-    knee = entry.get("knee")
-    if knee is None:
-        return Claim("There is no knee: interactions do not grow with the horizon.", False)
-    ends = entry.get("knee_ci")
-    text = (
-        "The knee, the horizon that needs twice the interactions of h = 1 by the affine law, is at "
-        f"h = {number(knee)} {interval(ends)}"
-    )
-    largest = entry["measured"][1]
-    if knee > largest:
-        text += f", beyond the largest horizon measured ({largest:g})"
-    open_sides = _open_sides(ends) if ends else ""
-    if open_sides:
-        text += f"; the data do not bound it from {open_sides}"
-    return Claim(f"{text}.", ends is not None and not open_sides)
+def _growth(entry: Entry, known_knee: bool) -> str:
+    """Where the cost doubles and how it grows, as the end of a sentence."""
+    source = knee_source(entry)
+    knee = f"the cost doubles at h = {known(source, 'knee')} (the knee)"
+    if not known_knee:
+        knee = f"the horizon at which the cost doubles (the knee) is {known(source, 'knee')}"
+    form = entry["verdict"]
+    if form == "proportional":
+        return f"{knee}: the cost is proportional to the horizon"
+    if form == "affine":
+        return f"{knee} and grows affinely beyond" if known_knee else f"{knee}; it grows affinely"
+    if form == "free":
+        power = f"as (h - 1) to the power {number(entry['free_power']['g'])}"
+        return f"{knee} and grows {power} beyond" if known_knee else f"{knee}; it grows {power}"
+    return f"{knee}; undecided by which law it grows"
 
 
-def _exponent(entry: Entry) -> Claim:
-    free = entry["free_power"]
-    ends = free.get("g_ci")
-    text = f"The free exponent of the horizon is g = {with_interval(free, 'g')}"
-    if ends is None:
-        return Claim(f"{text}; undecided whether it is 1 (affine): one seed.", False)
-    if open_sides := _open_sides(ends):
-        text += f" (the data do not bound it from {open_sides})"
-    if (ends[0] or 0.0) <= 1 <= (math.inf if ends[1] is None else ends[1]):
-        return Claim(f"{text}; 1 (affine) lies inside.", not open_sides)
-    curve = "concave" if free["g"] < 1 else "convex"
-    return Claim(f"{text}; 1 (affine) lies outside: the cost is {curve} in the horizon.", True)
+def _refused(entry: Entry) -> set[str]:
+    """The forms that the runs do not lie on."""
+    tests = entry["fit_test"].items()
+    return {form for form, p in tests if p is not None and p < REFUSED}
 
 
-_FORMS = {
-    "affine": "an affine law, a part independent of the horizon and one that grows with it",
-    "proportional": "a law proportional to the horizon",
-    "free": "a power of the horizon other than 1",
+def _numbers(entry: Entry, name: str, call: str = "") -> dict[str, Any]:
+    """A number of a sentence with its interval, where the runs determine it."""
+    if name not in entry or not is_determined(entry, name):
+        return {}
+    return {call or name: (entry[name], entry.get(f"{name}_ci"))}
+
+
+def _free(entry: Entry) -> dict[str, Any]:
+    """The free power with what is determined of it and what the rest needs."""
+    determined, needs = entry.get("determined", {}), entry.get("needs", {})
+    names = {"g": "g", "free_knee": "knee"}
+    return {
+        **(entry.get("free_power") or {}),
+        "determined": {to: determined[name] for name, to in names.items() if name in determined},
+        "needs": {to: needs[name] for name, to in names.items() if name in needs},
+    }
+
+
+def knee_source(entry: Entry) -> Entry:
+    """Where the knee is read: of the free power where the affine law does not hold."""
+    by_power = entry["verdict"] == "free" or "affine" in _refused(entry)
+    return _free(entry) if by_power else entry
+
+
+def _multiplier(entry: Entry) -> str:
+    """What the long horizon needs over the short one, in words."""
+    parts = []
+    if "multiplier" in entry:
+        shortest, longest = entry["multiplier_horizons"]
+        ends = entry.get("multiplier_ci")
+        if is_determined(entry, "multiplier"):
+            needs = f"{known(entry, 'multiplier')} times the interactions of h = {shortest:g}"
+        elif ends and ends[0] > 1:
+            needs = f"at least {number(ends[0])} times the interactions of h = {shortest:g}"
+        else:
+            needs = f"a multiple of h = {shortest:g} that is {known(entry, 'multiplier')}"
+        parts.append(f"h = {longest:g} needs {needs}")
+    beyond = entry.get("multiplier_beyond")
+    if beyond and beyond["at_least"] > max(1.0, entry.get("multiplier", 0.0)):
+        shortest, longest = beyond["horizons"]
+        needs = f"h = {longest:g} needs at least {number(beyond['at_least'])} times"
+        parts.append(f"{needs}{f' those of h = {shortest:g}' if not parts else ''}")
+    return ", ".join(parts) or "no two horizons can be compared, too few runs reach the return"
+
+
+_COSTS = {
+    "more": "a longer horizon costs more",
+    "less": "a longer horizon costs less",
+    UNDECIDED: "undecided whether the horizon costs anything",
 }
 
 
+def _cost(entry: Entry) -> Claim:
+    verdict = entry["multiplier_verdict"]
+    text = _multiplier(entry)
+    text = f"{text[0].upper()}{text[1:]}" if text.startswith("no ") else text
+    numbers = _numbers(entry, "multiplier")
+    return Claim(f"{text}: {_COSTS[verdict]}.", verdict != UNDECIDED, "cost", verdict, numbers)
+
+
+def _of_the_law(entry: Entry) -> list[Claim]:
+    """What the forms say, where the horizon is shown to cost more."""
+    refused = _refused(entry)
+    if "free" in refused:
+        worst = f"a true law would fit as badly in {_share(entry, 'free')} of such sweeps"
+        text = f"The points lie on none of the three laws ({worst}): no knee and no exponent."
+        return [Claim(text, False, "form", "refused")]
+    claims = [_knee(entry)]
+    if "affine" in refused:
+        share = _share(entry, "affine")
+        text = f"The points do not lie on the affine law: a true one would fit as badly in {share}"
+        claims.append(Claim(f"{text} of such sweeps.", True, "misfit", "affine"))
+    claims.append(_form(entry))
+    if entry.get("free_power") and entry["verdict"] == UNDECIDED:
+        claims.append(_exponent(entry))
+    return claims + _prediction(entry)
+
+
+def _share(entry: Entry, form: str) -> str:
+    share = 100 * float(entry["fit_test"][form])
+    return "fewer than 0.01%" if share < 0.01 else f"{share:.1g}%"
+
+
+def _knee(entry: Entry) -> Claim:
+    source = knee_source(entry)
+    law = "affine law" if source is entry else "free power"
+    if not is_determined(source, "knee"):
+        text = f"The knee, the horizon at which the cost doubles, is {known(source, 'knee')}."
+        return Claim(text, False, "knee", UNDECIDED)
+    text = f"The cost doubles at h = {known(source, 'knee')} (the knee, by the {law})"
+    largest = entry["measured"][1]
+    inside = source["knee"] <= largest
+    if not inside:
+        text += f", beyond the largest horizon measured ({largest:g})"
+    verdict = "inside" if inside else "beyond"
+    return Claim(f"{text}.", True, "knee", verdict, _numbers(source, "knee"))
+
+
+def _exponent(entry: Entry) -> Claim:
+    free = _free(entry)
+    text = f"The exponent of h - 1 beyond the constant part is g = {known(free, 'g')}."
+    if not is_determined(free, "g"):
+        text = f"The exponent g of h - 1 beyond the constant part is {known(free, 'g')}."
+    return Claim(text, False, "exponent", UNDECIDED, _numbers(free, "g"))
+
+
 def _form(entry: Entry) -> Claim:
-    verdict = entry["verdict"]
-    aicc = ", ".join(f"{form} {value:.1f}" for form, value in entry["aicc"].items())
-    scores = f" (AICc: {aicc}; lower is better, a difference of 2 is small)" if aicc else ""
-    if verdict == "undecided":
-        return Claim(f"Undecided which form holds{scores}.", False)
-    return Claim(f"The data select {_FORMS[verdict]}{scores}.", True)
+    form = entry["verdict"]
+    if form == UNDECIDED:
+        if not entry.get("free_power"):
+            text = "Undecided which form holds: a power of the horizon needs three horizons."
+            return Claim(text, False, "form", UNDECIDED)
+        return Claim("Undecided which form of law holds.", False, "form", UNDECIDED)
+    free = _free(entry)
+    exponent = f"the exponent g = {known(free, 'g')}"
+    low, high = EXPONENT_MARGIN
+    numbers = _numbers(free, "g")
+    if form == "affine":
+        text = (
+            "The cost grows in proportion to h - 1 beyond its constant part (affine): "
+            f"{exponent} lies within {low:g} to {high:g}."
+        )
+    elif form == "proportional":
+        numbers |= _numbers(entry, "knee")
+        text = (
+            f"The cost is proportional to the horizon: {exponent} lies within {low:g} to {high:g}, "
+            f"and the knee, {known(entry, 'knee')}, within {KNEE_MARGIN[0]:.3g} to "
+            f"{KNEE_MARGIN[1]:.3g} of which 2 is exact."
+        )
+    else:
+        curve = "concave" if entry["free_power"]["g"] < 1 else "convex"
+        text = (
+            f"The cost is {curve} in the horizon: beyond its constant part it grows as (h - 1)^g, "
+            f"and {exponent} excludes 1 (affine)."
+        )
+    return Claim(text, True, "form", form, numbers)
 
 
 def _prediction(entry: Entry) -> list[Claim]:
+    """How well the longest horizons are predicted by a fit without them.
+
+    There is only one split, without an interval: it decides nothing.
+    """
     errors = entry["heldout_error"]
     if not {"affine", "free"} <= set(errors):
         return []
     affine, free = errors["affine"], errors["free"]
+    if max(affine, free) >= TOO_FAR:
+        text = "Fitted without the longest horizons, the laws do not determine a prediction there."
+        return [Claim(text, False, "prediction", UNDECIDED)]
     text = (
-        f"Fitted without the largest horizons, the error there is {percent(affine)} for the "
-        f"affine law and {percent(free)} for the free power"
+        f"Fitted without the longest horizons, the error there is {_error(affine)} for the affine "
+        f"law and {_error(free)} for the free power"
     )
+    numbers = {"affine": (affine, None), "free": (free, None)}
     if max(affine, free) < TOO_CLOSE * min(affine, free):
-        return [Claim(f"{text}: undecided which predicts better.", False)]
-    better = "affine law" if affine < free else "free power"
-    # There is only one split, without an interval: it decides nothing.
-    return [Claim(f"{text}: here the {better} predicts better.", False)]
+        text += ": undecided which predicts better."
+    else:
+        better = "affine law" if affine < free else "free power"
+        text += f": here the {better} predicts better, from one split."
+    return [Claim(text, False, "prediction", UNDECIDED, numbers)]
 
 
-def in_short(laws: Sequence[Entry]) -> list[Claim]:
-    """One sentence over all thresholds of a family."""
-    if not laws:
+def _error(log_error: float) -> str:
+    """An error in log E in per cent, from a factor 2 on as a factor."""
+    if log_error < math.log(2):
+        return percent(log_error)
+    return f"a factor {number(math.exp(log_error))}"
+
+
+def fell_back_claims(entry: Entry) -> list[Claim]:
+    """How many runs reached the return and later fell below it; empty where none did."""
+    count = entry.get("fell_back", 0)
+    if not count:
         return []
-    grows = sum(law.get("b_ci") is not None and law["b_ci"][0] > 0 for law in laws)
-    forms = ", ".join(dict.fromkeys(law["verdict"] for law in laws))
-    knees = ", ".join(
-        f"{with_interval(law, 'knee')} (return {law['threshold']:g})" if law.get("knee") else "none"
-        for law in laws
+    names = ", ".join(entry["fell_back_runs"])
+    more = ", ..." if count > len(entry["fell_back_runs"]) else ""
+    they = (
+        "they count as having reached it, at their" if count > 1 else "it counts as having, at its"
     )
     text = (
-        f"In short: a longer horizon is shown to cost more at {grows} of {len(laws)} thresholds; "
-        f"form of the law: {forms}; knee at h = {knees}."
+        f"{count} of {entry['runs']} runs reached {entry['threshold']:g} and later fell below it "
+        f"({names}{more}): {they} first lasting crossing."
     )
-    return [Claim(text, grows == len(laws) and forms != "undecided")]
+    return [Claim(text, True, "fell_back", "some", {"fell_back": (count, None)})]

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from analysis.figures import comparisons as figures
 from analysis.page.content import Content
-from analysis.page.factor_claims import compared_answer, compared_claim
+from analysis.page.factor_claims import compared_answer
+from analysis.page.horizon_claims import horizon_answer
 from analysis.page.section import Detail, PlannedFigure, Section
 
 
@@ -46,7 +47,7 @@ def _section(content: Content, factor: str, question: str, figure: PlannedFigure
     details = [
         Detail(
             f"To a return of {threshold:g}",
-            [compared_claim(n, entry) for n, entry in named if entry["threshold"] == threshold],
+            [horizon_answer(entry, n) for n, entry in named if entry["threshold"] == threshold],
         )
         for threshold in thresholds
     ]

@@ -59,7 +59,7 @@ def _figure(content: Content, family: Family) -> PlannedFigure:
         f"Interactions needed against horizon at width {content.width}, {family.label}: a short "
         "horizon does not see the delayed reward, a long one adds noise. Points: geometric means "
         "over seeds with 95% intervals, and runs; triangles: right-censored runs.",
-        lambda: figures.interactions_under_delay(crossings, laws, content.measured.unfinished),
+        lambda: figures.interactions_against_horizon(crossings, laws, content.measured.unfinished),
     )
 
 

@@ -42,4 +42,3 @@ def test_the_table_has_each_horizon_and_the_knees(folders):
 def test_parts_of_one_sweep_and_a_single_directory_are_not_compared(folders):
     assert compare(folders[:1]) is None
     assert compare([folders[0], folders[2]]) is None
-

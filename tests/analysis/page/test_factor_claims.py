@@ -12,7 +12,6 @@ from analysis.page.factor_claims import (
     batch_claims,
     batch_law_claim,
     compared_answer,
-    compared_claim,
     measured_noise_claims,
     noise_claims,
     schedule_claims,
@@ -147,19 +146,6 @@ def test_measured_noise_is_told_for_each_batch_and_with_one_seed_without_interva
     assert "n_0 = 500 [400, 600] and n_1 = 60 [50, 70] at B = 128" in claim.text
     assert "n_0 = 500 (no interval) and n_1 = 60 (no interval) at B = 512" in claim.text
     assert measured_noise_claims([]) == []
-
-
-def test_compared_laws_are_told_by_name():
-    entry = {**LAW, "runs": 28, "censored": 2}
-    claim = compared_claim("sgd", entry)
-    assert claim.text == (
-        "sgd: knee at h = 21 [15, 30], free exponent 0.8 [0.7, 0.9] (2 of 28 runs censored)."
-    )
-    assert claim.decided
-    bare = {name: entry[name] for name in ("runs", "censored")}
-    open_claim = compared_claim("sgd", bare)
-    assert open_claim.text == f"sgd: knee at h = {NOT_DETERMINED} (2 of 28 runs censored)."
-    assert not open_claim.decided
 
 
 def test_one_sentence_compares_the_knees_that_are_known():
