@@ -24,7 +24,10 @@ from analysis.stats.monotone_link import LinkedFit, MonotoneLink, fit_link
 from analysis.stats.threads import on_one_thread
 
 STARTS = 64
-"""Starts of a search, points of a scrambled Sobol sequence (a power of 2)."""
+"""Points of a scrambled Sobol sequence (a power of 2) that are tried as starts of a search."""
+
+SEARCHES = 10
+"""Of these, the points of least loss from which searches are made."""
 
 _EXPONENTS = (0.01, 20.0)
 _START_EXPONENTS = (0.1, 2.0)
@@ -220,16 +223,21 @@ def require_identified(problem: LevelProblem, fit: LevelFit) -> None:
 
 
 def sobol_starts(problem: LevelProblem, generator: np.random.Generator) -> np.ndarray:
-    """Starts for exponents from 0.1 to 2 and crossovers over the sizes: [STARTS, argument].
+    """The best of points with exponents from 0.1 to 2 and crossovers over the sizes.
 
     Shifts of E_c start at the shift in log E at which the horizons' mean returns agree.
+
+    Returns:
+        The `SEARCHES` points of least loss, the best first, shape [SEARCHES, argument].
     """
     points = qmc.Sobol(3, rng=generator).random(STARTS)
     low, high = np.log(_START_EXPONENTS)
     crossovers = problem.log_n.min() - 2, problem.log_n.max() + 2
     lower, upper = (low, low, crossovers[0]), (high, high, crossovers[1])
     shifts = np.tile(_initial_shifts(problem), (STARTS, 1))
-    return np.concatenate([qmc.scale(points, lower, upper), shifts], axis=1)
+    starts = np.concatenate([qmc.scale(points, lower, upper), shifts], axis=1)
+    losses = [np.sum(problem.linked(start).residuals ** 2) for start in starts]
+    return starts[np.argsort(losses, kind="stable")[:SEARCHES]]
 
 
 def _initial_shifts(problem: LevelProblem) -> np.ndarray:
