@@ -87,7 +87,7 @@ class LevelProblem:
     @property
     def horizons(self) -> int:
         """Number of horizons."""
-        return int(self.horizon[-1]) + 1
+        return int(self.horizon.max()) + 1
 
     def levels(self, arguments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Levels, shape [point], and their derivatives, shape [point, argument]."""

@@ -1,0 +1,235 @@
+"""Whether a power law describes the runs that it was fitted to, and which size does not follow it.
+
+Two tests, both against the spread over seeds, whose correlation along a run is measured and not
+modelled (`power.model_choice`). With H the projection on all that law and link can fit, S the
+covariance of a run's standardised returns and M = 1 - H:
+
+- **of the fit**: the loss has mean tr(M S) where the law holds. F = loss / tr(M S), with
+  `tr(M S)^2 / tr((M S)^2)` and `(seeds - 1) tr(M S)^2 / sum_sizes tr((M S)_size^2)` degrees of
+  freedom (Satterthwaite 1946);
+- **of each size**: it has a shift of its own in log E, `exp(shift)` times the interactions that the
+  law of the others gives it. Student's t, with the error of the shift from the same spread.
+
+A size has one learning rate in a fit (the chosen one), so leaving out a size leaves out its rate.
+With three sizes the law of the others has none to check it: nothing is said about sizes, and the
+exponents are not determined, however narrow their intervals.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import f as fisher
+from scipy.stats import t as student
+
+from analysis.laws.power.level_estimate import LevelEstimate
+from analysis.laws.power.level_fit import LevelProblem, descend
+from analysis.laws.power.model_choice import SeedSpread, seed_spread, trace_of_square
+from analysis.stats.intervals import LEVEL, Interval
+from analysis.stats.monotone_link import LinkedFit
+
+CHECKED_SIZES = 4
+"""Sizes from which on the law of the others can check each."""
+
+REFUSED = 1 - LEVEL
+"""p value below which a fit is refused by its residuals."""
+
+
+@dataclass(frozen=True)
+class SizeResidual:
+    """How far a size lies off the law of the others.
+
+    Attributes:
+        parameters: N.
+        factor: interactions of this size over those that the law of the others gives it.
+        interval: its 95% interval.
+        p: p value of a factor of 1.
+    """
+
+    parameters: float
+    factor: float
+    interval: Interval
+    p: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Its entry in `fits.json`."""
+        ends = list(self.interval)
+        return {"parameters": self.parameters, "factor": self.factor, "ci": ends, "p": self.p}
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """What the residuals of a fit say of it.
+
+    Attributes:
+        fit_test: p value of the loss.
+        residuals: of each size against the law of the others; empty with three sizes.
+        off_law: the sizes that these do not explain, beginning with the worst, each with a factor
+            of its own in one fit.
+        without_size: `parameters`, `alpha_n`, `alpha_e`, `optimal_size_exponent` and `loss` of the
+            fit without each size.
+        sizes: number of sizes.
+        plateaus: sizes whose curves a plateau delays (`power.curves`).
+        starts_disagree: no other search ended where the best one did.
+    """
+
+    fit_test: float
+    residuals: tuple[SizeResidual, ...]
+    off_law: tuple[SizeResidual, ...]
+    without_size: tuple[dict[str, float], ...]
+    sizes: int
+    plateaus: tuple[float, ...]
+    starts_disagree: bool
+
+    @property
+    def p(self) -> float:
+        """Of both tests together (Bonferroni, over the sizes too)."""
+        smallest = min((one.p * len(self.residuals) for one in self.residuals), default=1.0)
+        return min(1.0, 2 * min(self.fit_test, smallest) if self.residuals else self.fit_test)
+
+    @property
+    def reason(self) -> str:
+        """Why the exponents are not determined, one word; empty where nothing speaks against it."""
+        if self.plateaus:
+            return "plateau"
+        if self.off_law:
+            return "off_law"
+        if self.p < REFUSED:
+            return "misfit"
+        if self.starts_disagree:
+            return "starts"
+        return "unchecked" if self.sizes < CHECKED_SIZES else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """What an entry of `fits.json` holds of it."""
+        return {
+            "fit_test": self.fit_test,
+            "residuals_by_size": [one.to_json() for one in self.residuals],
+            "without_size": list(self.without_size),
+            "off_law": [one.to_json() for one in self.off_law],
+            "plateaus": list(self.plateaus),
+            "refused": self.reason,
+        }
+
+
+def measure_misfit(estimate: LevelEstimate) -> Misfit:
+    """The tests of a fit of one horizon."""
+    curves, spread = estimate.curves[0], seed_spread(estimate.curves)
+    several = len(curves.sizes) >= CHECKED_SIZES
+    residuals = [_shifts(estimate, spread, [size])[0][0] for size in curves.sizes if several]
+    return Misfit(
+        fit_test=fit_test(estimate, spread),
+        residuals=tuple(residuals),
+        off_law=tuple(_off_law(estimate, spread)) if several else (),
+        without_size=tuple(_without(estimate, size) for size in curves.sizes if several),
+        sizes=len(curves.sizes),
+        plateaus=curves.plateaus,
+        starts_disagree=estimate.fit.starts > 1 and estimate.fit.agreeing < 2,
+    )
+
+
+def fit_test(estimate: LevelEstimate, spread: SeedSpread) -> float:
+    """p value of the loss of a fit, of one horizon or several, by the spread over seeds."""
+    tangent = estimate.problem.linked(estimate.fit.arguments).tangent()
+    parameters = np.concatenate([one.parameters for one in estimate.curves])
+    blocks = []
+    for size in np.unique(parameters):
+        runs = np.where(parameters == size, spread.deviations, 0.0)
+        blocks.append(runs - (runs @ tangent) @ tangent.T)
+    grams = [block @ block.T for block in blocks]
+    seeds = len(spread.deviations)
+    total = float(sum(np.trace(gram) for gram in grams))
+    own = [trace_of_square(gram) for gram in grams]
+    everything = np.concatenate(blocks)
+    across = float(np.sum((everything @ everything.T) ** 2) - sum(np.sum(g**2) for g in grams))
+    if total <= 0:
+        return 1.0
+    explained = total**2 / (sum(own) + across)
+    by_seeds = (seeds - 1) * total**2 / sum(own)
+    return float(fisher.sf(estimate.fit.loss / total, explained, by_seeds))
+
+
+def _off_law(estimate: LevelEstimate, spread: SeedSpread) -> list[SizeResidual]:
+    """Sizes that the law of the others does not explain, one after the other, the worst first."""
+    sizes = list(estimate.curves[0].sizes)
+    off: list[float] = []
+    found: list[SizeResidual] = []
+    while len(sizes) - len(off) >= CHECKED_SIZES:
+        tried = []
+        for size in sizes:
+            if size not in off:
+                shifts, loss = _shifts(estimate, spread, [*off, size])
+                if 2 * shifts[-1].p * (len(sizes) - len(off)) < REFUSED:
+                    tried.append((loss, size, shifts))
+        if not tried:
+            break
+        _, worst, found = min(tried, key=lambda one: one[0])
+        off.append(worst)
+    return found
+
+
+def _shifts(
+    estimate: LevelEstimate, spread: SeedSpread, sizes: Sequence[float]
+) -> tuple[list[SizeResidual], float]:
+    """A fit in which some sizes have shifts in log E of their own: these, and the loss."""
+    parameters = estimate.curves[0].parameters
+    index = np.zeros(len(parameters), dtype=int)
+    for place, size in enumerate(sizes, start=1):
+        index[parameters == size] = place
+    problem = replace(estimate.problem, horizon=index)
+    start = np.concatenate([estimate.fit.arguments[:3], np.zeros(len(sizes))])
+    arguments, loss = descend(problem, start)
+    linked = problem.linked(arguments)
+    return [
+        _shift(size, float(arguments[2 + place]), 2 + place, linked, spread, parameters)
+        for place, size in enumerate(sizes, start=1)
+    ], loss
+
+
+def _shift(
+    size: float,
+    value: float,
+    column: int,
+    linked: LinkedFit,
+    spread: SeedSpread,
+    parameters: np.ndarray,
+) -> SizeResidual:
+    """A shift with its error: what is its own in the Jacobian, times the spread over seeds."""
+    others = np.linalg.qr(np.delete(linked.jacobian, column, axis=1))[0]
+    own = linked.jacobian[:, column] - others @ (others.T @ linked.jacobian[:, column])
+    square = max(float(own @ own), 1e-300)
+    by_size = np.array(
+        [
+            np.sum((spread.deviations[:, parameters == one] @ own[parameters == one]) ** 2)
+            for one in np.unique(parameters)
+        ]
+    )
+    error = math.sqrt(by_size.sum()) / square
+    freedom = (len(spread.deviations) - 1) * by_size.sum() ** 2 / max(np.sum(by_size**2), 1e-300)
+    reach = float(student.ppf(0.5 + LEVEL / 2, freedom)) * error
+    with np.errstate(over="ignore"):  # an end beyond what a float holds is open
+        ends = (float(np.exp(value - reach)), float(np.exp(value + reach)))
+    p = float(2 * student.sf(abs(value) / max(error, 1e-300), freedom))
+    return SizeResidual(float(size), math.exp(value), ends, p)
+
+
+def _without(estimate: LevelEstimate, size: float) -> dict[str, float]:
+    """The exponents of the fit without a size."""
+    kept = estimate.curves[0].parameters != size
+    problem = estimate.problem
+    part = LevelProblem(
+        log_n=problem.log_n[kept],
+        log_e=problem.log_e[kept],
+        horizon=problem.horizon[kept],
+        returns=problem.returns[kept],
+        root_weight=problem.root_weight[kept],
+        centre_n=problem.centre_n,
+        centre_e=problem.centre_e,
+    )
+    arguments, loss = descend(part, estimate.fit.arguments)
+    alpha_n, alpha_e = np.exp(arguments[:2]).tolist()
+    slope = alpha_e / (alpha_n + alpha_e)
+    exponents = {"alpha_n": alpha_n, "alpha_e": alpha_e, "optimal_size_exponent": slope}
+    return {"parameters": float(size), **exponents, "loss": loss}
