@@ -16,7 +16,6 @@ exponents are not determined, however narrow their intervals.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,8 +65,8 @@ class Misfit:
     Attributes:
         fit_test: p value of the loss.
         residuals: of each size against the law of the others; empty with three sizes.
-        off_law: the sizes that these do not explain, beginning with the worst, each with a factor
-            of its own in one fit.
+        off_law: the size that lies off the law of the others, where a shift of this size alone, and
+            of no other, makes the fit one that its residuals do not refuse.
         without_size: `parameters`, `alpha_n`, `alpha_e`, `optimal_size_exponent` and `loss` of the
             fit without each size.
         sizes: number of sizes.
@@ -117,88 +116,69 @@ class Misfit:
 def measure_misfit(estimate: LevelEstimate) -> Misfit:
     """The tests of a fit of one horizon."""
     curves, spread = estimate.curves[0], seed_spread(estimate.curves)
-    several = len(curves.sizes) >= CHECKED_SIZES
-    residuals = [_shifts(estimate, spread, [size])[0][0] for size in curves.sizes if several]
-    return Misfit(
-        fit_test=fit_test(estimate, spread),
-        residuals=tuple(residuals),
-        off_law=tuple(_off_law(estimate, spread)) if several else (),
-        without_size=tuple(_without(estimate, size) for size in curves.sizes if several),
+    p = fit_test(estimate.problem, estimate.fit.arguments, curves.parameters, spread)
+    sizes = curves.sizes if len(curves.sizes) >= CHECKED_SIZES else []
+    shifted = [_shifted(estimate, spread, size) for size in sizes]
+    found = Misfit(
+        fit_test=p,
+        residuals=tuple(residual for residual, _ in shifted),
+        off_law=(),
+        without_size=tuple(_without(estimate, size) for size in sizes),
         sizes=len(curves.sizes),
         plateaus=curves.plateaus,
         starts_disagree=estimate.fit.starts > 1 and estimate.fit.agreeing < 2,
     )
+    explaining = [residual for residual, p in shifted if p >= REFUSED]
+    off = found.p < REFUSED and len(explaining) == 1
+    return replace(found, off_law=tuple(explaining) if off else ())
 
 
-def fit_test(estimate: LevelEstimate, spread: SeedSpread) -> float:
-    """p value of the loss of a fit, of one horizon or several, by the spread over seeds."""
-    tangent = estimate.problem.linked(estimate.fit.arguments).tangent()
-    parameters = np.concatenate([one.parameters for one in estimate.curves])
+def fit_test(
+    problem: LevelProblem, arguments: np.ndarray, parameters: np.ndarray, spread: SeedSpread
+) -> float:
+    """p value of the loss of a fit, of one horizon or several, by the spread over seeds.
+
+    Args:
+        problem: what was fitted.
+        arguments: at its best.
+        parameters: N of each of its points, shape [point].
+        spread: over seeds at the same points.
+    """
+    linked = problem.linked(arguments)
+    tangent = linked.tangent()
     blocks = []
     for size in np.unique(parameters):
         runs = np.where(parameters == size, spread.deviations, 0.0)
         blocks.append(runs - (runs @ tangent) @ tangent.T)
     grams = [block @ block.T for block in blocks]
-    seeds = len(spread.deviations)
     total = float(sum(np.trace(gram) for gram in grams))
+    if total <= 0:
+        return 1.0
     own = [trace_of_square(gram) for gram in grams]
     everything = np.concatenate(blocks)
     across = float(np.sum((everything @ everything.T) ** 2) - sum(np.sum(g**2) for g in grams))
-    if total <= 0:
-        return 1.0
     explained = total**2 / (sum(own) + across)
-    by_seeds = (seeds - 1) * total**2 / sum(own)
-    return float(fisher.sf(estimate.fit.loss / total, explained, by_seeds))
+    by_seeds = (len(spread.deviations) - 1) * total**2 / sum(own)
+    return float(fisher.sf(linked.residuals @ linked.residuals / total, explained, by_seeds))
 
 
-def _off_law(estimate: LevelEstimate, spread: SeedSpread) -> list[SizeResidual]:
-    """Sizes that the law of the others does not explain, one after the other, the worst first."""
-    sizes = list(estimate.curves[0].sizes)
-    off: list[float] = []
-    found: list[SizeResidual] = []
-    while len(sizes) - len(off) >= CHECKED_SIZES:
-        tried = []
-        for size in sizes:
-            if size not in off:
-                shifts, loss = _shifts(estimate, spread, [*off, size])
-                if 2 * shifts[-1].p * (len(sizes) - len(off)) < REFUSED:
-                    tried.append((loss, size, shifts))
-        if not tried:
-            break
-        _, worst, found = min(tried, key=lambda one: one[0])
-        off.append(worst)
-    return found
-
-
-def _shifts(
-    estimate: LevelEstimate, spread: SeedSpread, sizes: Sequence[float]
-) -> tuple[list[SizeResidual], float]:
-    """A fit in which some sizes have shifts in log E of their own: these, and the loss."""
+def _shifted(
+    estimate: LevelEstimate, spread: SeedSpread, size: float
+) -> tuple[SizeResidual, float]:
+    """A fit in which a size has a shift in log E of its own: this, and the test of that fit."""
     parameters = estimate.curves[0].parameters
-    index = np.zeros(len(parameters), dtype=int)
-    for place, size in enumerate(sizes, start=1):
-        index[parameters == size] = place
-    problem = replace(estimate.problem, horizon=index)
-    start = np.concatenate([estimate.fit.arguments[:3], np.zeros(len(sizes))])
-    arguments, loss = descend(problem, start)
-    linked = problem.linked(arguments)
-    return [
-        _shift(size, float(arguments[2 + place]), 2 + place, linked, spread, parameters)
-        for place, size in enumerate(sizes, start=1)
-    ], loss
+    problem = replace(estimate.problem, horizon=(parameters == size).astype(int))
+    arguments, _ = descend(problem, np.append(estimate.fit.arguments, 0.0))
+    residual = _residual(size, float(arguments[3]), problem.linked(arguments), spread, parameters)
+    return residual, fit_test(problem, arguments, parameters, spread)
 
 
-def _shift(
-    size: float,
-    value: float,
-    column: int,
-    linked: LinkedFit,
-    spread: SeedSpread,
-    parameters: np.ndarray,
+def _residual(
+    size: float, value: float, linked: LinkedFit, spread: SeedSpread, parameters: np.ndarray
 ) -> SizeResidual:
     """A shift with its error: what is its own in the Jacobian, times the spread over seeds."""
-    others = np.linalg.qr(np.delete(linked.jacobian, column, axis=1))[0]
-    own = linked.jacobian[:, column] - others @ (others.T @ linked.jacobian[:, column])
+    others = np.linalg.qr(linked.jacobian[:, :3])[0]
+    own = linked.jacobian[:, 3] - others @ (others.T @ linked.jacobian[:, 3])
     square = max(float(own @ own), 1e-300)
     by_size = np.array(
         [
