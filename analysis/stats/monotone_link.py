@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import BSpline
+from scipy.linalg import block_diag
 from scipy.optimize import nnls
 
 INTERVALS = 14
@@ -74,13 +75,19 @@ class LinkedFit:
         jacobian: derivatives of the residuals, with the link refitted, shape [point, argument]. Its
             product with the residuals is the exact gradient of half the summed squares (the
             envelope theorem); as a Gauss-Newton matrix it is Kaufman's approximation (1975).
-        basis: orthonormal basis of the changes of the link itself, shape [point, freedom].
+        bases: orthonormal bases of the changes of the link itself, of consecutive points that share
+            a link, each of shape [point, freedom].
     """
 
     link: MonotoneLink
     residuals: np.ndarray
     jacobian: np.ndarray
-    basis: np.ndarray
+    bases: tuple[np.ndarray, ...]
+
+    @property
+    def basis(self) -> np.ndarray:
+        """Orthonormal basis of the changes of all links, shape [point, freedom]."""
+        return self.bases[0] if len(self.bases) == 1 else block_diag(*self.bases)
 
     def tangent(self) -> np.ndarray:
         """Orthonormal basis of all that link and law can fit, shape [point, freedom]."""
@@ -121,5 +128,5 @@ def fit_link(
         link=MonotoneLink(float(level[lowest]), float(level[highest]), coefficients),
         residuals=rotation @ (triangle @ coefficients) - target,
         jacobian=jacobian - basis @ (basis.T @ jacobian),
-        basis=basis,
+        bases=(basis,),
     )

@@ -196,7 +196,9 @@ def _curves_by_size(
         curves = {i: before_collapse(*curve) for i, curve in whole.items()}
         collapsed += sum(len(curves[i][0]) < len(whole[i][0]) for i in whole)
         by_size[size], too_short = _without_short_runs(curves)
-        notes += [f"seed {seeds[i]} of the size of {size} parameters {_TOO_SHORT}" for i in too_short]
+        notes += [
+            f"seed {seeds[i]} of the size of {size} parameters {_TOO_SHORT}" for i in too_short
+        ]
     if collapsed:
         notes.append(
             f"{collapsed} runs fell below their best return for good: what follows is left out"
@@ -267,14 +269,20 @@ def measure_noise(
         parts = noise(logs)
         return parts.floor**2 + (parts.shift * slope) ** 2
 
-    def deviance(logs: np.ndarray) -> float:
+    def deviance(logs: np.ndarray) -> tuple[float, np.ndarray]:
         expected = variance(logs)
-        return float(np.sum(freedom * np.log(expected) + squares / expected))
+        floor = total * np.exp(logs[0])
+        slopes = freedom / expected - squares / expected**2
+        gradient = np.array([np.sum(slopes) * floor, np.sum(slopes * (expected - floor))])
+        return float(np.sum(freedom * np.log(expected) + squares / expected)), gradient
 
     # Without a lower bound of the floor, points that are flat by chance would outweigh all others.
     bounds = [(np.log(_LEAST_FLOOR), np.log(10)), (np.log(1e-6), np.log(1e3))]
     best = min(
-        (minimize(deviance, start, bounds=bounds) for start in ([-1.0, -1.0], [-4.0, 0.0])),
+        (
+            minimize(deviance, start, jac=True, bounds=bounds)
+            for start in ([-1.0, -1.0], [-4.0, 0.0])
+        ),
         key=lambda result: result.fun,
     )
     return noise(best.x), variance(best.x)
@@ -295,7 +303,9 @@ def _single_group(frame: pd.DataFrame) -> dict[str, Any]:
 def _usable(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Rows of runs without a NaN return, after the first interaction."""
     spoilt = frame.loc[~np.isfinite(frame["return_mean"]), "run_id"].unique()
-    notes = [f"{len(spoilt)} runs left out, not all of their returns are numbers"] * bool(len(spoilt))
+    notes = [f"{len(spoilt)} runs left out, not all of their returns are numbers"] * bool(
+        len(spoilt)
+    )
     frame = frame[(frame["interactions"] > 0) & ~frame["run_id"].isin(spoilt)]
     if frame.empty:
         raise FitError("every run has returns that are not numbers: look for runs that diverged")

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from scipy.linalg import block_diag
 from scipy.stats import qmc
 
 from analysis.laws.power.curves import FitError, LearningCurves
@@ -28,12 +27,14 @@ STARTS = 64
 SEARCHES = 10
 """Of these, the points of least loss from which searches are made."""
 
+ROUGH = 1e-7
+"""Tolerance of a search of which only the loss is wanted."""
+
 _EXPONENTS = (0.01, 20.0)
 _START_EXPONENTS = (0.1, 2.0)
 _BEYOND_SIZES = 15.0  # the crossover, in log N from the smallest and largest sizes
 _LARGEST_SHIFT = 25.0  # of log E_c between horizons
 _TOLERANCE = 1e-10
-_ROUGH = 1e-7  # where only the loss is wanted
 _STEPS = 200
 _DAMPING = 1e-3
 _LONGEST_STEP = 1.0  # of any argument: exponents change by at most a factor e
@@ -118,20 +119,44 @@ class LevelProblem:
 
         Where each horizon has its own, the link given is the reference's.
         """
-        level, derivatives = self.levels(arguments)
-        if not self.own_links:
-            return fit_link(level, derivatives, self.returns, self.root_weight)
-        blocks = [np.flatnonzero(self.horizon == i) for i in range(self.horizons)]
-        parts = [
-            fit_link(level[at], derivatives[at], self.returns[at], self.root_weight[at])
-            for at in blocks
-        ]
+        parts = self._parts(arguments)
         return LinkedFit(
             link=parts[0].link,
             residuals=np.concatenate([part.residuals for part in parts]),
             jacobian=np.concatenate([part.jacobian for part in parts]),
-            basis=block_diag(*(part.basis for part in parts)),
+            bases=tuple(basis for part in parts for basis in part.bases),
         )
+
+    def links(self, arguments: np.ndarray) -> list[MonotoneLink]:
+        """The link of each horizon at these arguments."""
+        links = [part.link for part in self._parts(arguments)]
+        return links if self.own_links else links * self.horizons
+
+    def of_horizon(self, index: int, shift: float) -> "LevelProblem":
+        """The points of one horizon alone, their log E less a shift."""
+        here = self.horizon == index
+        return replace(
+            self.where(here),
+            log_e=self.log_e[here] - shift,
+            horizon=np.zeros(int(here.sum()), dtype=int),
+            own_links=False,
+        )
+
+    def where(self, kept: np.ndarray) -> "LevelProblem":
+        """Some of the points, from the same centres."""
+        names = ("log_n", "log_e", "horizon", "returns", "root_weight")
+        return replace(self, **{name: getattr(self, name)[kept] for name in names})
+
+    def _parts(self, arguments: np.ndarray) -> list[LinkedFit]:
+        """The best link of each block of points that share one."""
+        level, derivatives = self.levels(arguments)
+        blocks = [slice(None)]
+        if self.own_links:
+            blocks = [np.flatnonzero(self.horizon == i) for i in range(self.horizons)]
+        return [
+            fit_link(level[at], derivatives[at], self.returns[at], self.root_weight[at])
+            for at in blocks
+        ]
 
 
 @dataclass(frozen=True)
@@ -194,7 +219,7 @@ def pinned_loss(problem: LevelProblem, fit: LevelFit, index: int, value: float) 
     slopes = -np.linalg.lstsq(others, jacobian[:, index], rcond=1e-6)[0]
     moves = np.clip(slopes * (value - fit.arguments[index]), -1.0, 1.0)
     start = np.delete(fit.arguments, index) + moves
-    return descend(PinnedProblem(problem, index, value), start, _ROUGH)[1]
+    return descend(PinnedProblem(problem, index, value), start, ROUGH)[1]
 
 
 def search(problem: LevelProblem, starts: np.ndarray) -> LevelFit:
