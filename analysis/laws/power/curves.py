@@ -8,9 +8,9 @@
   stays near chance for much longer than 1/64 of training. In simulations with transients longer
   than 1/64 (mean bias of alpha_E up to 25%, +8% for a slow decay) the bias is then under 3%.
 - A curve ends where its first seed ends: the mean beyond would be over the seeds that stopped last.
-- **A plateau** at an intermediate return, after which the return rises again, delays all that follows
-  by its length: what precedes its end is left out, and where the delay is more than a tenth of the
-  interactions at the first point, the size is named in `plateaus`: the law does not describe it.
+- **A plateau** at an intermediate return, after which the return rises again, delays all that
+  follows by its length: what precedes its end is left out, and where the delay is over a tenth of
+  the interactions at the first point, the size is in `plateaus`: the law does not describe it.
 - **A collapse**: from where a run has fallen below its best return for good, it is left out.
 - **Points are weighted by their noise**, var R = floor^2 + (shift * dR/dlogE)^2: evaluation noise
   and seeds that are ahead or behind in log E. Both numbers are measured from the spread over seeds.
@@ -89,6 +89,7 @@ class LearningCurves:
         runs: runs used.
         notes: one line for everything left out.
         plateaus: sizes whose curves a plateau delays, in parameters.
+        widths: width of each size, shape [size]; empty where the results have none.
     """
 
     group: dict[str, Any]
@@ -103,6 +104,7 @@ class LearningCurves:
     runs: int
     notes: tuple[str, ...] = ()
     plateaus: tuple[float, ...] = ()
+    widths: tuple[float, ...] = ()
 
     @property
     def horizon(self) -> float:
@@ -181,6 +183,7 @@ def learning_curves(frame: pd.DataFrame) -> LearningCurves:
         runs=sum(int(np.isfinite(values).any(axis=1).sum()) for _, values in per_size),
         notes=tuple(notes),
         plateaus=tuple(delayed),
+        widths=tuple(frame.groupby("parameters")["width"].first()) if "width" in frame else (),
     )
 
 

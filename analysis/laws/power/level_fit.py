@@ -150,7 +150,7 @@ class LevelProblem:
     def _parts(self, arguments: np.ndarray) -> list[LinkedFit]:
         """The best link of each block of points that share one."""
         level, derivatives = self.levels(arguments)
-        blocks = [slice(None)]
+        blocks: list[slice | np.ndarray] = [slice(None)]
         if self.own_links:
             blocks = [np.flatnonzero(self.horizon == i) for i in range(self.horizons)]
         return [

@@ -23,6 +23,7 @@ import numpy as np
 from scipy.stats import f as fisher
 from scipy.stats import t as student
 
+from analysis.laws.law import Quantity
 from analysis.laws.power.level_estimate import LevelEstimate
 from analysis.laws.power.level_fit import LevelProblem, descend
 from analysis.laws.power.model_choice import SeedSpread, seed_spread, trace_of_square
@@ -45,17 +46,20 @@ class SizeResidual:
         factor: interactions of this size over those that the law of the others gives it.
         interval: its 95% interval.
         p: p value of a factor of 1.
+        width: the width of this size, where the results have it.
     """
 
     parameters: float
     factor: float
     interval: Interval
     p: float
+    width: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Its entry in `fits.json`."""
-        ends = list(self.interval)
-        return {"parameters": self.parameters, "factor": self.factor, "ci": ends, "p": self.p}
+        ends = Quantity(self.factor, self.interval, least=0.0).ends
+        entry = {"parameters": self.parameters, "factor": self.factor, "ci": ends, "p": self.p}
+        return entry if self.width is None else {**entry, "width": self.width}
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ class Misfit:
         """What an entry of `fits.json` holds of it."""
         return {
             "fit_test": self.fit_test,
+            "misfit_p": self.p,
             "residuals_by_size": [one.to_json() for one in self.residuals],
             "without_size": list(self.without_size),
             "off_law": [one.to_json() for one in self.off_law],
@@ -120,7 +125,7 @@ def measure_misfit(estimate: LevelEstimate) -> Misfit:
     """The tests of a fit of one horizon."""
     curves, spread = estimate.curves[0], seed_spread(estimate.curves)
     p = fit_test(estimate.problem, estimate.fit.arguments, curves.parameters, spread)
-    sizes = curves.sizes if len(curves.sizes) >= CHECKED_SIZES else []
+    sizes = curves.sizes if len(curves.sizes) >= CHECKED_SIZES else curves.sizes[:0]
     shifted = [_shifted(estimate, spread, size) for size in sizes]
     found = Misfit(
         fit_test=p,
@@ -173,6 +178,8 @@ def _shifted(
     problem = replace(estimate.problem, horizon=(parameters == size).astype(int))
     arguments, _ = descend(problem, np.append(estimate.fit.arguments, 0.0))
     residual = _residual(size, float(arguments[3]), problem.linked(arguments), spread, parameters)
+    widths = dict(zip(estimate.curves[0].sizes, estimate.curves[0].widths, strict=False))
+    residual = replace(residual, width=widths.get(size))
     return residual, fit_test(problem, arguments, parameters, spread)
 
 

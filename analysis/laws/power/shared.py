@@ -42,6 +42,7 @@ class SharedPowerLaw(LevelLaw):
             whose frontier is I = C.
         constants: of the law at the reference horizon; e_c is the reference's.
         e_c: by horizon, increasing, with intervals.
+        e_c_growth: E_c at the longest horizon over that at the shortest.
         comparison: with the models of separate exponents.
         refusal: why its numbers are not determined, one word (`misfit.Misfit.reason`), or empty.
     """
@@ -51,6 +52,7 @@ class SharedPowerLaw(LevelLaw):
     estimate: LevelEstimate
     constants: Constants
     e_c: dict[float, Quantity]
+    e_c_growth: Quantity
     comparison: Comparison
     refusal: str = ""
 
@@ -62,13 +64,22 @@ class SharedPowerLaw(LevelLaw):
         numbers = constants(shared, compute)
         reference = shared.curves[0]
         e_c = {reference.horizon: numbers.quantities["e_c"]}
+        shifts = {reference.horizon: (0.0, np.zeros(len(shared.without_seed)))}
         for place, curves in enumerate(shared.curves[1:], start=3):
             number = numbers.quantities["e_c"].value * float(np.exp(shared.fit.arguments[place]))
             left_out = numbers.left_out["e_c"] * np.exp(shared.without_seed[:, place])
             e_c[curves.horizon] = quantity("e_c", number, left_out)
+            shifts[curves.horizon] = shared.fit.arguments[place], shared.without_seed[:, place]
         group = {name: reference.group[name] for name in reference.group if name not in _VARYING}
+        (first, firsts), (last, lasts) = shifts[min(shifts)], shifts[max(shifts)]
+        growth = quantity("e_c_growth", float(np.exp(last - first)), np.exp(lasts - firsts))
         e_c = dict(sorted(e_c.items()))
-        return cls(group, compute, shared, numbers, e_c, comparison, refusal)
+        return cls(group, compute, shared, numbers, e_c, growth, comparison, refusal)
+
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """The constants and the growth of E_c, with their 95% intervals."""
+        return {**self.constants.quantities, "e_c_growth": self.e_c_growth}
 
     @property
     def reference_horizon(self) -> float:
