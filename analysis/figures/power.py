@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures import theme
+from analysis.laws.law import determines
 from analysis.laws.power.single import PowerLawFit, intrinsic_performance_table
 
 
@@ -86,8 +87,8 @@ def _finish_performance(
     figure: Figure, axes: Sequence[Axes], table: pd.DataFrame, x_label: str, line: Line2D
 ) -> None:
     for axis in axes:
-        theme.log_axis(axis, "x")
-        theme.log_axis(axis, "y")
+        _log_axis(axis, "x")
+        _log_axis(axis, "y")
     figure.supxlabel(x_label, fontsize=8.5)
     figure.supylabel("intrinsic performance I (N$\\times$E)", fontsize=8.5)
     looks = theme.size_looks(table["parameters"])
@@ -98,8 +99,7 @@ def _finish_performance(
 def optimal_size_against_compute(fits: Sequence[PowerLawFit]) -> theme.Drawn:
     """The size that needs least compute, a line for each horizon, with the slopes.
 
-    A line covers the compute of its runs; it is dotted where the best size is outside of the range
-    of those that were trained.
+    A line covers the compute of its runs at which the best size is among those that were trained.
     """
     tables = [_optimal_sizes(fit) for fit in fits]
     table = pd.concat(tables, ignore_index=True).sort_values(["horizon", "compute"])
@@ -108,19 +108,20 @@ def optimal_size_against_compute(fits: Sequence[PowerLawFit]) -> theme.Drawn:
         figure, axis = theme.single()
         for horizon, rows in table.groupby("horizon"):
             inside = rows["optimal_parameters"].where(rows["trained"])
-            settings: dict[str, Any] = {"color": looks[horizon].color}
-            axis.plot(rows["compute"], rows["optimal_parameters"], linestyle=":", **settings)
+            settings: dict[str, Any] = {"color": looks[horizon].color, "gid": "trained"}
             axis.plot(
                 rows["compute"], inside, marker=looks[horizon].marker, markevery=6, **settings
             )
-        theme.log_axis(axis, "x")
-        theme.log_axis(axis, "y")
+        _log_axis(axis, "x")
+        _log_axis(axis, "y")
         axis.set_xlabel(f"compute C ({_PRODUCT})")
         axis.set_ylabel("best size N* (parameters)")
         keys = []
         for horizon, rows in table.groupby("horizon"):
             slope, low, high = rows[["slope", "slope_low", "slope_high"]].iloc[0]
-            label = f"h = {horizon:g}: slope {slope:.2f} [{low:.2f}, {high:.2f}]"
+            label = f"h = {horizon:g}"
+            if rows["determined"].iloc[0]:
+                label += f": slope {slope:.2f} [{low:.2f}, {high:.2f}]"
             keys.append(theme.key(looks[horizon], label))
         theme.legend(figure, keys, columns=2)
     return figure, table
@@ -143,6 +144,7 @@ def _optimal_sizes(fit: PowerLawFit) -> pd.DataFrame:
             "slope": slope.value,
             "slope_low": low,
             "slope_high": high,
+            "determined": fit.determined["optimal_size_exponent"],
         }
     )
 
@@ -150,7 +152,8 @@ def _optimal_sizes(fit: PowerLawFit) -> pd.DataFrame:
 def exponents_against_horizon(entries: Sequence[Mapping[str, Any]]) -> theme.Drawn:
     """alpha_N, alpha_E and E_c with their 95% intervals against horizon, each from its own fit.
 
-    Panels end at a few times the largest estimate; longer intervals are cut off there.
+    Numbers that the runs do not determine are hollow grey marks without intervals, at the edge of
+    the panel where they lie beyond it; shared ones are left out.
 
     Args:
         entries: of `fits.json`'s `power_law`, of one family and kind of compute; the joint one
@@ -161,49 +164,132 @@ def exponents_against_horizon(entries: Sequence[Mapping[str, Any]]) -> theme.Dra
     with theme.style():
         figure, axes = theme.row(len(_EXPONENTS), height=2.7)
         for axis, (name, label) in zip(axes, _EXPONENTS.items(), strict=True):
-            here = table[table["number"] == name]
-            for joint, rows in here.dropna(subset=["horizon"]).groupby("joint"):
-                bars = theme.bars(rows, "value")
-                look = {"color": theme.ORANGE, "fmt": "s"} if joint else {"color": theme.BLUE}
-                place = rows["horizon"] * (1.08 if joint else 1.0)
-                axis.errorbar(place, rows["value"], bars, **{"fmt": "o", "capsize": 3, **look})
-            for shared in here[here["horizon"].isna()].itertuples():
-                axis.axhspan(shared.low, shared.high, color=theme.ORANGE, alpha=0.25, linewidth=0)
-                axis.axhline(shared.value, color=theme.ORANGE, linestyle="--", linewidth=1)
-            # A very wide interval would make the others invisible: it is cut off.
-            value, ends = here["value"], (here["low"].min(), here["high"].max())
-            if name == "e_c":
-                bottom = np.nanmax([ends[0] / 2, value.min() / _FARTHEST**2])
-                axis.set_ylim(bottom, np.nanmin([ends[1] * 2, value.max() * _FARTHEST**2]))
-                theme.log_axis(axis, "y")
-            else:
-                axis.set_ylim(0, np.nanmin([1.05 * ends[1], value.max() * _FARTHEST]))
-            theme.horizon_axis(axis, table["horizon"].dropna())
+            _draw_exponents(axis, table[table["number"] == name], is_log=name == "e_c")
+            _horizon_axis(axis, table["horizon"].dropna())
             axis.set_ylabel(label)
         keys = [Line2D([], [], marker="o", color=theme.BLUE, label="each horizon separately")]
-        if table["joint"].any():
+        if (table["joint"] & table["determined"]).any():
             line = {"color": theme.ORANGE, "linestyle": "--", "marker": "s"}
             keys.append(Line2D([], [], label="all horizons, shared exponents", **line))
+        if not table["determined"].all():
+            keys.append(Line2D([], [], label="not determined", **_HOLLOW))
         theme.legend(figure, keys)
     return figure, table
+
+
+_HOLLOW: dict[str, Any] = {
+    "color": theme.GREY,
+    "marker": "o",
+    "markerfacecolor": "none",
+    "linestyle": "none",
+}
+
+
+def _draw_exponents(axis: Axes, table: pd.DataFrame, *, is_log: bool) -> None:
+    """One number against horizon, inside of the panel's axes."""
+    known, open_ = table[table["determined"]], table[~table["determined"] & ~table["joint"]]
+    for joint, rows in known.dropna(subset=["horizon"]).groupby("joint"):
+        bars = theme.bars(rows, "value")
+        look = {"color": theme.ORANGE, "fmt": "s"} if joint else {"color": theme.BLUE, "fmt": "o"}
+        axis.errorbar(rows["horizon"] * (1.08 if joint else 1.0), rows["value"], bars, **look)
+    for shared in known[known["horizon"].isna()].itertuples():
+        axis.axhspan(shared.low, shared.high, color=theme.ORANGE, alpha=0.25, linewidth=0)
+        axis.axhline(shared.value, color=theme.ORANGE, linestyle="--", linewidth=1)
+    low, high = (known["low"].min(), known["high"].max()) if len(known) else (np.nan, np.nan)
+    middle = open_["value"].median() if len(open_) and not len(known) else np.nan
+    low, high = np.nanmin([low, middle, 1e300]), np.nanmax([high, middle, 1e-300])
+    limits = (low / 2, high * 2) if is_log else (0.0, 1.15 * high)
+    axis.set_ylim(*limits)
+    if is_log:
+        _log_axis(axis, "y")
+    bottom, top = axis.get_ylim()
+    edges = (bottom * 1.1, top / 1.1) if is_log else (0.02 * top, 0.98 * top)
+    axis.plot(open_["horizon"], open_["value"].clip(*edges), gid="open", **_HOLLOW)
 
 
 def _exponent_rows(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Numbers of an entry with intervals; shared ones have no horizon."""
     joint = bool(entry.get("joint", False))
     horizon = np.nan if joint else entry["group"]["horizon"]
-    rows = [(name, horizon, entry[name], entry[f"{name}_ci"]) for name in _EXPONENTS]
+    rows = [(name, horizon, entry[name], entry.get(f"{name}_ci")) for name in _EXPONENTS]
     if joint:
         by_horizon = [("e_c", e["horizon"], e["e_c"], e["e_c_ci"]) for e in entry["e_c_by_horizon"]]
         rows = [*rows[:2], *by_horizon]
     return [
-        {"number": name, "joint": joint, "horizon": h, "value": value, "low": ci[0], "high": ci[1]}
+        {"number": name, "joint": joint, "horizon": h, "value": value}
+        | dict(zip(("low", "high"), ci or (None, None), strict=True))
+        | {"determined": bool(entry["determined"][name] and determines(ci))}
         for name, h, value, ci in rows
     ]
 
 
-_FARTHEST = 4.0
-"""Upper end of an exponent's axis over the largest estimate; its square, both ways, for E_c."""
+def residuals_by_size(fits: Sequence[PowerLawFit]) -> theme.Drawn:
+    """How far each size lies off the law of the others: its interactions over theirs, by horizon.
+
+    Bars are 95% intervals; rings mark a size that alone explains a misfit. A factor that the runs
+    do not determine is a hollow grey mark without an interval.
+
+    Args:
+        fits: with at least one that has four sizes or more.
+    """
+    rows = [
+        {"horizon": float(fit.group["horizon"]), **one.to_json(), "off": one in misfit.off_law}
+        | {"low": one.interval[0], "high": one.interval[1], "determined": determines(one.interval)}
+        for fit in fits
+        if (misfit := fit.misfit) is not None
+        for one in misfit.residuals
+    ]
+    table = pd.DataFrame(rows).drop(columns="ci")
+    looks = theme.horizon_looks(table["horizon"])
+    with theme.style():
+        figure, axis = theme.single()
+        for place, (horizon, of_horizon) in enumerate(table.groupby("horizon")):
+            x = of_horizon["parameters"] * 1.05 ** (place - (len(looks) - 1) / 2)
+            known = of_horizon["determined"]
+            bars = theme.bars(of_horizon[known], "factor")
+            look = {"color": looks[horizon].color, "fmt": looks[horizon].marker, "linewidth": 0.9}
+            axis.errorbar(x[known], of_horizon["factor"][known], bars, **look)
+            axis.plot(x[~known], of_horizon["factor"][~known], **_HOLLOW)
+            ring = {**_HOLLOW, "color": theme.VERMILION, "markersize": 9, "gid": "off_law"}
+            axis.plot(x[of_horizon["off"]], of_horizon["factor"][of_horizon["off"]], **ring)
+        axis.axhline(1.0, color=theme.BLACK, linewidth=1)
+        _log_axis(axis, "x")
+        _log_axis(axis, "y")
+        axis.set_xlabel("size N (parameters)")
+        axis.set_ylabel("interactions over those\nof the law of the other sizes")
+        keys = [theme.key(looks[h], f"h = {h:g}", linestyle="none") for h in looks]
+        theme.legend(figure, keys, columns=min(len(keys), 6))
+    return figure, table
+
+
+def _log_axis(axis: Axes, which: str) -> None:
+    """A logarithmic axis with at least two tick labels: to whole powers of ten where needed."""
+    theme.log_axis(axis, which)
+    limits = axis.get_xlim() if which == "x" else axis.get_ylim()
+    low, high = np.log10(limits)
+    whole = np.floor(high + 1e-9) - np.ceil(low - 1e-9) + 1
+    if high - low < np.log10(20) and _labelled(limits) >= 2:
+        return
+    if high - low >= np.log10(20) and whole >= 2:
+        return
+    ends = 10 ** np.floor(low), 10 ** np.ceil(high)
+    (axis.set_xlim if which == "x" else axis.set_ylim)(*ends)
+    theme.log_axis(axis, which)
+
+
+def _labelled(limits: tuple[float, float]) -> int:
+    """How many of 1, 2 and 5 times powers of ten lie between limits."""
+    powers = 10.0 ** np.arange(np.floor(np.log10(limits[0])), np.ceil(np.log10(limits[1])) + 1)
+    ticks = np.outer(powers, [1, 2, 5])
+    return int(np.sum((ticks >= limits[0]) & (ticks <= limits[1])))
+
+
+def _horizon_axis(axis: Axes, horizons: pd.Series) -> None:
+    """The axis of horizons; a single one is shown between half and twice of it."""
+    levels = sorted(set(horizons))
+    if len(levels) == 1:
+        levels = [levels[0] / 2, levels[0], levels[0] * 2]
+    theme.horizon_axis(axis, levels)
 
 
 _EXPONENTS = {

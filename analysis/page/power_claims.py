@@ -1,73 +1,224 @@
-"""Claims from the power law in size: exponents, what they share over horizons, E_c."""
+"""Claims from the power law in size: exponents, what changes with the horizon, E_c, and misfit.
 
-import math
-from collections.abc import Sequence
+No sentence is decided by a fit that its own residuals refuse (`laws.power.misfit`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from analysis.page.claims import Claim, Entry
-from analysis.page.wording import interval, is_determined, number, with_interval
+from analysis.page.wording import (
+    NOT_DETERMINED,
+    interval,
+    is_determined,
+    known,
+    number,
+    with_interval,
+)
+
+_LEVEL = 0.05
+_CERTAIN = 0.01
+_NAMES = {"alpha_n": "alpha_N", "alpha_e": "alpha_E"}
+
+Numbers = dict[str, tuple[float, list[float | None] | None]]
 
 
 def power_law_claims(entries: Sequence[Entry]) -> list[Claim]:
     """Claims of one family's entries of `power_law` with compute as N * E."""
-    single = [entry for entry in entries if not entry.get("joint")]
+    single = _by_horizon(entries)
     claims = [_constants(entry) for entry in _ends(single)]
+    claims += [*_off_law(single), *_misfit(single), *_plateau(single)]
     for entry in entries:
         if entry.get("joint"):
-            claims += [_shared(entry), _e_c(entry)]
+            claims += [_exponent_change(entry, single), _e_c(entry)]
     return claims
+
+
+def power_answer(entries: Sequence[Entry]) -> Claim:
+    """Whether the horizon changes the exponents in size or only the coefficient, in one sentence.
+
+    Args:
+        entries: of `power_law`, of one family, with compute as N * E.
+    """
+    single = _by_horizon(entries)
+    joint = next((entry for entry in entries if entry.get("joint")), None)
+    if joint is None:
+        text = "Whether the horizon changes the exponents of the power law in size is "
+        needed = "at least two horizons with runs of four sizes that follow a power law"
+        return _change(f"{text}{NOT_DETERMINED} (needs {needed}).")
+    change = _exponent_change(joint, single)
+    if change.decided:
+        return change
+    names = [name for name in _NAMES if is_determined(joint, name)]
+    if len(names) < len(_NAMES):
+        needed = next(iter(joint.get("needs", {}).values()), "needs more seeds and sizes")
+        text = "Whether the horizon changes the exponents of the power law in size is "
+        return _change(f"{text}{NOT_DETERMINED} ({needed}).")
+    exponents = " and ".join(f"{_NAMES[n]} = {with_interval(joint, n)}" for n in names)
+    numbers = {name: _with_ends(joint, name) for name in names}
+    text = f"Across horizons the exponents are {exponents}"
+    if is_determined(joint, "e_c_growth"):
+        text += f", and the coefficient E_c grows {with_interval(joint, 'e_c_growth')} times"
+        numbers["e_c_growth"] = _with_ends(joint, "e_c_growth")
+    seen = _would_have_been_seen(joint)
+    return _change(f"{text}; {seen}." if seen else f"{text}.", numbers)
+
+
+def _by_horizon(entries: Sequence[Entry]) -> list[Entry]:
+    single = [entry for entry in entries if not entry.get("joint")]
+    return sorted(single, key=_horizon)
+
+
+def _horizon(entry: Entry) -> float:
+    return float(entry["group"]["horizon"])
 
 
 def _ends(entries: Sequence[Entry]) -> list[Entry]:
     """The entries of the shortest and the longest horizon."""
-    ordered = sorted(entries, key=lambda entry: entry["group"]["horizon"])
-    return ordered if len(ordered) < 2 else [ordered[0], ordered[-1]]
+    return list(entries) if len(entries) < 2 else [entries[0], entries[-1]]
+
+
+def _with_ends(entry: Entry, name: str) -> tuple[float, list[float | None] | None]:
+    return float(entry[name]), entry.get(f"{name}_ci")
 
 
 def _constants(entry: Entry) -> Claim:
-    return Claim(
-        f"At h = {entry['group']['horizon']:g}, fitted separately, the exponents are alpha_N = "
-        f"{with_interval(entry, 'alpha_n')} and alpha_E = {with_interval(entry, 'alpha_e')}; the "
-        f"best size grows as compute to the {with_interval(entry, 'optimal_size_exponent')}.",
-        all(is_determined(entry, name) for name in ("alpha_n", "alpha_e")),
-    )
+    names = (*_NAMES, "optimal_size_exponent")
+    determined = [name for name in names if is_determined(entry, name)]
+    numbers: Numbers = {"horizon": (_horizon(entry), None)}
+    numbers |= {name: _with_ends(entry, name) for name in determined}
+    decided = all(name in determined for name in _NAMES)
+    head = f"At h = {_horizon(entry):g}, fitted separately, the"
+    if not determined:
+        needed = next(iter(entry.get("needs", {}).values()), "")
+        text = f"{head} exponents are {NOT_DETERMINED}" + (f" ({needed})." if needed else ".")
+    else:
+        text = (
+            f"{head} exponents are alpha_N = {known(entry, 'alpha_n')} and alpha_E = "
+            f"{known(entry, 'alpha_e')}; the exponent of the best size in compute is "
+            f"{known(entry, 'optimal_size_exponent')}."
+        )
+    return Claim(text, decided, "exponents", "determined" if decided else "undecided", numbers)
 
 
-_MODELS = {
-    "shared": "only the coefficient E_c changes with the horizon",
-    "exponents": "the exponents are shared, N_c and the link change too",
-    "free": "everything changes with the horizon, the exponents too",
-}
+def _off_law(single: Sequence[Entry]) -> list[Claim]:
+    """One claim for each size that lies off the law of the others, with both answers."""
+    found: dict[float, list[tuple[Entry, Mapping[str, Any]]]] = {}
+    for entry in single:
+        for size in entry.get("off_law", []):
+            found.setdefault(size["parameters"], []).append((entry, size))
+    return [_off_size(of_size) for of_size in found.values()]
 
 
-def _shared(entry: Entry) -> Claim:
-    """The joint fit, and which of the models of `power.shared` describes the runs best by AICc."""
+def _off_size(of_size: Sequence[tuple[Entry, Mapping[str, Any]]]) -> Claim:
+    entry, size = of_size[0]
+    horizons = ", ".join(f"{_horizon(one):g}" for one, _ in of_size)
+    name = f"width {size['width']:g}" if "width" in size else f"N = {size['parameters']:g}"
+    numbers: Numbers = {"horizon": (_horizon(entry), None), "factor": (size["factor"], size["ci"])}
+    refits = {one["parameters"]: one for one in entry["without_size"]}
+    without = refits[size["parameters"]]
+    answers = []
+    for key, symbol in _NAMES.items():
+        if key in without:
+            answers.append(
+                f"{symbol} = {number(entry[key])} with it, {number(without[key])} without"
+            )
+            numbers |= {f"{key}_with": (entry[key], None), f"{key}_without": (without[key], None)}
     text = (
-        f"Sharing the exponents over horizons gives alpha_N = {with_interval(entry, 'alpha_n')} "
-        f"and alpha_E = {with_interval(entry, 'alpha_e')}. "
+        f"At h = {horizons}, {name} lies off the law that the other sizes follow: it needs "
+        f"{number(size['factor'])} {interval(size['ci'])} times the interactions (its learning rate "
+        f"or its budget). At h = {_horizon(entry):g}, {'; '.join(answers)}."
     )
-    known = {model: value for model, value in entry["aicc"].items() if value is not None}
-    if len(known) < 2:
-        return Claim(f"{text}Undecided against separate exponents: too few runs.", False)
-    least = min(known.values())
-    gaps = "; ".join(
-        f"{_MODELS[model]}: +{value - least:.1f}"
-        for model, value in sorted(known.items(), key=lambda item: item[1])
-    )
-    if entry["verdict"] in _MODELS:
-        best = f"The runs are described best where {_MODELS[entry['verdict']]}"
-        text = f"{text}{best} (AICc above the best: {gaps})."
-        if entry["verdict"] == "free":
-            return Claim(text, True)
-        return Claim(f"{text} Finding no change does not show that there is none.", False)
-    return Claim(f"{text}Undecided between the best of (AICc above the best) {gaps}.", False)
+    return Claim(text, True, "off_law", "off", numbers)
 
 
-def _e_c(entry: Entry) -> Claim:
-    first, last = entry["e_c_by_horizon"][0], entry["e_c_by_horizon"][-1]
-    ratio = last["e_c"] / first["e_c"]
-    return Claim(
-        f"With shared exponents, E_c at h = {last['horizon']:g} is {number(ratio)} times that at "
-        f"h = {first['horizon']:g} ({number(last['e_c'])} {interval(last['e_c_ci'])} against "
-        f"{number(first['e_c'])} {interval(first['e_c_ci'])}).",
-        math.isfinite(ratio),
+def _misfit(single: Sequence[Entry]) -> list[Claim]:
+    """The horizons whose runs do not follow the law, and how far the exponents then move."""
+    refused = [entry for entry in single if entry.get("refused") == "misfit"]
+    if not refused:
+        return []
+    worst = min(refused, key=lambda entry: float(entry["misfit_p"]))
+    horizons = ", ".join(f"{_horizon(entry):g}" for entry in refused)
+    text = f"At h = {horizons} the runs do not follow one power law: their residuals refuse the fit"
+    numbers: Numbers = {"horizon": (_horizon(worst), None), "p": (worst["misfit_p"], None)}
+    if worst["without_size"]:
+        values = [one["alpha_n"] for one in worst["without_size"]]
+        low, high = min(values), max(values)
+        numbers |= {"alpha_n_least": (low, None), "alpha_n_most": (high, None)}
+        text += (
+            f". At h = {_horizon(worst):g} alpha_N is {number(low)} to {number(high)}, "
+            "depending on which size is left out"
+        )
+    decided = worst["misfit_p"] * len(single) < _CERTAIN
+    return [Claim(f"{text}.", decided, "misfit", "refused" if decided else "undecided", numbers)]
+
+
+def _plateau(single: Sequence[Entry]) -> list[Claim]:
+    """The horizons at which a plateau delays the curves."""
+    delayed = [entry for entry in single if entry.get("plateaus")]
+    if not delayed:
+        return []
+    horizons = ", ".join(f"{_horizon(entry):g}" for entry in delayed)
+    most = max(len(entry["plateaus"]) for entry in delayed)
+    text = (
+        f"At h = {horizons} curves of up to {most} sizes rest before they rise again. "
+        f"This delays what follows, which the power law does not describe: the exponents are "
+        f"{NOT_DETERMINED}."
     )
+    return [Claim(text, False, "plateau", "undecided", {"sizes": (float(most), None)})]
+
+
+def _change(text: str, numbers: Numbers | None = None, verdict: str = "undecided") -> Claim:
+    return Claim(text, verdict != "undecided", "exponent_change", verdict, numbers or {})
+
+
+def _exponent_change(joint: Entry, single: Sequence[Entry]) -> Claim:
+    """Whether the exponents change with the horizon, and what would have been seen."""
+    test = joint.get("exponent_test")
+    if not test:
+        text = "Whether the exponents change with the horizon is undecided: fewer than two horizons"
+        return _change(f"{text} determine their own.")
+    numbers: Numbers = {"p": (test["p"], None)}
+    for name, one in test["power"].items():
+        numbers[f"{name}_seen"] = (one["probability"], None)
+    refused = [entry for entry in single if entry.get("refused")]
+    if refused and (len(refused) > 1 or refused[0].get("misfit_p", 0.0) * len(single) < _LEVEL):
+        text = "Whether the exponents change with the horizon is undecided: at h = "
+        horizons = ", ".join(f"{_horizon(entry):g}" for entry in refused)
+        return _change(f"{text}{horizons} the fit of that horizon is refused.", numbers)
+    if joint["verdict"] == "free":
+        text = "The exponents change with the horizon"
+        first, last = single[0], single[-1]
+        for name, symbol in _NAMES.items():
+            if is_determined(first, name) and is_determined(last, name):
+                numbers |= {f"{name}_first": _with_ends(first, name)}
+                numbers |= {f"{name}_last": _with_ends(last, name)}
+                text += f", {symbol} from {with_interval(first, name)} at h = {_horizon(first):g}"
+                text += f" to {with_interval(last, name)} at h = {_horizon(last):g}"
+        chance = f"p = {test['p']:.2g} in {test['draws']} data sets drawn from shared exponents"
+        return _change(f"{text} ({chance}).", numbers, "changes")
+    text = f"No change of the exponents with the horizon is seen (p = {test['p']:.2g})"
+    return _change(f"{text}; {_would_have_been_seen(joint)}.", numbers)
+
+
+def _would_have_been_seen(joint: Entry) -> str:
+    """The power of the test, in words; empty where there was none."""
+    power = joint.get("exponent_test", {}).get("power", {})
+    chances = [
+        f"{one['change']:g} in {_NAMES[name]} with probability {one['probability']:.2g}"
+        for name, one in power.items()
+    ]
+    return f"a change of {' and of '.join(chances)} would have been seen" if chances else ""
+
+
+def _e_c(joint: Entry) -> Claim:
+    """How E_c grows from the shortest to the longest horizon, with shared exponents."""
+    first, last = joint["e_c_by_horizon"][0]["horizon"], joint["e_c_by_horizon"][-1]["horizon"]
+    head = f"With shared exponents, E_c at h = {last:g} against that at h = {first:g} is"
+    if not is_determined(joint, "e_c_growth"):
+        return Claim(f"{head} {known(joint, 'e_c_growth')}.", False, "e_c", "undecided")
+    low, high = joint["e_c_growth_ci"]
+    verdict = "grows" if low > 1 else "falls" if high < 1 else "undecided"
+    numbers = {"e_c_growth": _with_ends(joint, "e_c_growth"), "horizon": (last, None)}
+    text = f"{head} {with_interval(joint, 'e_c_growth')} times as large."
+    return Claim(text, verdict != "undecided", "e_c", verdict, numbers)

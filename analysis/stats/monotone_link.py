@@ -4,13 +4,15 @@ Isotonic regression of the return on the level: `R = g(x)`, g increasing. It is 
 returns, because the noise is in them: the converse, of levels on returns, lets noise reorder the
 points wherever the return hardly changes, and biases the exponents downwards. g is a cubic spline
 whose coefficients increase, so that the summed squares have a gradient (a step function would
-depend only on the order of the points).
+depend only on the order of the points). The constant is free: the link does not know where zero is,
+and returns that are shifted or stretched by a positive factor give the same levels.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import BSpline
+from scipy.linalg import block_diag
 from scipy.optimize import nnls
 
 INTERVALS = 14
@@ -23,6 +25,7 @@ _INNER = np.linspace(0, 1, INTERVALS + 1)
 _KNOTS = np.concatenate([np.zeros(_DEGREE), _INNER, np.ones(_DEGREE)])
 _RISING = np.tril(np.ones((INTERVALS + _DEGREE, INTERVALS + _DEGREE)))
 _BASIS = BSpline(_KNOTS, _RISING, _DEGREE)  # each rises from 0 to 1, the first is constant
+_SLOPES = _BASIS.derivative()
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class MonotoneLink:
     Attributes:
         low: lowest level of the fit.
         high: highest level.
-        coefficients: of the rising splines, none negative, shape [INTERVALS + 3].
+        coefficients: of the constant, of any sign, and of the rising splines, none negative,
+            shape [INTERVALS + 3].
     """
 
     low: float
@@ -41,8 +45,8 @@ class MonotoneLink:
 
     @property
     def freedom(self) -> int:
-        """Degrees of freedom: the coefficients that are not at the bound 0."""
-        return int(np.count_nonzero(self.coefficients))
+        """Degrees of freedom: the constant, and the coefficients that are not at the bound 0."""
+        return 1 + int(np.count_nonzero(self.coefficients[1:]))
 
     def returns(self, level: np.ndarray) -> np.ndarray:
         """g(level); constant beyond the levels of the fit."""
@@ -71,13 +75,19 @@ class LinkedFit:
         jacobian: derivatives of the residuals, with the link refitted, shape [point, argument]. Its
             product with the residuals is the exact gradient of half the summed squares (the
             envelope theorem); as a Gauss-Newton matrix it is Kaufman's approximation (1975).
-        basis: orthonormal basis of the changes of the link itself, shape [point, freedom].
+        bases: orthonormal bases of the changes of the link itself, of consecutive points that share
+            a link, each of shape [point, freedom].
     """
 
     link: MonotoneLink
     residuals: np.ndarray
     jacobian: np.ndarray
-    basis: np.ndarray
+    bases: tuple[np.ndarray, ...]
+
+    @property
+    def basis(self) -> np.ndarray:
+        """Orthonormal basis of the changes of all links, shape [point, freedom]."""
+        return self.bases[0] if len(self.bases) == 1 else block_diag(*self.bases)
 
     def tangent(self) -> np.ndarray:
         """Orthonormal basis of all that link and law can fit, shape [point, freedom]."""
@@ -87,7 +97,7 @@ class LinkedFit:
 def fit_link(
     level: np.ndarray, derivatives: np.ndarray, returns: np.ndarray, root_weight: np.ndarray
 ) -> LinkedFit:
-    """Minimise `sum_i weight_i (g(level_i) - return_i)^2` over increasing g with g >= 0.
+    """Minimise `sum_i weight_i (g(level_i) - return_i)^2` over increasing g.
 
     Args:
         level: x, shape [point].
@@ -100,18 +110,23 @@ def fit_link(
     place = np.clip((level - level[lowest]) / span, 0, 1)
     target = returns * root_weight
     rotation, triangle = np.linalg.qr(_BASIS(place) * root_weight[:, None])
-    coefficients, _ = nnls(triangle, rotation.T @ target)
-    slope = BSpline(_KNOTS, _RISING @ coefficients, _DEGREE).derivative()(place) * root_weight
+    rotated = rotation.T @ target
+    # The first column is the constant: the other rows are free of it, and it takes up the first.
+    rises, _ = nnls(triangle[1:, 1:], rotated[1:])
+    constant = (rotated[0] - triangle[0, 1:] @ rises) / triangle[0, 0]
+    coefficients = np.concatenate([[constant], rises])
+    slope = (_SLOPES(place) @ coefficients) * root_weight
     moved = (
         derivatives
         - derivatives[lowest]
         - place[:, None] * (derivatives[highest] - derivatives[lowest])
     )
     jacobian = slope[:, None] * moved / span
-    basis = rotation @ np.linalg.qr(triangle[:, coefficients > 0])[0]
+    used = np.concatenate([[True], rises > 0])
+    basis = rotation @ np.linalg.qr(triangle[:, used])[0]
     return LinkedFit(
         link=MonotoneLink(float(level[lowest]), float(level[highest]), coefficients),
         residuals=rotation @ (triangle @ coefficients) - target,
         jacobian=jacobian - basis @ (basis.T @ jacobian),
-        basis=basis,
+        bases=(basis,),
     )

@@ -8,11 +8,16 @@
   stays near chance for much longer than 1/64 of training. In simulations with transients longer
   than 1/64 (mean bias of alpha_E up to 25%, +8% for a slow decay) the bias is then under 3%.
 - A curve ends where its first seed ends: the mean beyond would be over the seeds that stopped last.
+- **A plateau** at an intermediate return, after which the return rises again, delays all that
+  follows by its length: what precedes its end is left out, and where the delay is over a tenth of
+  the interactions at the first point, the size is in `plateaus`: the law does not describe it.
+- **A collapse**: from where a run has fallen below its best return for good, it is left out.
 - **Points are weighted by their noise**, var R = floor^2 + (shift * dR/dlogE)^2: evaluation noise
   and seeds that are ahead or behind in log E. Both numbers are measured from the spread over seeds.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +37,16 @@ RISEN_SHARE = 3 / 4
 
 MINIMUM_SIZES = 3
 MINIMUM_SEEDS = 2
+MINIMUM_ROWS = 4
+"""Rows of a run with which it counts as a curve."""
+
+COLLAPSE = 0.1
+"""Share of a run's rise that it must lose for good, and 5 times its noise, to have collapsed."""
+
+_COLLAPSE_WINDOW = 1.5  # in E, over which returns are averaged
+_PLATEAU_WINDOW = 4  # grid steps, a factor 2 in E
+_PLATEAU_SLOPE = 1 / 4  # of the slopes before and after
+_LARGEST_DELAY = 0.1
 
 _GRID_STEP = np.log(64) / 24
 _SHORTEST_SHARE = 1 / 8
@@ -73,6 +88,8 @@ class LearningCurves:
         flops_per_interaction: training FLOPs per interaction of each size, shape [size].
         runs: runs used.
         notes: one line for everything left out.
+        plateaus: sizes whose curves a plateau delays, in parameters.
+        widths: width of each size, shape [size]; empty where the results have none.
     """
 
     group: dict[str, Any]
@@ -86,6 +103,8 @@ class LearningCurves:
     flops_per_interaction: np.ndarray
     runs: int
     notes: tuple[str, ...] = ()
+    plateaus: tuple[float, ...] = ()
+    widths: tuple[float, ...] = ()
 
     @property
     def horizon(self) -> float:
@@ -134,20 +153,13 @@ def learning_curves(frame: pd.DataFrame) -> LearningCurves:
     group = _single_group(frame)
     frame, notes = _usable(frame)
     _require_sizes_and_seeds(frame)
-    last = np.log(float(frame["interactions"].max()))
     seeds = sorted(frame["seed"].unique())
     sizes = frame.groupby("parameters", as_index=False)["flops_per_interaction"].first()
-    per_size = []
-    for size in sizes["parameters"]:
-        rows = frame[frame["parameters"] == size]
-        curves = {i: _curve(rows[rows["seed"] == seed]) for i, seed in enumerate(seeds)}
-        curves, too_short = _without_short_runs(curves)
-        notes += [
-            f"seed {seeds[i]} of the size of {size} parameters {_TOO_SHORT}" for i in too_short
-        ]
-        per_size.append(_on_grid(curves, len(seeds), last))
     lowest = float(frame.groupby(["parameters", "interactions"])["return_mean"].mean().min())
-    per_size = [_once_risen(grid, values, lowest) for grid, values in per_size]
+    by_size, more = _curves_by_size(frame, seeds)
+    last = math.log(float(frame["interactions"].max()))
+    per_size, delayed, late = _on_grids(by_size, len(seeds), last, lowest)
+    notes += more + late
     log_e = np.concatenate([grid for grid, _ in per_size])
     if not log_e.size:
         raise FitError(
@@ -170,7 +182,50 @@ def learning_curves(frame: pd.DataFrame) -> LearningCurves:
         flops_per_interaction=sizes["flops_per_interaction"].to_numpy(float),
         runs=sum(int(np.isfinite(values).any(axis=1).sum()) for _, values in per_size),
         notes=tuple(notes),
+        plateaus=tuple(delayed),
+        widths=tuple(frame.groupby("parameters")["width"].first()) if "width" in frame else (),
     )
+
+
+def _curves_by_size(
+    frame: pd.DataFrame, seeds: Sequence[int]
+) -> tuple[dict[float, dict[int, Curve]], list[str]]:
+    """Curves by size and place of the seed, up to a collapse, without runs that hardly began."""
+    by_size: dict[float, dict[int, Curve]] = {}
+    notes: list[str] = []
+    collapsed = 0
+    for size, rows in frame.groupby("parameters"):
+        whole = {seeds.index(seed): _curve(run) for seed, run in rows.groupby("seed")}
+        curves = {i: before_collapse(*curve) for i, curve in whole.items()}
+        collapsed += sum(len(curves[i][0]) < len(whole[i][0]) for i in whole)
+        by_size[size], too_short = _without_short_runs(curves)
+        notes += [
+            f"seed {seeds[i]} of the size of {size} parameters {_TOO_SHORT}" for i in too_short
+        ]
+    if collapsed:
+        notes.append(
+            f"{collapsed} runs fell below their best return for good: what follows is left out"
+        )
+    return by_size, notes
+
+
+def _on_grids(
+    by_size: Mapping[float, dict[int, Curve]], seeds: int, last: float, lowest: float
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], list[float], list[str]]:
+    """Grid and returns of each size; the sizes that a plateau delays; a note on plateaus."""
+    per_size, delayed, plateaus = [], [], 0
+    for size, curves in by_size.items():
+        grid, returns = _once_risen(*_on_grid(curves, seeds, last), lowest)
+        ends = plateau(curves)
+        if ends is not None:
+            plateaus += 1
+            grid, returns = grid[grid >= ends[1]], returns[:, grid >= ends[1]]
+            length = math.exp(ends[1]) - math.exp(ends[0])
+            if not len(grid) or length > _LARGEST_DELAY * math.exp(grid[0]):
+                delayed.append(float(size))
+        per_size.append((grid, returns))
+    note = f"{plateaus} sizes have a plateau in their curves: what precedes its end is left out"
+    return per_size, delayed, [note] if plateaus else []
 
 
 _TOO_SHORT = "left out: it ends before 1/8 of the training of the others"
@@ -217,14 +272,20 @@ def measure_noise(
         parts = noise(logs)
         return parts.floor**2 + (parts.shift * slope) ** 2
 
-    def deviance(logs: np.ndarray) -> float:
+    def deviance(logs: np.ndarray) -> tuple[float, np.ndarray]:
         expected = variance(logs)
-        return float(np.sum(freedom * np.log(expected) + squares / expected))
+        floor = total * np.exp(logs[0])
+        slopes = freedom / expected - squares / expected**2
+        gradient = np.array([np.sum(slopes) * floor, np.sum(slopes * (expected - floor))])
+        return float(np.sum(freedom * np.log(expected) + squares / expected)), gradient
 
     # Without a lower bound of the floor, points that are flat by chance would outweigh all others.
     bounds = [(np.log(_LEAST_FLOOR), np.log(10)), (np.log(1e-6), np.log(1e3))]
     best = min(
-        (minimize(deviance, start, bounds=bounds) for start in ([-1.0, -1.0], [-4.0, 0.0])),
+        (
+            minimize(deviance, start, jac=True, bounds=bounds)
+            for start in ([-1.0, -1.0], [-4.0, 0.0])
+        ),
         key=lambda result: result.fun,
     )
     return noise(best.x), variance(best.x)
@@ -245,11 +306,23 @@ def _single_group(frame: pd.DataFrame) -> dict[str, Any]:
 def _usable(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Rows of runs without a NaN return, after the first interaction."""
     spoilt = frame.loc[~np.isfinite(frame["return_mean"]), "run_id"].unique()
-    notes = [f"{len(spoilt)} runs left out, not all of their returns are numbers"]
+    notes = [f"{len(spoilt)} runs left out, not all of their returns are numbers"] * bool(
+        len(spoilt)
+    )
     frame = frame[(frame["interactions"] > 0) & ~frame["run_id"].isin(spoilt)]
     if frame.empty:
         raise FitError("every run has returns that are not numbers: look for runs that diverged")
-    return frame, notes if len(spoilt) else []
+    rows = frame.groupby("run_id")["interactions"].transform("nunique")
+    few = frame.loc[rows < MINIMUM_ROWS, "run_id"].nunique()
+    if few:
+        notes.append(f"{few} runs left out, they have fewer than {MINIMUM_ROWS} rows")
+    frame = frame[rows >= MINIMUM_ROWS]
+    if frame.empty:
+        raise FitError(
+            f"every run has fewer than {MINIMUM_ROWS} rows: the power law needs learning curves"
+            " (more evaluations of each run)"
+        )
+    return frame, notes
 
 
 def _require_sizes_and_seeds(frame: pd.DataFrame) -> None:
@@ -280,6 +353,58 @@ def _curve(run: pd.DataFrame) -> Curve:
     run = run.sort_values("interactions").drop_duplicates("interactions")
     places = place_in_interval(run["interactions"].to_numpy(float))
     return np.log(places), run["return_mean"].to_numpy(float)
+
+
+def before_collapse(log_e: np.ndarray, returns: np.ndarray) -> Curve:
+    """A run's curve up to its best return, where it falls below that for good; else all of it.
+
+    Returns are averaged over the last factor 1.5 in E, by interactions. A run has collapsed where
+    the last of these means is below the best one by 5 times the noise of a row and by a tenth of
+    the run's rise. The noise is that of second differences, robust to the curve's bends.
+
+    Args:
+        log_e: increasing, shape [row].
+        returns: shape [row].
+    """
+    if len(log_e) < MINIMUM_ROWS:
+        return log_e, returns
+    places = np.exp(log_e)
+    total = np.concatenate([[0.0], np.cumsum(returns[1:] * np.diff(places))])
+    start = np.maximum(places / _COLLAPSE_WINDOW, places[0])
+    width = np.maximum(places - start, 1e-300)
+    means = np.where(places > start, (total - np.interp(start, places, total)) / width, returns)
+    noise = np.median(np.abs(np.diff(returns, 2))) / 0.6745 / math.sqrt(6)
+    best = int(np.argmax(means))
+    fallen = means[best] - means[-1]
+    if fallen <= max(5 * noise, COLLAPSE * (means[best] - means[: best + 1].min())):
+        return log_e, returns
+    return log_e[: best + 1], returns[: best + 1]
+
+
+def plateau(curves: Mapping[int, Curve]) -> tuple[float, float] | None:
+    """log E between which the averaged return of a size's runs rests before it rises again.
+
+    Slopes are over a factor 2 in E. A plateau is where the slope is under 1/4 of the largest before
+    and of the largest after, by 5 times the noise between seeds; chance level has no slope before
+    it, and a curve that saturates none after.
+    """
+    start = max(log_e[0] for log_e, _ in curves.values())
+    grid = np.arange(start, min(log_e[-1] for log_e, _ in curves.values()), _GRID_STEP)
+    if len(grid) < 3 * _PLATEAU_WINDOW + 1:
+        return None
+    returns = np.array([np.interp(grid, *curve) for curve in curves.values()])
+    slopes = returns[:, _PLATEAU_WINDOW:] - returns[:, :-_PLATEAU_WINDOW]
+    mean = slopes.mean(axis=0)
+    inside = slice(_PLATEAU_WINDOW, -_PLATEAU_WINDOW)
+    before = np.maximum.accumulate(mean)[: -2 * _PLATEAU_WINDOW]
+    after = np.maximum.accumulate(mean[::-1])[::-1][2 * _PLATEAU_WINDOW :]
+    least = np.minimum(before, after)
+    noise = np.sqrt(np.mean(slopes.var(axis=0, ddof=1)) / len(slopes)) if len(slopes) > 1 else 0.0
+    rests = (mean[inside] < _PLATEAU_SLOPE * least) & (least - mean[inside] > 5 * noise)
+    if not rests.any():
+        return None
+    first, final = np.flatnonzero(rests)[[0, -1]] + _PLATEAU_WINDOW
+    return float(grid[first]), float(grid[final + _PLATEAU_WINDOW])
 
 
 def _once_risen(

@@ -10,6 +10,7 @@ to 98% of 100 draws with 3 seeds and in 90 to 96% of 250 with 4 seeds.
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,6 +39,7 @@ from analysis.laws.power.level_fit import (
 from analysis.stats.intervals import (
     LINEAR,
     LOG,
+    LOGIT,
     Interval,
     jackknife_error,
     jackknife_interval,
@@ -47,7 +49,20 @@ from analysis.stats.intervals import (
 Compute = Literal["NE", "flops"]
 COMPUTES: tuple[Compute, ...] = ("NE", "flops")
 
+WIDEST_SLOPE = 0.5
+"""Length of an interval in (0, 1) from which on an exponent of the best size is not determined."""
+
 _FRONTIER_LEVELS = 64
+_MORE = "needs more seeds, or sizes over a wider range"
+_NEEDS = {
+    "alpha_e": "needs more seeds, or longer runs",
+    "e_c": "needs more seeds, or longer runs",
+    "off_law": "needs another learning rate or a larger budget at the size that lies off the law",
+    "misfit": "needs sizes and budgets over which the runs follow one power law",
+    "plateau": "needs longer runs, or a setting without the plateau in their curves",
+    "starts": "needs sizes or interactions over a wider range",
+    "unchecked": "needs a fourth size, to check the law",
+}
 
 
 @dataclass(frozen=True)
@@ -128,6 +143,32 @@ class LevelLaw(FittedLaw):
     constants: Constants
 
     @property
+    @abstractmethod
+    def refusal(self) -> str:
+        """Why no number is determined, one word (`misfit.Misfit.reason`), or empty."""
+
+    @property
+    def determined(self) -> dict[str, bool]:
+        """Whether each number is determined: none where the runs refuse the law.
+
+        The exponent of the best size is where its interval is shorter than `WIDEST_SLOPE`.
+        """
+        if self.refusal:
+            return dict.fromkeys(self.quantities, False)
+        low, high = self.quantities["optimal_size_exponent"].interval or (0.0, 1.0)
+        slope = {"optimal_size_exponent": high - low < WIDEST_SLOPE}
+        return super().determined | slope
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """What would determine each number that is not determined."""
+        return {
+            name: _NEEDS[self.refusal] if self.refusal else _NEEDS.get(name, _MORE)
+            for name, known in self.determined.items()
+            if not known
+        }
+
+    @property
     def law(self) -> PowerLaw:
         """The constants."""
         return self.constants.law
@@ -192,11 +233,13 @@ def constants(estimate: LevelEstimate, compute: Compute) -> Constants:
 
 
 def quantity(name: str, number: float, left_out: np.ndarray) -> Quantity:
-    """A constant with its jackknife-t interval: in log where it is positive, else linear."""
+    """A constant with its jackknife-t interval: on logit in (0, 1), on log where it is positive."""
     is_slope = name == "optimal_size_exponent"
-    ends = jackknife_interval(number, left_out, LINEAR if is_slope else LOG)
-    if is_slope:
+    if is_slope:  # with counted compute it can lie outside of (0, 1)
+        inside = bool(np.all((left_out > 0) & (left_out < 1))) and 0 < number < 1
+        ends = jackknife_interval(number, left_out, LOGIT if inside else LINEAR)
         return Quantity(number, ends, within=(0.0, 1.0))
+    ends = jackknife_interval(number, left_out, LOG)
     return Quantity(number, ends, least=0.0)
 
 

@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from scipy.linalg import block_diag
-from scipy.optimize import least_squares
 from scipy.stats import qmc
 
 from analysis.laws.power.curves import FitError, LearningCurves
@@ -24,13 +22,22 @@ from analysis.stats.monotone_link import LinkedFit, MonotoneLink, fit_link
 from analysis.stats.threads import on_one_thread
 
 STARTS = 64
-"""Starts of a search, points of a scrambled Sobol sequence (a power of 2)."""
+"""Points of a scrambled Sobol sequence (a power of 2) that are tried as starts of a search."""
+
+SEARCHES = 10
+"""Of these, the points of least loss from which searches are made."""
+
+ROUGH = 1e-7
+"""Tolerance of a search of which only the loss is wanted."""
 
 _EXPONENTS = (0.01, 20.0)
 _START_EXPONENTS = (0.1, 2.0)
 _BEYOND_SIZES = 15.0  # the crossover, in log N from the smallest and largest sizes
 _LARGEST_SHIFT = 25.0  # of log E_c between horizons
 _TOLERANCE = 1e-10
+_STEPS = 200
+_DAMPING = 1e-3
+_LONGEST_STEP = 1.0  # of any argument: exponents change by at most a factor e
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class LevelProblem:
     @property
     def horizons(self) -> int:
         """Number of horizons."""
-        return int(self.horizon[-1]) + 1
+        return int(self.horizon.max()) + 1
 
     def levels(self, arguments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Levels, shape [point], and their derivatives, shape [point, argument]."""
@@ -112,20 +119,44 @@ class LevelProblem:
 
         Where each horizon has its own, the link given is the reference's.
         """
-        level, derivatives = self.levels(arguments)
-        if not self.own_links:
-            return fit_link(level, derivatives, self.returns, self.root_weight)
-        blocks = [np.flatnonzero(self.horizon == i) for i in range(self.horizons)]
-        parts = [
-            fit_link(level[at], derivatives[at], self.returns[at], self.root_weight[at])
-            for at in blocks
-        ]
+        parts = self._parts(arguments)
         return LinkedFit(
             link=parts[0].link,
             residuals=np.concatenate([part.residuals for part in parts]),
             jacobian=np.concatenate([part.jacobian for part in parts]),
-            basis=block_diag(*(part.basis for part in parts)),
+            bases=tuple(basis for part in parts for basis in part.bases),
         )
+
+    def links(self, arguments: np.ndarray) -> list[MonotoneLink]:
+        """The link of each horizon at these arguments."""
+        links = [part.link for part in self._parts(arguments)]
+        return links if self.own_links else links * self.horizons
+
+    def of_horizon(self, index: int, shift: float) -> "LevelProblem":
+        """The points of one horizon alone, their log E less a shift."""
+        here = self.horizon == index
+        return replace(
+            self.where(here),
+            log_e=self.log_e[here] - shift,
+            horizon=np.zeros(int(here.sum()), dtype=int),
+            own_links=False,
+        )
+
+    def where(self, kept: np.ndarray) -> "LevelProblem":
+        """Some of the points, from the same centres."""
+        names = ("log_n", "log_e", "horizon", "returns", "root_weight")
+        return replace(self, **{name: getattr(self, name)[kept] for name in names})
+
+    def _parts(self, arguments: np.ndarray) -> list[LinkedFit]:
+        """The best link of each block of points that share one."""
+        level, derivatives = self.levels(arguments)
+        blocks: list[slice | np.ndarray] = [slice(None)]
+        if self.own_links:
+            blocks = [np.flatnonzero(self.horizon == i) for i in range(self.horizons)]
+        return [
+            fit_link(level[at], derivatives[at], self.returns[at], self.root_weight[at])
+            for at in blocks
+        ]
 
 
 @dataclass(frozen=True)
@@ -179,19 +210,26 @@ class PinnedProblem:
 
 
 def pinned_loss(problem: LevelProblem, fit: LevelFit, index: int, value: float) -> float:
-    """Least weighted sum of squares with an argument fixed at a value, searched from the fit."""
-    start = np.delete(fit.arguments, index)
-    return _descend(PinnedProblem(problem, index, value), start)[1]
+    """Least weighted sum of squares with an argument fixed at a value.
+
+    Searched from where the others would be if levels were linear in the arguments.
+    """
+    jacobian = problem.linked(fit.arguments).jacobian
+    others = np.delete(jacobian, index, axis=1)
+    slopes = -np.linalg.lstsq(others, jacobian[:, index], rcond=1e-6)[0]
+    moves = np.clip(slopes * (value - fit.arguments[index]), -1.0, 1.0)
+    start = np.delete(fit.arguments, index) + moves
+    return descend(PinnedProblem(problem, index, value), start, ROUGH)[1]
 
 
 def search(problem: LevelProblem, starts: np.ndarray) -> LevelFit:
-    """Minimise the summed squares from each start (trust region, exact gradient), keep the best.
+    """Minimise the summed squares from each start, keep the best.
 
     Args:
         problem: the data.
         starts: shape [start, argument].
     """
-    ends = [_descend(problem, start) for start in starts]
+    ends = [descend(problem, start) for start in starts]
     losses = np.array([loss for _, loss in ends])
     arguments, loss = ends[int(np.argmin(losses))]
     return LevelFit(
@@ -219,17 +257,23 @@ def require_identified(problem: LevelProblem, fit: LevelFit) -> None:
         )
 
 
+@on_one_thread
 def sobol_starts(problem: LevelProblem, generator: np.random.Generator) -> np.ndarray:
-    """Starts for exponents from 0.1 to 2 and crossovers over the sizes: [STARTS, argument].
+    """The best of points with exponents from 0.1 to 2 and crossovers over the sizes.
 
     Shifts of E_c start at the shift in log E at which the horizons' mean returns agree.
+
+    Returns:
+        The `SEARCHES` points of least loss, the best first, shape [SEARCHES, argument].
     """
     points = qmc.Sobol(3, rng=generator).random(STARTS)
     low, high = np.log(_START_EXPONENTS)
     crossovers = problem.log_n.min() - 2, problem.log_n.max() + 2
     lower, upper = (low, low, crossovers[0]), (high, high, crossovers[1])
     shifts = np.tile(_initial_shifts(problem), (STARTS, 1))
-    return np.concatenate([qmc.scale(points, lower, upper), shifts], axis=1)
+    starts = np.concatenate([qmc.scale(points, lower, upper), shifts], axis=1)
+    losses = [np.sum(problem.linked(start).residuals ** 2) for start in starts]
+    return starts[np.argsort(losses, kind="stable")[:SEARCHES]]
 
 
 def _initial_shifts(problem: LevelProblem) -> np.ndarray:
@@ -255,25 +299,53 @@ def _initial_shifts(problem: LevelProblem) -> np.ndarray:
 
 
 @on_one_thread
-def _descend(problem: Objective, start: np.ndarray) -> tuple[np.ndarray, float]:
-    """The end of one search and its loss."""
-    cache: dict[bytes, LinkedFit] = {}
+def descend(
+    problem: Objective, start: np.ndarray, tolerance: float = _TOLERANCE
+) -> tuple[np.ndarray, float]:
+    """The end of one search and its loss: Levenberg and Marquardt's method within the bounds.
 
-    def linked(arguments: np.ndarray) -> LinkedFit:
-        key = arguments.tobytes()
-        if key not in cache:
-            cache.clear()
-            cache[key] = problem.linked(arguments)
-        return cache[key]
+    Args:
+        problem: what to minimise.
+        start: arguments, shape [argument].
+        tolerance: relative decrease of the loss in a step at which the search ends.
+    """
+    lower, upper = problem.bounds()
+    at = np.clip(start, lower, upper)
+    linked = problem.linked(at)
+    loss = float(linked.residuals @ linked.residuals)
+    damping, growth = _DAMPING, 2.0
+    for _ in range(_STEPS):
+        step, expected = _step(linked, damping, at <= lower, at >= upper)
+        end = np.clip(at + step, lower, upper)
+        there = problem.linked(end)
+        reached = float(there.residuals @ there.residuals)
+        if reached < loss:
+            gained = loss - reached
+            at, linked, loss = end, there, reached
+            if gained <= tolerance * loss:
+                break
+            damping *= max(1 / 3, 1 - (2 * gained / max(expected, 1e-300) - 1) ** 3)
+            growth = 2.0
+        else:
+            if expected <= tolerance * loss or np.abs(end - at).max() <= tolerance:
+                break
+            damping, growth = damping * growth, 2 * growth
+    return at, loss
 
-    result = least_squares(
-        lambda arguments: linked(arguments).residuals,
-        start,
-        jac=lambda arguments: linked(arguments).jacobian,
-        bounds=problem.bounds(),
-        ftol=_TOLERANCE,
-        xtol=_TOLERANCE,
-        gtol=_TOLERANCE,
-        max_nfev=200,
-    )
-    return result.x, 2 * float(result.cost)
+
+def _step(
+    linked: LinkedFit, damping: float, at_lower: np.ndarray, at_upper: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """A damped step that stays at bounds which the loss pushes against, and its expected gain."""
+    gradient = linked.jacobian.T @ linked.residuals
+    normal = linked.jacobian.T @ linked.jacobian
+    free = np.flatnonzero(~((at_lower & (gradient > 0)) | (at_upper & (gradient < 0))))
+    scale = np.diag(normal)[free]
+    largest = float(scale.max(initial=0.0))
+    step = np.zeros(len(gradient))
+    if largest <= 0:
+        return step, 0.0
+    damped = damping * np.maximum(scale, 1e-8 * largest) + 1e-12 * largest
+    step[free] = -np.linalg.solve(normal[np.ix_(free, free)] + np.diag(damped), gradient[free])
+    step *= min(1.0, _LONGEST_STEP / max(float(np.abs(step).max()), 1e-300))
+    return step, -float(step @ (2 * gradient + normal @ step))

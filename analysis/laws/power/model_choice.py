@@ -96,8 +96,23 @@ def _independent_values(deviations: np.ndarray) -> float:
     if nu < 2:
         return float(len(present))
     gram = present @ present.T
-    square_of_trace, trace_of_square = np.trace(gram) ** 2, np.sum(gram**2)
-    of_square = nu**2 * (trace_of_square - square_of_trace / nu) / (nu**2 + nu - 2)
-    of_square = max(of_square, square_of_trace / deviations.shape[1])
+    square_of_trace = np.trace(gram) ** 2
+    of_square = max(trace_of_square(gram), square_of_trace / deviations.shape[1])
     squared = square_of_trace - 2 * of_square / nu
     return len(present) * float(np.clip(squared / of_square, 1, deviations.shape[1]))
+
+
+def trace_of_square(gram: np.ndarray) -> float:
+    """tr S^2 from the products of the seeds' deviations, unbiased for normal ones.
+
+    With two seeds it is not determined: `(tr S)^2`, as if a run were one value.
+
+    Args:
+        gram: of the deviations over the root of one less than the seeds, shape [seed, seed].
+    """
+    nu = int(np.count_nonzero(np.diag(gram))) - 1
+    square_of_trace = float(np.trace(gram) ** 2)
+    if nu < 2:
+        return square_of_trace
+    of_square = nu**2 * (float(np.sum(gram**2)) - square_of_trace / nu) / (nu**2 + nu - 2)
+    return float(np.clip(of_square, 1e-6 * square_of_trace, square_of_trace))

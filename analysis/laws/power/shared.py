@@ -4,24 +4,21 @@
 
 alpha_N, alpha_E, N_c and the link g are shared; the reference horizon carries the constraint that
 makes I the compute on its frontier. The paper finds that the horizon changes "mostly the
-coefficient, not the exponent" (Hilton, Tang and Schulman 2023). Three models are compared by AICc
-on independent values (`power.model_choice`):
-
-- `shared`: the law above, only E_c depends on the horizon;
-- `exponents`: the exponents are shared; N_c, E_c and the link differ between horizons;
-- `free`: all numbers and the link differ between horizons.
+coefficient, not the exponent" (Hilton, Tang and Schulman 2023); `power.comparison` tests it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from analysis.laws.law import Quantity, flat
+from analysis.laws.power.comparison import Comparison, compare_models
 from analysis.laws.power.curves import FitError
 from analysis.laws.power.level_estimate import (
+    COMPUTES,
     Compute,
     Constants,
     LevelEstimate,
@@ -30,11 +27,8 @@ from analysis.laws.power.level_estimate import (
     estimate_levels,
     quantity,
 )
-from analysis.laws.power.level_fit import LevelFit, LevelProblem, search
-from analysis.laws.power.model_choice import SeedSpread, aicc, seed_spread
-
-DECISIVE = 4.0
-"""Difference of AICc from which one model is said to describe the runs better."""
+from analysis.laws.power.misfit import REFUSED, Misfit, fit_test
+from analysis.laws.power.model_choice import seed_spread
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,9 @@ class SharedPowerLaw(LevelLaw):
             whose frontier is I = C.
         constants: of the law at the reference horizon; e_c is the reference's.
         e_c: by horizon, increasing, with intervals.
-        aicc: of the models `shared` (this law), `exponents` and `free`.
+        e_c_growth: E_c at the longest horizon over that at the shortest.
+        comparison: with the models of separate exponents.
+        refusal: why its numbers are not determined, one word (`misfit.Misfit.reason`), or empty.
     """
 
     group: dict[str, Any]
@@ -56,45 +52,39 @@ class SharedPowerLaw(LevelLaw):
     estimate: LevelEstimate
     constants: Constants
     e_c: dict[float, Quantity]
-    aicc: dict[str, float]
+    e_c_growth: Quantity
+    comparison: Comparison
+    refusal: str = ""
 
     @classmethod
-    def of(cls, shared: LevelEstimate, alone: Sequence[LevelEstimate], compute: Compute) -> Self:
-        """The law of shared level sets, compared with a separate law for each horizon."""
-        spread = seed_spread(shared.curves)
-        free = {one.curves[0].horizon: one for one in alone}
-        in_order = [free[curves.horizon] for curves in shared.curves]
-        scores = {
-            "shared": _score(spread, [(shared.problem, shared.fit)]),
-            "exponents": _score(spread, [_own_links(shared)]),
-            "free": _score(spread, [(one.problem, one.fit) for one in in_order]),
-        }
-        return cls._with_scores(shared, compute, scores)
-
-    @classmethod
-    def _with_scores(
-        cls, shared: LevelEstimate, compute: Compute, scores: dict[str, float]
+    def of(
+        cls, shared: LevelEstimate, comparison: Comparison, compute: Compute, refusal: str = ""
     ) -> Self:
+        """The law of shared level sets, compared with a separate law for each horizon."""
         numbers = constants(shared, compute)
         reference = shared.curves[0]
         e_c = {reference.horizon: numbers.quantities["e_c"]}
+        shifts = {reference.horizon: (0.0, np.zeros(len(shared.without_seed)))}
         for place, curves in enumerate(shared.curves[1:], start=3):
             number = numbers.quantities["e_c"].value * float(np.exp(shared.fit.arguments[place]))
             left_out = numbers.left_out["e_c"] * np.exp(shared.without_seed[:, place])
             e_c[curves.horizon] = quantity("e_c", number, left_out)
+            shifts[curves.horizon] = shared.fit.arguments[place], shared.without_seed[:, place]
         group = {name: reference.group[name] for name in reference.group if name not in _VARYING}
-        return cls(group, compute, shared, numbers, dict(sorted(e_c.items())), scores)
+        (first, firsts), (last, lasts) = shifts[min(shifts)], shifts[max(shifts)]
+        growth = quantity("e_c_growth", float(np.exp(last - first)), np.exp(lasts - firsts))
+        e_c = dict(sorted(e_c.items()))
+        return cls(group, compute, shared, numbers, e_c, growth, comparison, refusal)
+
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """The constants and the growth of E_c, with their 95% intervals."""
+        return {**self.constants.quantities, "e_c_growth": self.e_c_growth}
 
     @property
     def reference_horizon(self) -> float:
         """The horizon whose frontier is I = C."""
         return self.estimate.curves[0].horizon
-
-    @property
-    def verdict(self) -> str:
-        """The model that describes the runs best, or `"undecided"` where another is close."""
-        (best, least), (_, second), *_ = sorted(self.aicc.items(), key=lambda item: item[1])
-        return best if second - least >= DECISIVE else "undecided"
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
         """Returns of rows with `parameters`, `interactions` and a `horizon` of the fit."""
@@ -105,11 +95,12 @@ class SharedPowerLaw(LevelLaw):
 
     def without_seed(self, seed: int) -> Self:
         """The law of the level sets without the runs of one seed."""
-        return self._with_scores(self.estimate.leaving_out(seed), self.compute, self.aicc)
+        estimate = self.estimate.leaving_out(seed)
+        return self.of(estimate, self.comparison, self.compute, self.refusal)
 
     def details(self) -> dict[str, Any]:
         """What else the entry of `fits.json` holds."""
-        fit = self.estimate.fit
+        fit, test = self.estimate.fit, self.comparison.test
         return {
             "joint": True,
             "compute": self.compute,
@@ -117,12 +108,50 @@ class SharedPowerLaw(LevelLaw):
             "e_c_by_horizon": [
                 {"horizon": horizon, **flat({"e_c": one})} for horizon, one in self.e_c.items()
             ],
-            "aicc": self.aicc,
-            "verdict": self.verdict,
+            "aicc": self.comparison.aicc,
+            "verdict": self.comparison.verdict,
+            **({"exponent_test": test.to_json()} if test else {}),
+            "loss": fit.loss,
+            "refused": self.refusal,
+            "needs": self.needs,
             "starts": fit.starts,
             "starts_agreeing": fit.agreeing,
             "runs": self.estimate.runs,
         }
+
+
+def fit_shared(
+    alone: Sequence[LevelEstimate], misfits: Sequence[Misfit], generator: np.random.Generator
+) -> list[SharedPowerLaw]:
+    """The shared law for each kind of compute, compared with separate ones.
+
+    The exponents are tested only where at least two horizons determine their own.
+
+    Raises:
+        FitError: there are fewer than two horizons, or the returns do not identify the law.
+    """
+    together = estimate_jointly(alone, None, generator)
+    known = sum(_determines_exponents(one) for one in alone)
+    comparison = compare_models(together, alone, generator if known > 1 else None)
+    refusal = _refusal(together, misfits)
+    return [SharedPowerLaw.of(together, comparison, one, refusal) for one in COMPUTES]
+
+
+def _determines_exponents(estimate: LevelEstimate) -> bool:
+    """Whether the intervals of a horizon's own exponents determine them."""
+    numbers = constants(estimate, "NE").quantities
+    return numbers["alpha_n"].is_determined and numbers["alpha_e"].is_determined
+
+
+def _refusal(shared: LevelEstimate, misfits: Sequence[Misfit]) -> str:
+    """Why the shared numbers are not determined: what the horizons say, and the shared loss."""
+    for reason in ("plateau", "unchecked"):
+        if any(one.reason == reason for one in misfits):
+            return reason
+    parameters = np.concatenate([one.parameters for one in shared.curves])
+    spread = seed_spread(shared.curves)
+    p = fit_test(shared.problem, shared.fit.arguments, parameters, spread)
+    return "misfit" if min(p, *(one.p * len(misfits) for one in misfits)) < REFUSED else ""
 
 
 _VARYING = ("horizon", "discount", "learning_rate")
@@ -150,20 +179,3 @@ def estimate_jointly(
         raise FitError(f"no runs at the reference horizon {reference:g}: choose one of {horizons}")
     curves.sort(key=lambda one: (one.horizon != reference, one.horizon))
     return estimate_levels(curves, generator)
-
-
-def _own_links(shared: LevelEstimate) -> tuple[LevelProblem, LevelFit]:
-    """The model of shared exponents with a link for each horizon, from the fit that shares it."""
-    problem = replace(shared.problem, own_links=True)
-    return problem, search(problem, shared.fit.arguments[None])
-
-
-def _score(spread: SeedSpread, parts: Sequence[tuple[LevelProblem, LevelFit]]) -> float:
-    """AICc of a model whose parts explain consecutive points."""
-    absorbed, first = 0.0, 0
-    for problem, fit in parts:
-        last = first + len(problem.returns)
-        tangent = problem.linked(fit.arguments).tangent()
-        absorbed += float(np.sum((spread.deviations[:, first:last] @ tangent) ** 2))
-        first = last
-    return aicc(spread, sum(fit.loss for _, fit in parts), absorbed)

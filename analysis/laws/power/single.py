@@ -28,7 +28,8 @@ from analysis.laws.power.level_estimate import (
     exponent_profiles,
     product_law_at,
 )
-from analysis.laws.power.shared import SharedPowerLaw, estimate_jointly
+from analysis.laws.power.misfit import Misfit, measure_misfit
+from analysis.laws.power.shared import SharedPowerLaw, fit_shared
 from analysis.stats.intervals import Interval, t_reach
 
 
@@ -42,6 +43,7 @@ class PowerLawFit(LevelLaw):
         estimate: level sets and data behind it.
         constants: with counted compute beta, N_c and E_c follow the numerical frontier.
         profiles: 95% intervals of alpha_n and alpha_e, by their profile likelihoods.
+        misfit: what the residuals say of the fit; None where they were not looked at.
     """
 
     group: dict[str, Any]
@@ -49,14 +51,24 @@ class PowerLawFit(LevelLaw):
     estimate: LevelEstimate
     constants: Constants
     profiles: dict[str, Interval]
+    misfit: Misfit | None = None
 
     @classmethod
     def of(
-        cls, estimate: LevelEstimate, compute: Compute, profiles: dict[str, Interval] | None = None
+        cls,
+        estimate: LevelEstimate,
+        compute: Compute,
+        profiles: dict[str, Interval] | None = None,
+        misfit: Misfit | None = None,
     ) -> Self:
         """The law of one horizon's level sets, for a kind of compute."""
         group = estimate.curves[0].group
-        return cls(group, compute, estimate, constants(estimate, compute), profiles or {})
+        return cls(group, compute, estimate, constants(estimate, compute), profiles or {}, misfit)
+
+    @property
+    def refusal(self) -> str:
+        """Why no number is determined."""
+        return self.misfit.reason if self.misfit else ""
 
     def optimal_size(self, compute: np.ndarray) -> np.ndarray:
         """N* at a compute: in closed form for `"NE"`, else on the frontier (NaN beyond it)."""
@@ -76,7 +88,7 @@ class PowerLawFit(LevelLaw):
 
     def without_seed(self, seed: int) -> Self:
         """The law of the level sets without the runs of one seed."""
-        return type(self).of(self.estimate.leaving_out(seed), self.compute)
+        return type(self).of(self.estimate.leaving_out(seed), self.compute, misfit=self.misfit)
 
     def details(self) -> dict[str, Any]:
         """What else the entry of `fits.json` holds."""
@@ -85,6 +97,9 @@ class PowerLawFit(LevelLaw):
         return {
             "compute": self.compute,
             **{f"{name}_profile_ci": one.ends for name, one in profiles.items()},
+            "loss": fit.loss,
+            **(self.misfit.to_json() if self.misfit else {}),
+            "needs": self.needs,
             "starts": fit.starts,
             "starts_agreeing": fit.agreeing,
             "runs": self.estimate.runs,
@@ -105,7 +120,7 @@ def fit_power_law(
         FitError: what is missing for a fit, in one line.
     """
     estimate = estimate_levels([learning_curves(frame)], generator)
-    return PowerLawFit.of(estimate, compute, exponent_profiles(estimate))
+    return PowerLawFit.of(estimate, compute, exponent_profiles(estimate), measure_misfit(estimate))
 
 
 def intrinsic_performance_table(fit: PowerLawFit) -> pd.DataFrame:
@@ -169,12 +184,12 @@ def fit_power_laws(frame: pd.DataFrame, generator: np.random.Generator | None = 
     for group in power_law_groups(frame):
         separate, more = estimate_each(group, generator)
         notes += more
-        for estimate in separate:
+        misfits = [measure_misfit(estimate) for estimate in separate]
+        for estimate, misfit in zip(separate, misfits, strict=True):
             profiles = exponent_profiles(estimate)
-            single += [PowerLawFit.of(estimate, compute, profiles) for compute in COMPUTES]
+            single += [PowerLawFit.of(estimate, one, profiles, misfit) for one in COMPUTES]
         try:
-            together = estimate_jointly(separate, None, generator)
-            shared += [SharedPowerLaw.of(together, separate, compute) for compute in COMPUTES]
+            shared += fit_shared(separate, misfits, generator)
         except FitError as error:
             notes.append(f"power law over horizons, {group.label}: {error}")
     return Fits((*single, *shared), tuple(notes))
