@@ -28,7 +28,7 @@ from analysis.laws.horizon_forms import (
     fit_form,
     horizon_data,
 )
-from analysis.laws.law import Fits, FittedLaw, Quantity, flat, leave_out_interval
+from analysis.laws.law import Fits, FittedLaw, Quantity, leave_out_interval
 from analysis.laws.regressors import REGRESSORS, horizon_of
 from analysis.stats import censored, intervals
 from analysis.stats.censored import Values
@@ -119,6 +119,19 @@ class HorizonLaw(FittedLaw):
         return {**self.free_power, **self.quantities}
 
     @property
+    def determined_by(self) -> dict[str, str]:
+        """Longer horizons; a larger budget where no run at the longest reached the return."""
+        shortest, longest = self.measured
+        if self.data.horizon[self.data.values.exact].max() < longest:
+            longer = f"a larger budget: no run at h = {longest:g} reached the return"
+        else:
+            longer = f"longer horizons than {longest:g}"
+        low, high = self.quantities["knee"].ends or (None, None)
+        below = shortest > 1 and low is None and high is not None
+        knee = f"horizons below {shortest:g}" if below else longer
+        return {"b": longer, "knee": knee, "g": longer}
+
+    @property
     def aicc(self) -> dict[str, float]:
         """AICc by form; differences of less than 2 are not evidence for either form."""
         known = {form: fit.aicc for form, fit in self.forms.items()}
@@ -167,7 +180,7 @@ class HorizonLaw(FittedLaw):
             "threshold": self.threshold,
             "regressor": self.regressor,
             "r2": self.r2,
-            "free_power": flat(self.free_power) or None,
+            "free_power": self.numbers(self.free_power) if self.free_power else None,
             "aicc": self.aicc,
             "heldout_error": self.heldout_error,
             "runs": self.runs,

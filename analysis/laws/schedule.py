@@ -297,6 +297,15 @@ class ScheduleLaw(FittedLaw):
         return {**numbers, "slope": Quantity(self.slope, ends)}
 
     @property
+    def determined_by(self) -> dict[str, str]:
+        """Longer horizons and more schedules; for a best horizon, horizons about it."""
+        longer = f"longer horizons than {self.data.mean.horizon.max():g}"
+        more = "more schedules whose rewards add up"
+        of_law = {"s_min": longer, "noise_scale": longer, "slope": longer}
+        best = {"measured": "horizons on both sides of the best", "predicted": more}
+        return {**of_law, **best, "ratio": more, "accuracy": more}
+
+    @property
     def error(self) -> float:
         """Root mean square over (horizon, schedule) of the mean log error of exact runs."""
         part = self.data.take(self.data.additive)
@@ -356,8 +365,14 @@ class ScheduleLaw(FittedLaw):
         return {
             "threshold": self.threshold,
             "error": self.error,
-            "departures": [one.to_json() for one in self.departures],
-            "best_horizons": [one.to_json() for one in self.best_horizons],
+            "departures": [
+                {**one.to_json(), "needs": self.needs_of({"ratio": one.ratio} if one.ratio else {})}
+                for one in self.departures
+            ],
+            "best_horizons": [
+                {**one.to_json(), "needs": self.needs_of(one.quantities)}
+                for one in self.best_horizons
+            ],
             "runs": len(self.data.seed),
             "censored": int(self.data.values.right.sum()),
         }

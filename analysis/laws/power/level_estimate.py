@@ -47,6 +47,7 @@ from analysis.stats.intervals import (
 Compute = Literal["NE", "flops"]
 COMPUTES: tuple[Compute, ...] = ("NE", "flops")
 
+_BUDGET = "a larger budget"
 _FRONTIER_LEVELS = 64
 
 
@@ -141,6 +142,15 @@ class LevelLaw(FittedLaw):
     def quantities(self) -> dict[str, Quantity]:
         """The constants with their 95% intervals, by leaving out seeds."""
         return self.constants.quantities
+
+    @property
+    def determined_by(self) -> dict[str, str]:
+        """More sizes for the term of the size, a larger budget for that of the interactions."""
+        sizes = self.estimate.curves[0].sizes
+        decades = np.log10(max(sizes) / min(sizes))
+        more = f"sizes over more than {decades:.2g} decades"
+        of_size = dict.fromkeys(("alpha_n", "n_c", "optimal_size_exponent"), more)
+        return {**of_size, "alpha_e": _BUDGET, "e_c": _BUDGET, "beta": f"{more} and {_BUDGET}"}
 
     @property
     def seeds(self) -> list[int]:

@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from analysis.laws.law import Quantity, flat
+from analysis.laws.law import Quantity
 from analysis.laws.power.curves import FitError
 from analysis.laws.power.level_estimate import (
     Compute,
@@ -115,7 +115,8 @@ class SharedPowerLaw(LevelLaw):
             "compute": self.compute,
             "reference_horizon": self.reference_horizon,
             "e_c_by_horizon": [
-                {"horizon": horizon, **flat({"e_c": one})} for horizon, one in self.e_c.items()
+                {"horizon": horizon, **self.numbers({"e_c": one})}
+                for horizon, one in self.e_c.items()
             ],
             "aicc": self.aicc,
             "verdict": self.verdict,

@@ -22,6 +22,8 @@ def test_numbers_have_three_figures(value, text):
 
 def test_errors_in_log_are_written_as_per_cent():
     assert wording.percent(math.log(1.25)) == "25%"
+    assert wording.percent(math.log(9.9)) == "890%"
+    assert wording.percent(math.log(2e3)) == "a factor of more than 10"
 
 
 def test_an_interval_is_written_with_its_open_ends_or_said_to_be_absent():
@@ -49,8 +51,8 @@ NOT = wording.NOT_DETERMINED
             NOT,
         ),
         (
-            {"g": 2.0, "g_ci": [0.1, 3.0], "needs": {"g": "about 12 seeds would"}},
-            f"{NOT} (about 12 seeds would)",
+            {"g": 2.0, "g_ci": [0.1, 3.0], "needs": {"g": "about 12 seeds"}},
+            f"{NOT} (needed: about 12 seeds)",
         ),
     ],
 )
