@@ -119,9 +119,12 @@ def optimal_size_against_compute(fits: Sequence[PowerLawFit]) -> theme.Drawn:
         axis.set_ylabel("best size N* (parameters)")
         keys = []
         for horizon, rows in table.groupby("horizon"):
-            slope, low, high = rows[["slope", "slope_low", "slope_high"]].iloc[0]
-            label = f"h = {horizon:g}: slope {slope:.2f} [{low:.2f}, {high:.2f}]"
-            keys.append(theme.key(looks[horizon], label))
+            first = rows.iloc[0]
+            slope = "not determined by these runs"
+            if first["slope_determined"]:
+                ends = f"{first['slope_low']:.2f} to {first['slope_high']:.2f}"
+                slope = f"{first['slope']:.2f} ({ends})"
+            keys.append(theme.key(looks[horizon], f"h = {horizon:g}: slope {slope}"))
         theme.legend(figure, keys, columns=2)
     return figure, table
 
@@ -143,6 +146,7 @@ def _optimal_sizes(fit: PowerLawFit) -> pd.DataFrame:
             "slope": slope.value,
             "slope_low": low,
             "slope_high": high,
+            "slope_determined": slope.is_determined,
         }
     )
 
