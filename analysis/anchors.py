@@ -31,7 +31,8 @@ from scipy.stats import norm
 
 from analysis.data.families import label_of_law, schedule_of
 from analysis.laws.horizon import main_entries
-from analysis.page.wording import interval, is_determined, known, number
+from analysis.laws.law import determines
+from analysis.page.wording import NOT_DETERMINED, interval, is_determined, known, number
 from mnist_horizon import cli, schedules, theory
 from mnist_horizon.errors import InputError
 from mnist_horizon.horizon import variance_horizon
@@ -296,17 +297,27 @@ def multiplier_table(
     for horizon in horizons:
         row = [number(horizon)]
         for law, samples in zip(laws, sampled, strict=True):
-            centre = law.multiplier(horizon) * schedule_factor(
-                factor[0], np.array(horizon), np.array(law.knee), *factor[1:]
-            )
-            values = samples.multiplier(horizon) * schedule_factor(
-                factor[0], np.array(horizon), np.asarray(samples.knee), *factor[1:]
-            )
-            low, high = np.quantile(values, (0.025, 0.975)).tolist()
-            saving = {"m": horizon / float(centre), "m_ci": [horizon / high, horizon / low]}
-            row += [known({"m": float(centre), "m_ci": [low, high]}, "m"), known(saving, "m")]
+            centre = float(multipliers(law, np.array(horizon), factor))
+            low, high = _ends(multipliers(samples, np.array(horizon), factor))
+            saving = {"m": horizon / centre, "m_ci": [horizon / high, horizon / low]}
+            row += [known({"m": centre, "m_ci": [low, high]}, "m"), known(saving, "m")]
         rows.append(row)
     return _table(head, rows)
+
+
+def multipliers(
+    law: MeasuredLaw, horizon: np.ndarray, factor: tuple[Schedule, float, float]
+) -> np.ndarray:
+    """Interactions at a horizon under a schedule over those at h = 1 with dense rewards."""
+    schedule, accuracy, ratio = factor
+    by_theory = schedule_factor(schedule, horizon, np.asarray(law.knee), accuracy, ratio)
+    return np.asarray(law.multiplier(horizon) * by_theory)
+
+
+def _ends(values: np.ndarray) -> list[float]:
+    """The ends of a 95% interval of samples."""
+    low, high = np.quantile(values, (0.025, 0.975)).tolist()
+    return [low, high]
 
 
 def compute_table(
@@ -314,7 +325,10 @@ def compute_table(
     factor: tuple[Schedule, float, float],
     generator: np.random.Generator,
 ) -> str:
-    """Training compute for each published range of horizons, by both rules, as text."""
+    """Training compute for each published range of horizons, by both rules, as text.
+
+    There is none by a law that does not determine the multiplier at the end of the range.
+    """
     if _P.value is None:
         raise InputError("--parameters (P) is needed: the parameters of the model")
     flop = _drawn("flop_per_second (F)", _F.value, generator)
@@ -327,12 +341,10 @@ def compute_table(
         row = [f"{name} {number(low)} to {number(high)}", _summary(proportional)]
         for law in laws:
             samples = law.sample(_SAMPLES.value, generator)
-            knees = np.asarray(samples.knee)
-            times = samples.multiplier(steps) * schedule_factor(
-                factor[0], steps, knees, *factor[1:]
-            )
-            compute = training_compute(flop, times, *shared)
-            row += [_summary(compute), _summary(proportional / compute)]
+            compute = training_compute(flop, multipliers(samples, steps, factor), *shared)
+            cells = [_summary(compute), _summary(proportional / compute)]
+            is_known = determines(_ends(multipliers(samples, steps.max(), factor)))
+            row += cells if is_known else [NOT_DETERMINED] * 2
         rows.append(row)
     head = ["H (subjective s)", "C = F H K P^a"]
     for law in laws:

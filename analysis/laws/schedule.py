@@ -303,7 +303,7 @@ class ScheduleLaw(FittedLaw):
         more = "more schedules whose rewards add up"
         of_law = {"s_min": longer, "noise_scale": longer, "slope": longer}
         best = {"measured": "horizons on both sides of the best", "predicted": more}
-        return {**of_law, **best, "ratio": more, "accuracy": more}
+        return {**of_law, **best, "ratio": more, "accuracy": more, "departure": "a larger budget"}
 
     @property
     def error(self) -> float:
@@ -360,15 +360,17 @@ class ScheduleLaw(FittedLaw):
             best_horizons=(),
         )
 
+    def _departure_entry(self, one: Departure) -> dict[str, Any]:
+        """A departure's entry, with what would determine its ratio where it is not determined."""
+        needs = self.needs_of({"departure": one.ratio} if one.ratio else {})
+        return {**one.to_json(), "needs": {"ratio": needs["departure"]} if needs else {}}
+
     def details(self) -> dict[str, Any]:
         """What else the entry of `fits.json` holds."""
         return {
             "threshold": self.threshold,
             "error": self.error,
-            "departures": [
-                {**one.to_json(), "needs": self.needs_of({"ratio": one.ratio} if one.ratio else {})}
-                for one in self.departures
-            ],
+            "departures": [self._departure_entry(one) for one in self.departures],
             "best_horizons": [
                 {**one.to_json(), "needs": self.needs_of(one.quantities)}
                 for one in self.best_horizons

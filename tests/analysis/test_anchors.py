@@ -172,6 +172,18 @@ def test_a_multiplier_that_spans_a_factor_10_is_not_printed(capsys):
     assert far.count("not determined by these runs") == 2
 
 
+def test_compute_by_a_law_that_does_not_reach_so_far_is_not_printed(tmp_path, capsys):
+    """The free power is determined up to h = 1e3, and by far not up to 1e9; the affine law is."""
+    path = tmp_path / "fits.json"
+    path.write_text(json.dumps({"horizon_law": [law(0.7)]}))
+    text = run(capsys, fits=str(path), **ALL)
+    rows = [re.split(r"\s{2,}", line) for line in text.splitlines() if " to " in line]
+    short, long = (next(row for row in rows if row[0].startswith(name)) for name in ("sh", "lo"))
+    assert "not determined by these runs" not in short
+    assert long[4:] == ["not determined by these runs"] * 2
+    assert "not determined by these runs" not in long[:4]
+
+
 def test_the_proportional_rule_is_that_of_the_anchors(capsys):
     text = run(capsys, knee=2.0, **ALL)
     # With the knee at 2 the law is proportional: nothing is saved. C = 1e15 H 10 (1e12)^0.8.

@@ -4,6 +4,7 @@ import functools
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -266,6 +267,24 @@ def test_needs_name_the_seeds_or_else_the_axis():
     power = fitted("power_law")[1].entries[0]
     assert power.determined_by["n_c"] == "sizes over more than 1.2 decades"
     assert power.determined_by["alpha_e"] == "a larger budget"
+
+
+def test_numbers_within_an_entry_have_their_own_needs():
+    law = fitted("joint_law")[1].entries[0]
+    best, departure = law.best_horizons[0], law.departures[0]
+    wide = Quantity(2.0, (0.0, math.inf), least=0.0)
+    law = replace(
+        law,
+        best_horizons=(replace(best, measured=wide),),
+        departures=(replace(departure, ratio=wide), replace(departure, ratio=None)),
+    )
+    entry = law.to_json()
+    assert entry["best_horizons"][0]["needs"]["measured"] == "horizons on both sides of the best"
+    assert [one["needs"] for one in entry["departures"]] == [{"ratio": "a larger budget"}, {}]
+    shared = next(law for law in fitted("power_law")[1].entries if hasattr(law, "e_c"))
+    shared = replace(shared, e_c={**shared.e_c, 7.0: wide})
+    needs = {one["horizon"]: one["needs"] for one in shared.to_json()["e_c_by_horizon"]}
+    assert needs[7.0] == {"e_c": "a larger budget"}
 
 
 def test_where_no_run_at_the_longest_horizon_reached_the_return_budget_is_needed():
