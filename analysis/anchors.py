@@ -14,7 +14,8 @@ where the biological anchors (Cotra 2020) multiply them by the horizon itself,
 F: FLOP per subjective second; H: effective horizon in subjective seconds; K P^a: data points for P
 parameters, a = 0.8 as published. H is log-uniform over the published ranges: short 1 to 1e3, medium
 1e3 to 1e6, long 1e6 to 1e9 subjective seconds. Intervals are 95%, by sampling H, the knee, g, and F
-and K where they are given as ranges.
+and K where they are given as ranges. Only a law that the runs determine is taken from a report, and
+a multiplier whose interval spans a factor 10 is not printed.
 """
 
 import json
@@ -30,7 +31,8 @@ from scipy.stats import norm
 
 from analysis.data.families import label_of_law, schedule_of
 from analysis.laws.horizon import main_entries
-from analysis.page.wording import interval, number
+from analysis.laws.law import determines
+from analysis.page.wording import NOT_DETERMINED, interval, is_determined, known, number
 from mnist_horizon import cli, schedules, theory
 from mnist_horizon.errors import InputError
 from mnist_horizon.horizon import variance_horizon
@@ -83,14 +85,14 @@ class MeasuredLaw:
     Attributes:
         name: "affine" (g = 1) or "free power".
         knee: horizon at which the multiplier is 2, above 1.
-        knee_ci: its 95% interval, an end None where it is unbounded; None altogether: unknown.
+        knee_ci: its 95% interval; None: taken as exact.
         g: exponent.
         g_ci: its 95% interval; None: taken as exact.
     """
 
     name: str
     knee: float
-    knee_ci: Sequence[float | None] | None = None
+    knee_ci: Sequence[float] | None = None
     g: float = 1.0
     g_ci: Sequence[float] | None = None
 
@@ -103,16 +105,11 @@ class MeasuredLaw:
         """The law with arrays of knees and exponents in place of the numbers, shape [count].
 
         Ends of an interval are the 2.5% points of a normal on each side of the estimate: of
-        log(knee - 1) and of log g, independent of each other. Where the knee is unbounded above,
-        1 / (knee - 1) is drawn instead, truncated at 0.
+        log(knee - 1) and of log g, independent of each other.
         """
         knee, g = np.full(count, self.knee), np.full(count, self.g)
-        if self.knee_ci is not None and self.knee_ci[1] is None:
-            low = max(self.knee_ci[0] or 1.0, 1.0 + 1e-9)
-            slope = two_piece(1 / (self.knee - 1), 0.0, 1 / (low - 1), count, generator)
-            knee = 1 + 1 / np.maximum(slope, 1e-12)
-        elif self.knee_ci is not None:
-            low, high = (math.log(max(float(end or 1.0) - 1, 1e-9)) for end in self.knee_ci)
+        if self.knee_ci is not None:
+            low, high = (math.log(end - 1) for end in self.knee_ci)
             knee = 1 + np.exp(two_piece(math.log(self.knee - 1), low, high, count, generator))
         if self.g_ci is not None:
             low, high = (math.log(end) for end in self.g_ci)
@@ -179,7 +176,7 @@ def measured_laws(path: Path, threshold: float) -> tuple[list[MeasuredLaw], str,
     They are of dense rewards, and of the family with most runs where there are several.
 
     Raises:
-        InputError: the file cannot be read, or has no law that grows with the horizon there.
+        InputError: the file cannot be read, or has no law there, or none that its runs determine.
     """
     try:
         entries = json.loads(path.read_text())["horizon_law"]
@@ -190,20 +187,23 @@ def measured_laws(path: Path, threshold: float) -> tuple[list[MeasuredLaw], str,
         raise InputError(f"--fits={path}: cannot be read as a fits.json: {error}") from None
     matching = [entry for entry in entries if abs(entry["threshold"] - threshold) < 1e-9]
     if not matching:
-        known = ", ".join(f"{entry['threshold']:g}" for entry in entries) or "none"
+        there = ", ".join(f"{entry['threshold']:g}" for entry in entries) or "none"
         raise InputError(
-            f"--threshold={threshold:g}: {path} has no horizon law there; it has {known}"
+            f"--threshold={threshold:g}: {path} has no horizon law there; it has {there}"
         )
     entry = matching[0]
-    if entry.get("knee") is None:
+    if entry.get("knee") is None and is_determined(entry, "b"):
         raise InputError(f"{path}: interactions do not grow with h, there is no multiplier")
-    laws = [MeasuredLaw("affine", entry["knee"], entry.get("knee_ci"))]
+    if not is_determined(entry, "knee"):
+        raise InputError(f"{path}: the knee at a return of {threshold:g} is {known(entry, 'knee')}")
+    laws = [MeasuredLaw("affine", entry["knee"], entry["knee_ci"])]
     free = entry.get("free_power") or {}
     name = label_of_law(entry["group"], entry["threshold"])
-    if None in free.get("g_ci", ()):
-        name += f"; no free power, its exponent {interval(free['g_ci'])} is not determined"
-    elif free.get("knee") is not None:
-        power = (free["knee"], free.get("knee_ci"), free["g"], free.get("g_ci"))
+    missing = [one for one in ("g", "knee") if not is_determined(free, one)]
+    if missing:
+        name += f"; no free power, its {missing[0]} is {known(free, missing[0])}"
+    else:
+        power = (free["knee"], free["knee_ci"], free["g"], free["g_ci"])
         laws.append(MeasuredLaw("free power", *power))
     return laws, name, float(entry["measured"][1])
 
@@ -297,17 +297,27 @@ def multiplier_table(
     for horizon in horizons:
         row = [number(horizon)]
         for law, samples in zip(laws, sampled, strict=True):
-            centre = law.multiplier(horizon) * schedule_factor(
-                factor[0], np.array(horizon), np.array(law.knee), *factor[1:]
-            )
-            values = samples.multiplier(horizon) * schedule_factor(
-                factor[0], np.array(horizon), np.asarray(samples.knee), *factor[1:]
-            )
-            ends = np.quantile(values, (0.025, 0.975))
-            row.append(f"{number(float(centre))} {interval(ends)}")
-            row.append(f"{number(horizon / float(centre))} {interval(horizon / ends[::-1])}")
+            centre = float(multipliers(law, np.array(horizon), factor))
+            low, high = _ends(multipliers(samples, np.array(horizon), factor))
+            saving = {"m": horizon / centre, "m_ci": [horizon / high, horizon / low]}
+            row += [known({"m": centre, "m_ci": [low, high]}, "m"), known(saving, "m")]
         rows.append(row)
     return _table(head, rows)
+
+
+def multipliers(
+    law: MeasuredLaw, horizon: np.ndarray, factor: tuple[Schedule, float, float]
+) -> np.ndarray:
+    """Interactions at a horizon under a schedule over those at h = 1 with dense rewards."""
+    schedule, accuracy, ratio = factor
+    by_theory = schedule_factor(schedule, horizon, np.asarray(law.knee), accuracy, ratio)
+    return np.asarray(law.multiplier(horizon) * by_theory)
+
+
+def _ends(values: np.ndarray) -> list[float]:
+    """The ends of a 95% interval of samples."""
+    low, high = np.quantile(values, (0.025, 0.975)).tolist()
+    return [low, high]
 
 
 def compute_table(
@@ -315,7 +325,10 @@ def compute_table(
     factor: tuple[Schedule, float, float],
     generator: np.random.Generator,
 ) -> str:
-    """Training compute for each published range of horizons, by both rules, as text."""
+    """Training compute for each published range of horizons, by both rules, as text.
+
+    There is none by a law that does not determine the multiplier at the end of the range.
+    """
     if _P.value is None:
         raise InputError("--parameters (P) is needed: the parameters of the model")
     flop = _drawn("flop_per_second (F)", _F.value, generator)
@@ -328,12 +341,10 @@ def compute_table(
         row = [f"{name} {number(low)} to {number(high)}", _summary(proportional)]
         for law in laws:
             samples = law.sample(_SAMPLES.value, generator)
-            knees = np.asarray(samples.knee)
-            times = samples.multiplier(steps) * schedule_factor(
-                factor[0], steps, knees, *factor[1:]
-            )
-            compute = training_compute(flop, times, *shared)
-            row += [_summary(compute), _summary(proportional / compute)]
+            compute = training_compute(flop, multipliers(samples, steps, factor), *shared)
+            cells = [_summary(compute), _summary(proportional / compute)]
+            is_known = determines(_ends(multipliers(samples, steps.max(), factor)))
+            row += cells if is_known else [NOT_DETERMINED] * 2
         rows.append(row)
     head = ["H (subjective s)", "C = F H K P^a"]
     for law in laws:
@@ -360,7 +371,8 @@ def main(argv: Sequence[str]) -> None:
     print(f"Law: {name}")
     for law in laws:
         exponent = f", g {number(law.g)} {interval(law.g_ci)}" if law.name != "affine" else ""
-        print(f"  {law.name}: knee {number(law.knee)} {interval(law.knee_ci)}{exponent}")
+        exact = "taken as exact" if law.knee_ci is None else interval(law.knee_ci)
+        print(f"  {law.name}: knee {number(law.knee)} {exact}{exponent}")
     if factor[0] != DENSE:
         print(f"Rewards: {factor[0]}, by the theory of the noise at mu = {factor[1]:g}")
     print("\nScaling multiplier, over h = 1 with dense rewards")

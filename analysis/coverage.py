@@ -2,15 +2,17 @@
 
 Data sets of the same shape (the same runs, seeds, widths, horizons and censoring) are drawn from
 the laws fitted to WORKDIR, and fitted again from a warm start: the horizon law of each threshold,
-and the power law of each horizon. Printed for each number: the share of intervals that contain the
-true value, with the binomial interval of that share, their median width relative to that value, and
-how many draws allowed a fit. The same command prints the same table, whatever the number of
-processes.
+and the power law of each horizon. A schedule with a delay has no horizon law. Printed for each
+number: the share of intervals that contain the true value, with the binomial interval of that
+share; their median width relative to that value, or "wide" where most intervals span a factor 10 or
+leave the sign open; in how many draws the number was determined, that is with an interval that does
+neither; and how many draws allowed a fit. The same command prints the same table, whatever the
+number of processes.
 """
 
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,11 +55,23 @@ def define_flags() -> None:
 
 @dataclass(frozen=True)
 class DrawnInterval:
-    """One number of one draw: its true value and the interval found."""
+    """One number of one draw: its true value, the interval found, and whether it is narrow."""
 
     number: str
     truth: float
     interval: Interval
+    is_determined: bool
+
+
+def drawn_intervals(
+    truth: Mapping[str, Quantity], found: Mapping[str, Quantity]
+) -> list[DrawnInterval]:
+    """The numbers found in a draw that have an interval and a finite true value."""
+    return [
+        DrawnInterval(name, truth[name].value, one.interval, one.is_determined)
+        for name, one in found.items()
+        if one.interval is not None and np.isfinite(truth[name].value)
+    ]
 
 
 class Target(Protocol):
@@ -92,16 +106,12 @@ class HorizonTarget:
         truth, refitted = affine_numbers(affine), affine_numbers(refit)
         knee = knee_of(affine.fit.theta[-1], affine.mean.x_max, affine.regressor)
         truth["knee"] = Quantity(knee)
-        refitted["knee"] = Quantity(knee, knee_interval(refit, profiles=True))
+        refitted["knee"] = Quantity(knee, knee_interval(refit, profiles=True), least=1.0)
         if "free" in self.law.forms:
             free = self.law.forms["free"]
             truth["g"] = Quantity(float(np.exp(free.fit.theta[-1])))
             refitted["g"] = free_numbers(free.refit(draw_values(free, rng)), profiles=True)["g"]
-        return [
-            DrawnInterval(name, truth[name].value, quantity.interval)
-            for name, quantity in refitted.items()
-            if quantity.interval is not None and np.isfinite(truth[name].value)
-        ]
+        return drawn_intervals(truth, refitted)
 
 
 def draw_values(law: FormFit, rng: np.random.Generator) -> HorizonData:
@@ -156,14 +166,10 @@ class PowerLawTarget:
         """Draw curves from the law and refit it; an empty list where they allow no fit."""
         truth = constants(self.estimate, "NE").quantities
         try:
-            refitted = redraw(self.estimate, "NE", rng)
+            found = redraw(self.estimate, "NE", rng).quantities
         except FitError:
             return []
-        return [
-            DrawnInterval(name, truth[name].value, ends)
-            for name in POWER_LAW_NUMBERS
-            if (ends := refitted.quantities[name].interval) is not None
-        ]
+        return drawn_intervals(truth, {name: found[name] for name in POWER_LAW_NUMBERS})
 
 
 def power_law_targets(measured: Measurements) -> tuple[list[Target], list[str]]:
@@ -200,8 +206,9 @@ def coverage_table(
 
     Returns:
         One row per target and number: `law`, `number`, `truth`, `draws`, `coverage`, its binomial
-        95% interval `coverage_low` and `coverage_high`, and `width`, the median over draws of
-        (high - low) / |truth|.
+        95% interval `coverage_low` and `coverage_high`; `determined`, in how many draws the number
+        was; and `width`, the median over draws of (high - low) / |truth|, in which a number that
+        is not determined counts as infinitely wide.
     """
     seeds = np.random.SeedSequence(seed).spawn(len(targets) * draws)
     jobs = [
@@ -229,7 +236,10 @@ def _draw(job: tuple[Target, np.random.SeedSequence]) -> list[DrawnInterval]:
 def _row(label: str, intervals: Sequence[DrawnInterval]) -> dict[str, object]:
     covered = sum(o.interval[0] <= o.truth <= o.interval[1] for o in intervals)
     share = binomtest(covered, len(intervals)).proportion_ci(0.95, method="wilson")
-    widths = [(o.interval[1] - o.interval[0]) / abs(o.truth) for o in intervals]
+    widths = [
+        (o.interval[1] - o.interval[0]) / abs(o.truth) if o.is_determined else np.inf
+        for o in intervals
+    ]
     return {
         "law": label,
         "number": intervals[0].number,
@@ -239,6 +249,7 @@ def _row(label: str, intervals: Sequence[DrawnInterval]) -> dict[str, object]:
         "coverage_low": share.low,
         "coverage_high": share.high,
         "width": float(np.median(widths)),
+        "determined": sum(o.is_determined for o in intervals),
     }
 
 
@@ -267,13 +278,14 @@ def main(argv: Sequence[str]) -> None:
 def format_table(rows: pd.DataFrame) -> str:
     """The table of one law in plain text."""
     head = f"{'number':>21} {'truth':>10} {'coverage':>8} {'(95% interval)':>16} {'width':>8}"
-    lines = [f"{head} {'draws':>6}"]
+    lines = [f"{head} {'determined':>10} {'draws':>6}"]
     for row in rows.itertuples():
         coverage = f"{row.coverage:.1%}"
         around = f"{row.coverage_low:.0%} to {row.coverage_high:.0%}"
+        width = f"{row.width:.1%}" if np.isfinite(row.width) else "wide"
         lines.append(
-            f"{row.number:>21} {row.truth:>10.4g} {coverage:>8} {around:>16} {row.width:>8.1%} "
-            f"{row.draws:>6}"
+            f"{row.number:>21} {row.truth:>10.4g} {coverage:>8} {around:>16} {width:>8} "
+            f"{row.determined:>10} {row.draws:>6}"
         )
     return "\n".join(lines)
 

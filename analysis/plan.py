@@ -2,16 +2,25 @@
 
 Draws sweeps of the config's shape from a known truth and fits them, before anything is run. Printed
 for the horizon law and, with at least three widths, for the exponents of the power law: the true
-value, the median interval and its width, and how often each form of the law is selected.
+value, the median interval and its width, in how many draws the number was determined (the interval
+spans less than a factor 10 and has one sign), and how often each form of the law is selected. The
+last line says what the numbers need that less than 80% of draws determine. A schedule with a delay
+has no horizon law.
+
+    python -m analysis.plan --config=launch/configs/FILE.py --until=knee,g
+
+tries two and four times the seeds as well, up to the first number of seeds at which 80% of draws
+determine the numbers named.
 
 The truth is `synthetic.HorizonTruth` and `synthetic.PowerLawTruth` with the noise of
 `synthetic.Noise`, or with `--from=WORKDIR` the horizon law and the noise measured there. Learning
 rates are not an axis here: all runs are assumed to have good rates.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,16 +30,23 @@ from ml_collections import config_flags
 
 from analysis.data import interactions_to_threshold, with_chosen_rates
 from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
+from analysis.laws.law import FittedLaw, Quantity, determines
 from analysis.laws.power.curves import FitError
 from analysis.laws.power.single import fit_power_law
 from analysis.laws.synthetic import Design, HorizonTruth, Noise, PowerLawTruth, simulate
-from analysis.stats.intervals import Interval
+from analysis.page.wording import interval, known
 from mnist_horizon import cli
 from mnist_horizon.errors import InputError
 from mnist_horizon.results import read_results
-from mnist_horizon.schedules import parse
+from mnist_horizon.schedules import make, parse
 
 FLAGS = flags.FLAGS
+
+SHARE = 0.8
+"""Share of draws in which a number must be determined for a design to be called large enough."""
+
+HORIZON_NUMBERS = ("a", "knee", "g")
+POWER_LAW_NUMBERS = ("alpha_n", "alpha_e")
 
 
 def define_flags() -> None:
@@ -42,6 +58,7 @@ def define_flags() -> None:
     flags.DEFINE_float("threshold", 0.7, "The return to reach.", 0.0, 1.0)
     flags.DEFINE_integer("draws", 20, "Simulated sweeps.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of the random generator.", lower_bound=0)
+    flags.DEFINE_list("until", [], "Numbers for which 2 and 4 times the seeds are tried as well.")
 
 
 def design_of(config: Mapping[str, Any]) -> Design:
@@ -75,8 +92,11 @@ def design_of(config: Mapping[str, Any]) -> Design:
     return design
 
 
-def measured_truth(workdir: str, threshold: float) -> tuple[HorizonTruth, Noise]:
+def measured_truth(workdir: str, threshold: float) -> tuple[HorizonTruth, Noise, str]:
     """Horizon law and noise of a finished sweep at a threshold (its dense runs, widths pooled).
+
+    Returns:
+        The law, the noise, and a note where the runs there do not determine the knee, else "".
 
     Raises:
         InputError: no law can be fitted to it.
@@ -99,7 +119,76 @@ def measured_truth(workdir: str, threshold: float) -> tuple[HorizonTruth, Noise]
     knee = knee if np.isfinite(knee) else 100 * law.measured[1]
     truth = HorizonTruth(a=law.quantities["a"].value, knee=knee, threshold=threshold)
     noise = Noise(float(np.exp(log_tau)), float(np.exp(level)), float(np.exp(level + slope)))
-    return truth, noise
+    entry = law.to_json()
+    note = "" if entry["determined"]["knee"] else f"the knee of {workdir} is {known(entry, 'knee')}"
+    return truth, noise, note and f"{note}; planned with a knee of {knee:.3g}"
+
+
+@dataclass
+class Planned:
+    """A number in simulated sweeps.
+
+    Attributes:
+        name: as `fits.json` has it.
+        truth: its true value.
+        seeds: of each sweep.
+        found: what was found in each draw; None where nothing was.
+        axes: what the laws of the draws name as determining it (`FittedLaw.determined_by`).
+    """
+
+    name: str
+    truth: float
+    seeds: int
+    found: list[Quantity | None] = field(default_factory=list)
+    axes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, law: FittedLaw | None) -> None:
+        """Add a draw, with the law fitted to it or None."""
+        numbers = {} if law is None else law.determined_quantities
+        self.found.append(numbers.get(self.name))
+        if law is not None:
+            self.axes[law.determined_by.get(self.name, "more seeds")] += 1
+
+    @property
+    def determined(self) -> int:
+        """In how many draws it was determined."""
+        return sum(one is not None and one.is_determined for one in self.found)
+
+    @property
+    def needs(self) -> str:
+        """What would determine it in 80% of draws, "" where this design does."""
+        if self.determined >= SHARE * len(self.found):
+            return ""
+        if self.seeds < 2:
+            return "at least 2 seeds"
+        enough = sorted(_seeds_for(one, self.seeds) for one in self.found)
+        seeds = enough[math.ceil(SHARE * len(enough)) - 1]
+        if np.isfinite(seeds):
+            return f"about {seeds:.0f} seeds instead of {self.seeds}"
+        return self.axes.most_common(1)[0][0] if self.axes else "a larger budget: there is no fit"
+
+    def row(self) -> dict[str, Any]:
+        """Its row of a plan."""
+        ends = [one.interval for one in self.found if one is not None and one.interval is not None]
+        low, high = np.median(ends, axis=0).tolist() if ends else (np.nan, np.nan)
+        narrow = self.determined >= len(self.found) / 2 and determines((low, high))
+        return {
+            "number": self.name,
+            "truth": self.truth,
+            "low": low,
+            "high": high,
+            "width": (high - low) / abs(self.truth) if narrow else np.inf,
+            "determined": self.determined,
+            "draws": len(self.found),
+            "needs": self.needs,
+        }
+
+
+def _seeds_for(one: Quantity | None, seeds: int) -> float:
+    """How many seeds would determine a number; infinite where none would."""
+    if one is None:
+        return np.inf
+    return seeds if one.is_determined else one.seeds_needed(seeds) or np.inf
 
 
 def horizon_plan(
@@ -108,28 +197,26 @@ def horizon_plan(
     """Expected intervals of the horizon law.
 
     Returns:
-        One row per number with `truth`, `low` and `high` (medians over draws), `width` and `found`
-        (the share of draws with an interval); the count of each verdict; and the mean share of
-        censored runs.
+        One row per number: `truth`, `low` and `high` (medians over draws), `width` relative to the
+        truth (infinite where the draws do not determine it), in how many `draws` it was
+        `determined`, and what it `needs` ("" where that is 80% of them); the count of each verdict;
+        and the mean share of censored runs.
     """
-    entries: list[HorizonLaw | None] = []
+    laws: list[HorizonLaw] = []
+    true = (float(truth.interactions(np.ones(1), design.widths[0])[0]), truth.knee, truth.exponent)
+    numbers = [
+        Planned(name, value, design.seeds)
+        for name, value in zip(HORIZON_NUMBERS, true, strict=True)
+    ]
     for _ in range(draws):
         table = interactions_to_threshold(simulate(truth, design, rng, noise), (truth.threshold,))
-        laws = fit_horizon_laws(table, ("h-1",), profiles=False).entries
-        entries.append(laws[-1] if laws else None)
-    known = [entry for entry in entries if entry is not None]
-    intervals: dict[str, tuple[float, list[Interval | None]]] = {
-        "a": (float(truth.interactions(np.ones(1), design.widths[0])[0]), []),
-        "knee": (truth.knee, []),
-        "g": (truth.exponent, []),
-    }
-    for entry in known:
-        numbers = {**entry.free_power, **entry.quantities}
-        for name, (_, ends) in intervals.items():
-            ends.append(numbers[name].interval if name in numbers else None)
-    verdicts = dict(Counter(entry.verdict for entry in known).most_common())
-    censored = float(np.mean([e.censored / e.runs for e in known])) if known else 1.0
-    return _summary(intervals, draws), verdicts, censored
+        law = next(reversed(fit_horizon_laws(table, ("h-1",), profiles=False).entries), None)
+        laws += [law] if law is not None else []
+        for number in numbers:
+            number.add(law)
+    verdicts = dict(Counter(law.verdict for law in laws).most_common())
+    censored = float(np.mean([law.censored / law.runs for law in laws])) if laws else 1.0
+    return pd.DataFrame([number.row() for number in numbers]), verdicts, censored
 
 
 def power_law_plan(
@@ -138,79 +225,143 @@ def power_law_plan(
     """Expected intervals of the power law's exponents at the smallest horizon (`horizon_plan`)."""
     design = replace(design, horizons=design.horizons[:1], stop_at_return=1.0)
     truth = replace(truth, reference_horizon=design.horizons[0])
-    intervals: dict[str, tuple[float, list[Interval | None]]] = {
-        "alpha_n": (truth.alpha_n, []),
-        "alpha_e": (truth.alpha_e, []),
-    }
+    true = (truth.alpha_n, truth.alpha_e)
+    numbers = [
+        Planned(name, value, design.seeds)
+        for name, value in zip(POWER_LAW_NUMBERS, true, strict=True)
+    ]
     for _ in range(draws):
         try:
-            fit = fit_power_law(simulate(truth, design, rng, noise), generator=rng)
+            law = fit_power_law(simulate(truth, design, rng, noise), generator=rng)
         except FitError:
-            continue
-        for name, (_, ends) in intervals.items():
-            ends.append(fit.quantities[name].interval)
-    return _summary(intervals, draws)
-
-
-def _summary(
-    intervals: Mapping[str, tuple[float, list[Interval | None]]], draws: int
-) -> pd.DataFrame:
-    rows = []
-    for name, (truth, found) in intervals.items():
-        known = [interval for interval in found if interval is not None]
-        low, high = np.median(known, axis=0) if known else (np.nan, np.nan)
-        rows.append(
-            {
-                "number": name,
-                "truth": truth,
-                "low": low,
-                "high": high,
-                "width": (high - low) / abs(truth),
-                "found": len(known) / draws,
-            }
-        )
-    return pd.DataFrame(rows)
+            law = None
+        for number in numbers:
+            number.add(law)
+    return pd.DataFrame([number.row() for number in numbers])
 
 
 def format_plan(rows: pd.DataFrame) -> str:
     """Expected intervals in plain text."""
-    lines = [f"{'number':>10} {'truth':>10} {'median 95% interval':>27} {'width':>8} {'found':>7}"]
+    lines = [f"{'number':>8} {'truth':>8} {'median 95% interval':>20} {'width':>6}  determined in"]
     for row in rows.to_dict("records"):
-        interval = f"[{row['low']:.4g}, {row['high']:.4g}]" if row["found"] else "none"
-        width = f"{row['width']:.0%}" if row["found"] and np.isfinite(row["width"]) else "-"
+        is_narrow = np.isfinite(row["width"])
+        ends = interval((row["low"], row["high"])) if is_narrow else "not determined"
+        width = f"{row['width']:.0%}" if is_narrow else "-"
         lines.append(
-            f"{row['number']:>10} {row['truth']:>10.4g} {interval:>27} {width:>8} "
-            f"{row['found']:>7.0%}"
+            f"{row['number']:>8} {row['truth']:>8.4g} {ends:>20} {width:>6}  "
+            f"{row['determined']} of {row['draws']} draws"
         )
     return "\n".join(lines)
+
+
+def what_to_add(rows: pd.DataFrame, seeds: int) -> str:
+    """One line: what the numbers need that too few draws of this many seeds determine."""
+    missing = [
+        f"{row['number']} (needed: {row['needs']})"
+        for row in rows.to_dict("records")
+        if row["needs"]
+    ]
+    if missing:
+        return f"With {seeds} seeds less than {SHARE:.0%} of draws determine {', '.join(missing)}."
+    names = ", ".join(rows["number"])
+    return f"With {seeds} seeds at least {SHARE:.0%} of draws determine {names}."
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is drawn and fitted: the truths, the noise, the draws and the seed of the generator.
+
+    Attributes:
+        horizon: truth of the horizon law; None where the schedule has none.
+        power: truth of the power law; None with too few widths.
+    """
+
+    horizon: HorizonTruth | None
+    power: PowerLawTruth | None
+    noise: Noise
+    draws: int
+    seed: int
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The numbers that are planned."""
+        horizon = HORIZON_NUMBERS if self.horizon is not None else ()
+        return horizon + (POWER_LAW_NUMBERS if self.power is not None else ())
+
+    def show(self, design: Design) -> pd.DataFrame:
+        """Print the plan of a design; its rows."""
+        rng = np.random.default_rng(self.seed)
+        tables = []
+        if self.horizon is not None:
+            table, verdicts, censored = horizon_plan(
+                design, self.horizon, self.noise, self.draws, rng
+            )
+            share = f"{censored:.0%} of runs censored"
+            print(f"\nhorizon law, return {self.horizon.threshold:g} ({share})")
+            print(format_plan(table))
+            forms = ", ".join(f"{form} {count}" for form, count in verdicts.items())
+            print(f"form: {forms or 'no fit in any draw'}")
+            tables.append(table)
+        if self.power is not None:
+            print(f"\npower law at horizon {design.horizons[0]:g}")
+            table = power_law_plan(design, self.power, self.noise, self.draws, rng)
+            print(format_plan(table))
+            tables.append(table)
+        return pd.concat(tables, ignore_index=True)
 
 
 def main(argv: Sequence[str]) -> None:
     """Print the expected intervals of the sweep that `--config` describes."""
     del argv
     design = design_of(cli.settings_of(FLAGS.config))
-    threshold = FLAGS.threshold
-    truth, noise = HorizonTruth(threshold=threshold), Noise()
-    if not truth.floor < threshold < truth.ceiling:
-        raise InputError(f"--threshold: choose one between {truth.floor:g} and {truth.ceiling:g}")
-    if FLAGS["from"].value:
-        truth, noise = measured_truth(FLAGS["from"].value, threshold)
-    rng = np.random.default_rng(FLAGS.seed)
+    plan, notes = _plan_of(design)
+    unknown = [name for name in FLAGS.until if name not in plan.numbers]
+    if unknown:
+        planned = ", ".join(plan.numbers) or "no number"
+        raise InputError(f"--until={unknown[0]}: what is planned here is {planned}")
+    print(_size(design))
+    for note in notes:
+        print(f"note: {note}")
+    if plan.numbers:
+        rows = plan.show(design)
+        wanted = rows["number"].isin(FLAGS.until or plan.numbers)
+        for seeds in (2 * design.seeds, 4 * design.seeds) if FLAGS.until else ():
+            if not rows["needs"][wanted].any():
+                break
+            design = replace(design, seeds=seeds)
+            print(f"\n{_size(design)}")
+            rows = plan.show(design)
+        print(f"\n{what_to_add(rows[wanted], design.seeds)}")
+
+
+def _size(design: Design) -> str:
     runs = len(design.widths) * len(design.horizons) * design.seeds
-    print(
+    return (
         f"{runs} runs: {len(design.widths)} widths x {len(design.horizons)} horizons x "
         f"{design.seeds} seeds, {design.budget:,} interactions each; {FLAGS.draws} draws"
     )
-    table, verdicts, censored = horizon_plan(design, truth, noise, FLAGS.draws, rng)
-    print(f"\nhorizon law, return {threshold:g} ({censored:.0%} of runs censored)")
-    print(format_plan(table))
-    forms = ", ".join(f"{form} {count}" for form, count in verdicts.items()) or "no fit in any draw"
-    print(f"form: {forms}")
-    if len(design.widths) < 3:
-        print("\npower law: at least 3 widths are needed")
-        return
-    print(f"\npower law at horizon {design.horizons[0]:g}")
-    print(format_plan(power_law_plan(design, PowerLawTruth(), noise, FLAGS.draws, rng)))
+
+
+def _plan_of(design: Design) -> tuple[Plan, list[str]]:
+    """What the flags ask for, and notes on it."""
+    threshold = FLAGS.threshold
+    horizon: HorizonTruth | None = HorizonTruth(threshold=threshold)
+    noise, notes = Noise(), []
+    if not HorizonTruth.floor < threshold < HorizonTruth.ceiling:
+        raise InputError(
+            f"--threshold: choose one between {HorizonTruth.floor:g} and {HorizonTruth.ceiling:g}"
+        )
+    if FLAGS["from"].value:
+        horizon, noise, note = measured_truth(FLAGS["from"].value, threshold)
+        notes += [note] if note else []
+    schedule = make(*design.schedules[0])
+    if schedule.period > 1:
+        horizon = None
+        notes.append(f"no horizon law: the first schedule, {schedule}, has a delay")
+    power = PowerLawTruth() if len(design.widths) >= 3 else None
+    if power is None:
+        notes.append("no power law: at least 3 widths are needed")
+    return Plan(horizon, power, noise, FLAGS.draws, FLAGS.seed), notes
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Each function returns the figure and the table of the numbers that are drawn in 
 """
 
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -61,7 +62,11 @@ def _curve_panels(table: pd.DataFrame, x: str, x_label: str, panel: str) -> Figu
     color = "width" if panel == "horizon" else "horizon"
     make = theme.size_looks if color == "width" else theme.horizon_looks
     looks = make(table[color])
-    titles = {"width": _size_title(table), "horizon": "h = {:g}".format, "family": str}
+    titles: dict[str, Callable[[Any], str]] = {
+        "width": _size_title(table),
+        "horizon": "h = {:g}".format,
+        "family": str,
+    }
     title = titles[panel]
     levels = list(table[panel].unique()) if panel == "family" else sorted(table[panel].unique())
     with theme.style():

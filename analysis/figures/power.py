@@ -118,10 +118,11 @@ def optimal_size_against_compute(fits: Sequence[PowerLawFit]) -> theme.Drawn:
         axis.set_ylabel("best size N* (parameters)")
         keys = []
         for horizon, rows in table.groupby("horizon"):
-            slope, low, high = rows[["slope", "slope_low", "slope_high"]].iloc[0]
+            first = rows.iloc[0]
             label = f"h = {horizon:g}"
-            if rows["determined"].iloc[0]:
-                label += f": slope {slope:.2f} [{low:.2f}, {high:.2f}]"
+            if first["slope_determined"]:
+                ends = f"{first['slope_low']:.2f} to {first['slope_high']:.2f}"
+                label += f": slope {first['slope']:.2f} ({ends})"
             keys.append(theme.key(looks[horizon], label))
         theme.legend(figure, keys, columns=2)
     return figure, table
@@ -144,7 +145,7 @@ def _optimal_sizes(fit: PowerLawFit) -> pd.DataFrame:
             "slope": slope.value,
             "slope_low": low,
             "slope_high": high,
-            "determined": fit.determined["optimal_size_exponent"],
+            "slope_determined": fit.determined["optimal_size_exponent"],
         }
     )
 

@@ -101,6 +101,18 @@ class BatchLaw(FittedLaw):
             "knee_small_batch": self._knee_small_batch(),
         }
 
+    @property
+    def determined_by(self) -> dict[str, str]:
+        """Batches and horizons beyond those of the runs."""
+        smaller, larger = self.data.batch.min(), self.data.batch.max()
+        longer = f"longer horizons than {self.data.horizon.max():g}"
+        return {
+            "s_min": f"batches larger than {larger:g}",
+            "noise_constant": f"batches smaller than {smaller:g}",
+            "noise_growth": longer,
+            "knee_small_batch": f"batches smaller than {smaller:g} or {longer}",
+        }
+
     def _quantity(self, number: Any, *places: int) -> Quantity:
         ends = leave_out_interval(number, self.theta, self.left_out, LOG)
         return Quantity(float(number(self.theta)), None if self._is_open(*places) else ends)

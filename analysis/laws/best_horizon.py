@@ -42,9 +42,14 @@ class BestHorizon:
     edge: str
     predicted: Quantity
 
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """Both best horizons."""
+        return {"measured": self.measured, "predicted": self.predicted}
+
     def to_json(self) -> dict[str, Any]:
         """The entry in the law of `fits.json`."""
-        numbers = flat({"measured": self.measured, "predicted": self.predicted})
+        numbers = flat(self.quantities)
         named = {"schedule": str(self.schedule), "threshold": self.threshold, "edge": self.edge}
         return named | numbers
 

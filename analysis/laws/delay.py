@@ -108,15 +108,23 @@ class DelayLaw(FittedLaw):
         exact = {name: one.ratio for name, one in self.costs.items() if not one.is_bound}
         return {**numbers, **exact}
 
+    def is_determined(self, name: str, one: Quantity) -> bool:
+        """Whether a number is determined; none of a curve that the runs do not lie on."""
+        if name == "best_horizon" and (self.best.edge or self.best.is_refused):
+            return False
+        if name == "predicted" and self.theory is not None and self.theory.is_refused:
+            return False
+        return one.is_determined
+
     @property
-    def determined(self) -> dict[str, bool]:
-        """Whether each number is determined; none of a curve that the runs do not lie on."""
-        refused = {
-            "best_horizon": bool(self.best.edge) or self.best.is_refused,
-            "predicted": self.theory is not None and self.theory.is_refused,
+    def determined_by(self) -> dict[str, str]:
+        """Horizons beyond the end at which the least interactions lie."""
+        beyond = {
+            "shortest": f"horizons below {self.measured[0]:g}",
+            "longest": f"horizons above {self.measured[1]:g}",
         }
-        known = super().determined
-        return {name: value and not refused.get(name, False) for name, value in known.items()}
+        needed = beyond.get(self.best.edge, "more horizons near the best one")
+        return {"best_horizon": needed, "predicted": "another law: the runs do not lie on this one"}
 
     @functools.cached_property
     def costs(self) -> dict[str, Ratio]:

@@ -175,10 +175,25 @@ class HorizonLaw(FittedLaw):
         free = {_FREE_NAMES[name]: one for name, one in self.free_power.items()}
         return {**free, **self.quantities, **self.multiplier.quantities}
 
+    def is_determined(self, name: str, one: Quantity) -> bool:
+        """Whether a number is determined, where the runs allow it at all."""
+        return one.is_determined and self.allows(name)
+
     @property
-    def determined(self) -> dict[str, bool]:
-        """Whether each of them is determined, where the runs allow it at all."""
-        return {name: known and self.allows(name) for name, known in super().determined.items()}
+    def determined_by(self) -> dict[str, str]:
+        """Longer horizons; a larger budget where no run at the longest reached the return."""
+        shortest, longest = self.measured
+        if "free" in self.refused:
+            another = "another law: the runs lie on none of the three"
+            return dict.fromkeys(("a", "b", "knee", "g", "free_knee"), another)
+        if self.data.horizon[self.data.values.exact].max() < longest:
+            longer = f"a larger budget: no run at h = {longest:g} reached the return"
+        else:
+            longer = f"longer horizons than {longest:g}"
+        low, high = self.quantities["knee"].ends or (None, None)
+        below = shortest > 1 and low is None and high is not None
+        knee = f"horizons below {shortest:g}" if below else longer
+        return {"b": longer, "knee": knee, "free_knee": knee, "g": longer}
 
     @property
     def aicc(self) -> dict[str, float]:
@@ -228,6 +243,16 @@ class HorizonLaw(FittedLaw):
         fitted = {name: form for name, form in self.forms.items() if len(form.left_out)}
         return replace(self, forms={name: form.without_seed(seed) for name, form in fitted.items()})
 
+    def _free_json(self) -> dict[str, Any]:
+        """The free power as its own part of the entry, with what is determined of it."""
+        if not self.free_power:
+            return {}
+        named = {_FREE_NAMES[name]: one for name, one in self.free_power.items()}
+        names = {_FREE_NAMES[name]: name for name in self.free_power}
+        determined = {names[name]: self.is_determined(name, one) for name, one in named.items()}
+        needs = {names[name]: need for name, need in self.needs_of(named).items()}
+        return {**flat(self.free_power), "determined": determined, "needs": needs}
+
     def details(self) -> dict[str, Any]:
         """What else the entry of `fits.json` holds."""
         return {
@@ -235,7 +260,7 @@ class HorizonLaw(FittedLaw):
             "threshold": self.threshold,
             "regressor": self.regressor,
             "r2": self.r2,
-            "free_power": flat(self.free_power) or None,
+            "free_power": self._free_json() or None,
             "aicc": self.aicc,
             "heldout_error": self.heldout_error,
             "fit_test": {name: form.fit_test for name, form in self.forms.items()},

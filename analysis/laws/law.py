@@ -5,19 +5,23 @@ to `Fits`, and a class of fitted laws with quantities and their intervals, predi
 without one of the seeds. Writing to `fits.json` and showing as a table are implemented here.
 """
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 
-from analysis.stats.intervals import LINEAR, Interval, Scale, jackknife_interval
+from analysis.stats.intervals import LINEAR, Interval, Scale, jackknife_interval, t_factor
 
 TOO_WIDE = 10.0
 """Least ratio of an interval's ends at which a number counts as not determined."""
+
+MOST_SEEDS = 64
+"""More seeds than these are not proposed: another axis of the sweep is named instead."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,46 @@ class Quantity:
             return self.within[0] < low and high < self.within[1]
         return determines(self.interval)
 
+    def with_width(self, share: float) -> Self:
+        """The number with both ends moved towards it, to this share of their distance.
+
+        In log where the ends and the number have one sign, as most intervals here are symmetric in
+        log; else, and inside `within`, linear. Only for an interval with both ends.
+        """
+        assert self.interval is not None
+        low, high = self.interval
+        if self.within is None and min(low * high, low * self.value) > 0:
+            ends = [self.value * (end / self.value) ** share for end in (low, high)]
+        else:
+            ends = [self.value + (end - self.value) * share for end in (low, high)]
+        return replace(self, interval=(ends[0], ends[1]))
+
+    def seeds_needed(self, seeds: int) -> int | None:
+        """Least number of seeds at which the interval would determine the number.
+
+        The spread s between seeds and the number are taken to stay: half the width with S seeds is
+        `t(S - 1) s / sqrt(S)`, t being Student's 97.5% point.
+
+        Args:
+            seeds: from which the interval comes, at least 2.
+
+        Returns:
+            More than `seeds`, up to `MOST_SEEDS`; None where that many would not do, or an end is
+            open.
+        """
+        if not self.is_bounded:
+            return None
+        for more in range(seeds + 1, MOST_SEEDS + 1):
+            if self.with_width(_width_with(more) / _width_with(seeds)).is_determined:
+                return more
+        return None
+
+
+@functools.cache
+def _width_with(seeds: int) -> float:
+    """Half the width of a 95% interval of a mean over seeds, in their standard deviations."""
+    return t_factor(seeds) / math.sqrt(seeds)
+
 
 def determines(ends: Sequence[float | None] | None) -> bool:
     """Whether an interval has two ends, of one sign and less than a factor 10 apart."""
@@ -94,8 +138,48 @@ class FittedLaw(ABC):
 
     @property
     def determined(self) -> dict[str, bool]:
-        """Whether each of them is determined (`Quantity.is_determined`)."""
-        return {name: one.is_determined for name, one in self.determined_quantities.items()}
+        """Whether each of them is determined (`is_determined`)."""
+        found = self.determined_quantities.items()
+        return {name: self.is_determined(name, one) for name, one in found}
+
+    def is_determined(self, name: str, one: Quantity) -> bool:
+        """Whether a quantity is determined: by its interval, and by a law that the runs lie on.
+
+        A law whose runs may refuse it overrides this.
+        """
+        return one.is_determined
+
+    @property
+    def determined_by(self) -> Mapping[str, str]:
+        """What determines a quantity where more seeds do not, by its name: more of which axis."""
+        return {}
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """What would determine each quantity that is not determined, by its name."""
+        return self.needs_of(self.determined_quantities)
+
+    def needs_of(self, quantities: Mapping[str, Quantity]) -> dict[str, str]:
+        """The same of any quantities of the law.
+
+        At least 2 seeds, about as many seeds as would make the interval narrow enough
+        (`Quantity.seeds_needed`), or else more of the axis that `determined_by` names.
+        """
+        return {
+            name: self._need(name, one)
+            for name, one in quantities.items()
+            if not self.is_determined(name, one)
+        }
+
+    def _need(self, name: str, one: Quantity) -> str:
+        seeds = len(self.seeds)
+        if seeds < 2:
+            return "at least 2 seeds"
+        # An interval that is narrow enough is not the reason: seeds would not help.
+        enough = None if one.is_determined else one.seeds_needed(seeds)
+        if enough is not None:
+            return f"about {enough} seeds instead of {seeds}, at this spread"
+        return self.determined_by.get(name, f"more than {MOST_SEEDS} seeds")
 
     @property
     @abstractmethod
@@ -117,23 +201,43 @@ class FittedLaw(ABC):
     def to_json(self) -> dict[str, Any]:
         """The entry of `fits.json`: valid JSON, without what does not exist."""
         entry = {"group": self.group, **flat(self.quantities), **self.details()}
-        entry = plain({**entry, "determined": self.determined})
+        entry = plain({**entry, "determined": self.determined, "needs": self.needs})
         return {name: value for name, value in entry.items() if value is not None}
 
+    def numbers(self, quantities: Mapping[str, Quantity]) -> dict[str, Any]:
+        """Quantities as a part of the entry holds them: with what would determine them."""
+        return {**flat(quantities), "needs": self.needs_of(quantities)}
+
     def summary(self) -> pd.DataFrame:
-        """One row per quantity: its value and the ends of its 95% interval (NaN: none)."""
+        """One row per quantity: its value, the ends of its 95% interval (NaN: none), `determined`.
+
+        Shown as text or HTML, a number that is not determined is left out, and what would determine
+        it is named.
+        """
         rows = {
-            name: (one.value, *(one.interval or (math.nan, math.nan)))
+            name: (
+                one.value,
+                *(one.interval or (math.nan, math.nan)),
+                self.is_determined(name, one),
+            )
             for name, one in self.quantities.items()
         }
-        return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"])
+        columns = ["value", "low", "high", "determined"]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+    def _shown(self) -> pd.DataFrame:
+        """The summary as text."""
+        summary = self.summary()
+        numbers = summary[["value", "low", "high"]].map("{:.4g}".format)
+        needs = pd.Series(self.needs_of(self.quantities), dtype=object)
+        missing = ("not determined, needed: " + needs).reindex(summary.index).fillna("")
+        return numbers.where(summary["determined"], "").assign(note=missing)
 
     def __str__(self) -> str:
-        with pd.option_context("display.float_format", "{:.4g}".format):
-            return f"{type(self).__name__}\n{self.summary()}"
+        return f"{type(self).__name__}\n{self._shown().to_string()}"
 
     def _repr_html_(self) -> str:
-        return self.summary().to_html(float_format="{:.4g}".format)
+        return self._shown().to_html()
 
 
 def leave_out_interval(

@@ -316,6 +316,15 @@ class ScheduleLaw(FittedLaw):
         return {**numbers, "slope": Quantity(self.slope, ends)}
 
     @property
+    def determined_by(self) -> dict[str, str]:
+        """Longer horizons and more schedules; for a best horizon, horizons about it."""
+        longer = f"longer horizons than {self.data.mean.horizon.max():g}"
+        more = "more schedules whose rewards add up"
+        of_law = {"s_min": longer, "noise_scale": longer, "slope": longer}
+        best = {"measured": "horizons on both sides of the best", "predicted": more}
+        return {**of_law, **best, "ratio": more, "accuracy": more, "departure": "a larger budget"}
+
+    @property
     def error(self) -> float:
         """Root mean square over (horizon, schedule) of the mean log error of exact runs."""
         part = self.data.take(self.data.additive)
@@ -363,13 +372,21 @@ class ScheduleLaw(FittedLaw):
             best_horizons=(),
         )
 
+    def _departure_entry(self, one: Departure) -> dict[str, Any]:
+        """A departure's entry, with what would determine its ratio where it is not determined."""
+        needs = self.needs_of({"departure": one.ratio} if one.ratio else {})
+        return {**one.to_json(), "needs": {"ratio": needs["departure"]} if needs else {}}
+
     def details(self) -> dict[str, Any]:
         """What else the entry of `fits.json` holds."""
         return {
             "threshold": self.threshold,
             "error": self.error,
-            "departures": [one.to_json() for one in self.departures],
-            "best_horizons": [one.to_json() for one in self.best_horizons],
+            "departures": [self._departure_entry(one) for one in self.departures],
+            "best_horizons": [
+                {**one.to_json(), "needs": self.needs_of(one.quantities)}
+                for one in self.best_horizons
+            ],
             "runs": len(self.data.seed),
             "censored": int(self.data.values.right.sum()),
             "fell_back": len(self.data.fell_back),

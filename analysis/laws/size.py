@@ -54,6 +54,12 @@ class SizeExponent(FittedLaw):
         by_seed = {"exponent": self.exponents, "change": self.exponents - self.of_dense}
         return {name: _quantity(values.to_numpy(float)) for name, values in by_seed.items()}
 
+    @property
+    def determined_by(self) -> dict[str, str]:
+        """Widths further apart; `dense` has no change from itself."""
+        change = "a schedule other than dense" if self.schedule == "dense" else _FURTHER
+        return {"exponent": _FURTHER, "change": change}
+
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
         """E of rows with `parameters`, in units of that of the smallest size."""
         ratio = rows["parameters"].to_numpy(float) / self.smallest
@@ -74,7 +80,9 @@ class SizeExponent(FittedLaw):
         for name, one in self.quantities.items():
             low, high = one.interval or (None, None)
             entry |= {name: one.value, f"{name}_low": low, f"{name}_high": high}
-        plain_entry: dict[str, Any] = plain({**entry, "determined": self.determined})
+        plain_entry: dict[str, Any] = plain(
+            {**entry, "determined": self.determined, "needs": self.needs}
+        )
         return plain_entry
 
 
@@ -138,4 +146,5 @@ def _exponents(group: Group) -> Iterator[SizeExponent]:
             )
 
 
+_FURTHER = "widths further apart"
 _NOT_SHOWN = {*COLUMNS["learning_rate"]}

@@ -4,7 +4,7 @@ The functions that make claims are in `horizon_claims`, `power_claims` and `fact
 them read the entries of `fits.json`, so that a sentence has no number that is not there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,7 @@ class Claim:
     decided: bool
     about: str = ""
     verdict: str = ""
-    numbers: Mapping[str, tuple[float, list[float | None] | None]] = field(default_factory=dict)
+    numbers: Mapping[str, tuple[float, Sequence[float | None] | None]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The claim as `fits.json` holds it."""

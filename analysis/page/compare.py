@@ -19,7 +19,7 @@ from analysis.laws import HorizonLaw, fit_horizon_laws
 from analysis.page.claims import Claim
 from analysis.page.content import first_family, main_threshold
 from analysis.page.section import Table
-from analysis.page.wording import interval, number
+from analysis.page.wording import cell, interval, number
 from analysis.stats.intervals import LOG, jackknife_interval
 
 
@@ -156,9 +156,7 @@ def _knees(runs: Sequence[pd.DataFrame]) -> list[str]:
     laws = [_law(table) for table in runs]
     cells = ["knee"]
     for law in laws:
-        quantity = law.quantities["knee"] if law else None
-        known = quantity is not None and law is not None and law.determined["knee"]
-        cells.append(f"{number(quantity.value)} {interval(quantity.ends)}" if known else "-")
+        cells.append(cell(law.to_json(), "knee") if law else "-")
     cells += [_ratio_of_knees(law, laws[0]) for law in laws[1:]]
     return cells
 

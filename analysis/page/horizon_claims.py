@@ -91,15 +91,10 @@ def _numbers(entry: Entry, name: str, call: str = "") -> dict[str, Any]:
     return {call or name: (entry[name], entry.get(f"{name}_ci"))}
 
 
-def _free(entry: Entry) -> dict[str, Any]:
-    """The free power with what is determined of it and what the rest needs."""
-    determined, needs = entry.get("determined", {}), entry.get("needs", {})
-    names = {"g": "g", "free_knee": "knee"}
-    return {
-        **(entry.get("free_power") or {}),
-        "determined": {to: determined[name] for name, to in names.items() if name in determined},
-        "needs": {to: needs[name] for name, to in names.items() if name in needs},
-    }
+def _free(entry: Entry) -> Entry:
+    """The free power of an entry; empty where there is none."""
+    free: Entry = entry.get("free_power") or {}
+    return free
 
 
 def knee_source(entry: Entry) -> Entry:

@@ -45,15 +45,15 @@ def power_answer(entries: Sequence[Entry]) -> Claim:
     if joint is None:
         text = "Whether the horizon changes the exponents of the power law in size is "
         needed = "at least two horizons with runs of four sizes that follow a power law"
-        return _change(f"{text}{NOT_DETERMINED} (needs {needed}).")
+        return _change(f"{text}{NOT_DETERMINED} (needed: {needed}).")
     change = _exponent_change(joint, single)
     if change.decided:
         return change
     names = [name for name in _NAMES if is_determined(joint, name)]
     if len(names) < len(_NAMES):
-        needed = next(iter(joint.get("needs", {}).values()), "needs more seeds and sizes")
+        needed = next(iter(joint.get("needs", {}).values()), "more seeds and sizes")
         text = "Whether the horizon changes the exponents of the power law in size is "
-        return _change(f"{text}{NOT_DETERMINED} ({needed}).")
+        return _change(f"{text}{NOT_DETERMINED} (needed: {needed}).")
     exponents = " and ".join(f"{_NAMES[n]} = {with_interval(joint, n)}" for n in names)
     numbers = {name: _with_ends(joint, name) for name in names}
     text = f"Across horizons the exponents are {exponents}"
@@ -91,7 +91,9 @@ def _constants(entry: Entry) -> Claim:
     head = f"At h = {_horizon(entry):g}, fitted separately, the"
     if not determined:
         needed = next(iter(entry.get("needs", {}).values()), "")
-        text = f"{head} exponents are {NOT_DETERMINED}" + (f" ({needed})." if needed else ".")
+        text = f"{head} exponents are {NOT_DETERMINED}" + (
+            f" (needed: {needed})." if needed else "."
+        )
     else:
         text = (
             f"{head} exponents are alpha_N = {known(entry, 'alpha_n')} and alpha_E = "
@@ -126,8 +128,8 @@ def _off_size(of_size: Sequence[tuple[Entry, Mapping[str, Any]]]) -> Claim:
             numbers |= {f"{key}_with": (entry[key], None), f"{key}_without": (without[key], None)}
     text = (
         f"At h = {horizons}, {name} lies off the law that the other sizes follow: it needs "
-        f"{number(size['factor'])} {interval(size['ci'])} times the interactions (its learning rate "
-        f"or its budget). At h = {_horizon(entry):g}, {'; '.join(answers)}."
+        f"{number(size['factor'])} {interval(size['ci'])} times the interactions (its learning "
+        f"rate or its budget). At h = {_horizon(entry):g}, {'; '.join(answers)}."
     )
     return Claim(text, True, "off_law", "off", numbers)
 

@@ -20,7 +20,7 @@ def horizon_table(entries: Sequence[Entry]) -> Table:
             str(entry["group"].get("width", "all")),
             f"{entry['threshold']:g}",
             *(cell(entry, name) for name in ("a", "b", "knee")),
-            cell({**entry.get("free_power", {}), "determined": entry.get("determined", {})}, "g"),
+            cell(entry.get("free_power", {}), "g"),
             entry["verdict"],
             _counts(entry),
         )

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.laws.law import determines
+from analysis.laws.law import TOO_WIDE, determines
 
 
 def number(value: float | None) -> str:
@@ -44,7 +44,7 @@ def known(entry: Mapping[str, Any], name: str) -> str:
     if is_determined(entry, name):
         return with_interval(entry, name)
     needed = entry.get("needs", {}).get(name)
-    return f"{NOT_DETERMINED} ({needed})" if needed else NOT_DETERMINED
+    return f"{NOT_DETERMINED} (needed: {needed})" if needed else NOT_DETERMINED
 
 
 def cell(entry: Mapping[str, Any], name: str) -> str:
@@ -56,5 +56,7 @@ NOT_DETERMINED = "not determined by these runs"
 
 
 def percent(log_error: float) -> str:
-    """An error in log E as a factor, in per cent: 0.095 is 10%."""
-    return f"{100 * math.expm1(abs(log_error)):.2g}%"
+    """An error in log E as a factor, in per cent: 0.095 is 10%; of a factor 10, only that it is."""
+    if abs(log_error) >= math.log(TOO_WIDE):
+        return f"a factor of more than {TOO_WIDE:g}"
+    return f"{float(f'{100 * math.expm1(abs(log_error)):.2g}'):g}%"

@@ -39,13 +39,6 @@ def test_samples_have_the_ends_of_the_interval():
     )
 
 
-def test_a_knee_unbounded_above_gives_slopes_down_to_0():
-    drawn = MeasuredLaw("affine", 11.0, (6.0, None)).sample(100_000, np.random.default_rng(0))
-    slope = 1 / (np.asarray(drawn.knee) - 1)
-    np.testing.assert_allclose(np.quantile(slope, (0.5, 0.975)), [0.1, 0.2], rtol=0.02)
-    assert np.quantile(slope, 0.026) < 0.002
-
-
 def test_training_compute_by_hand():
     # F = 2, 10 steps of 3 seconds, K = 5, P^a = 100^0.5 = 10.
     found = anchors.training_compute(np.array(2.0), np.array(10.0), np.array(5.0), 100.0, 0.5, 3.0)
@@ -106,7 +99,8 @@ def law(threshold: float, **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def fits(tmp_path) -> Path:
     path = tmp_path / "fits.json"
-    path.write_text(json.dumps({"horizon_law": [law(0.5, knee=None), law(0.7)]}))
+    shrinking = law(0.5, knee=None, knee_ci=[None, None], b=-3.0, b_ci=[-5.0, -2.0])
+    path.write_text(json.dumps({"horizon_law": [shrinking, law(0.7)]}))
     return path
 
 
@@ -132,13 +126,62 @@ def test_a_report_gives_both_laws(fits, capsys):
     assert "It does not cover credit assignment through states" in text
 
 
-def test_a_free_power_without_a_determined_exponent_is_left_out(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("free", "says"),
+    [
+        ({"g_ci": [0.4, None], "needs": {"g": "longer horizons than 127"}}, "its g is"),
+        ({"g_ci": [0.2, 2.5], "needs": {"g": "longer horizons than 127"}}, "its g is"),
+        ({"knee_ci": [2.0, 31.0], "needs": {"knee": "longer horizons than 127"}}, "its knee is"),
+    ],
+)
+def test_a_free_power_that_is_not_determined_is_left_out(tmp_path, capsys, free, says):
     path = tmp_path / "fits.json"
-    free = {"g": 0.9, "g_ci": [0.4, None], "knee": 20.0}
+    free = law(0.7)["free_power"] | free
     path.write_text(json.dumps({"horizon_law": [law(0.7, free_power=free)]}))
     text = run(capsys, fits=str(path), **ALL)
-    assert "no free power, its exponent [0.4, unbounded] is not determined" in text
+    assert f"no free power, {says} not determined by these runs (needed: longer" in text
     assert "free power: knee" not in text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"knee_ci": [16.0, None]},
+        {"knee_ci": [5.0, 51.0]},
+        {"knee_ci": None},
+        {"knee": None, "knee_ci": [None, None], "b": -1.0, "b_ci": [-3.0, 1.0]},
+        {"determined": {"knee": False}},
+    ],
+)
+def test_a_knee_that_is_not_determined_is_refused(tmp_path, change):
+    path = tmp_path / "fits.json"
+    change |= {"needs": {"knee": "about 9 seeds instead of 4, at this spread"}}
+    path.write_text(json.dumps({"horizon_law": [law(0.7, **change)]}))
+    says = r"knee at a return of 0\.7 is not determined by these runs \(needed: about 9 seeds"
+    with pytest.raises(InputError, match=says) as error:
+        anchors.measured_laws(path, 0.7)
+    assert "\n" not in str(error.value)
+
+
+def test_a_multiplier_that_spans_a_factor_10_is_not_printed(capsys):
+    given = {"knee": 15.0, "knee_ci": ["3", "200"], "horizons": ["2", "1000"]}
+    near, far = (
+        line for line in run(capsys, **given, **ALL).splitlines() if line[:5] in ("2    ", "1,000")
+    )
+    assert near.split()[1] == "1.07"
+    assert far.count("not determined by these runs") == 2
+
+
+def test_compute_by_a_law_that_does_not_reach_so_far_is_not_printed(tmp_path, capsys):
+    """The free power is determined up to h = 1e3, and by far not up to 1e9; the affine law is."""
+    path = tmp_path / "fits.json"
+    path.write_text(json.dumps({"horizon_law": [law(0.7)]}))
+    text = run(capsys, fits=str(path), **ALL)
+    rows = [re.split(r"\s{2,}", line) for line in text.splitlines() if " to " in line]
+    short, long = (next(row for row in rows if row[0].startswith(name)) for name in ("sh", "lo"))
+    assert "not determined by these runs" not in short
+    assert long[4:] == ["not determined by these runs"] * 2
+    assert "not determined by these runs" not in long[:4]
 
 
 def test_the_proportional_rule_is_that_of_the_anchors(capsys):

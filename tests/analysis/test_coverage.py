@@ -9,11 +9,13 @@ from analysis.coverage import (
     HorizonTarget,
     coverage_table,
     draw_values,
+    drawn_intervals,
     format_table,
     horizon_targets,
     power_law_targets,
 )
 from analysis.data import read
+from analysis.laws.law import Quantity
 from analysis.laws.synthetic import Design, HorizonTruth
 from tests.analysis.report_sweeps import TRUTH
 from tests.analysis.synthetic_workdir import write_workdir
@@ -29,7 +31,7 @@ class KnownTarget:
 
     def draw(self, rng: np.random.Generator) -> list[DrawnInterval]:
         inside = rng.random() < self.share
-        return [DrawnInterval("x", 2.0, (1.0, 3.0) if inside else (3.0, 5.0))]
+        return [DrawnInterval("x", 2.0, (1.0, 3.0) if inside else (3.0, 5.0), True)]
 
 
 def test_coverage_of_intervals_with_known_coverage():
@@ -39,7 +41,57 @@ def test_coverage_of_intervals_with_known_coverage():
     assert table["coverage"][1] == pytest.approx(0.5, abs=0.08)
     assert table["coverage_low"][1] < 0.5 < table["coverage_high"][1]
     assert table["width"].tolist() == [1.0] * 3
+    assert table["determined"].tolist() == [400] * 3
     assert "100.0%" in format_table(table)
+
+
+@dataclass(frozen=True)
+class WideTarget:
+    """Intervals that are wide in a known share of draws; each holds the truth."""
+
+    label: str
+    share: float
+
+    def draw(self, rng: np.random.Generator) -> list[DrawnInterval]:
+        wide = rng.random() < self.share
+        return drawn_intervals(
+            {"x": Quantity(2.0), "y": Quantity(np.inf), "z": Quantity(1.0)},
+            {
+                "x": Quantity(2.1, (1e-3, 1e4) if wide else (1.0, 3.0)),
+                "y": Quantity(3.0, (2.0, 4.0)),
+                "z": Quantity(1.0),
+            },
+        )
+
+
+def test_a_width_beyond_a_factor_10_is_called_wide_with_the_count_of_the_narrow_ones():
+    targets = [WideTarget("mostly", 0.9), WideTarget("seldom", 0.1)]
+    table = coverage_table(targets, draws=200, seed=0, processes=1)
+    assert table["number"].tolist() == ["x", "x"], "no interval or no finite truth: no row"
+    assert table["coverage"].tolist() == [1.0, 1.0]
+    assert table["width"].tolist() == [np.inf, 1.0]
+    assert table["determined"].tolist() == pytest.approx([20, 180], abs=12)
+    often, seldom = format_table(table).splitlines()[1:]
+    assert "wide" in often
+    assert "100.0%" in seldom
+    assert "500" not in often, "no per cent of a number that is not determined"
+    assert str(table["determined"][0]) in often.split()
+
+
+def test_an_open_end_is_not_determined():
+    found = {"knee": Quantity(20.0, (1.0, 60.0), least=1.0), "g": Quantity(1.0, (0.8, 1.2))}
+    drawn = drawn_intervals({"knee": Quantity(20.0), "g": Quantity(1.0)}, found)
+    assert [one.is_determined for one in drawn] == [False, True]
+
+
+def test_runs_without_a_horizon_law_give_no_target(tmp_path):
+    """Such as those of a delay alone, or of one horizon."""
+    design = Design(horizons=(7,), seeds=2, budget=100_000, evaluations=10)
+    write_workdir(tmp_path, HorizonTruth(), design, np.random.default_rng(0))
+    assert horizon_targets(read([tmp_path]))[0] == []
+    done = commands.run(tmp_path, str(tmp_path), module="analysis.coverage")
+    assert done.process.exitcode == 0, done.err
+    assert "nothing to simulate" in done.out
 
 
 @pytest.mark.slow
@@ -104,7 +156,10 @@ def test_power_laws_are_drawn_and_refitted_at_each_horizon(sizes):
     assert found["number"].tolist() == 2 * [*POWER_LAW_NUMBERS]
     assert (found["draws"] == 8).all()
     assert (found["coverage"] > 0.5).all()
-    assert found["width"].between(0.01, 10).all()
+    exponents = found["number"] != "e_c"  # the coefficient at h = 31 spans a factor 10 in most
+    assert (found["determined"][exponents] == 8).all()
+    assert found["width"][exponents].between(0.01, 2).all()
+    assert np.isfinite(found["width"]).tolist() == (found["determined"] > 4).tolist()
     truth = targets[0].estimate
     exponents = np.exp(truth.fit.arguments[:2])
     assert found["truth"][:2].tolist() == pytest.approx(exponents.tolist())

@@ -53,16 +53,15 @@ WIDEST_SLOPE = 0.5
 """Length of an interval in (0, 1) from which on an exponent of the best size is not determined."""
 
 _FRONTIER_LEVELS = 64
-_MORE = "needs more seeds, or sizes over a wider range"
-_NEEDS = {
-    "alpha_e": "needs more seeds, or longer runs",
-    "e_c": "needs more seeds, or longer runs",
-    "off_law": "needs another learning rate or a larger budget at the size that lies off the law",
-    "misfit": "needs sizes and budgets over which the runs follow one power law",
-    "plateau": "needs longer runs, or a setting without the plateau in their curves",
-    "starts": "needs sizes or interactions over a wider range",
-    "unchecked": "needs a fourth size, to check the law",
+_BUDGET = "a larger budget"
+_AGAINST_REFUSAL = {
+    "off_law": "another learning rate or a larger budget at the size that lies off the law",
+    "misfit": "sizes and budgets over which the runs follow one power law",
+    "plateau": "longer runs, or a setting without the plateau in their curves",
+    "starts": "sizes or interactions over a wider range",
+    "unchecked": "a fourth size, to check the law",
 }
+"""What would determine the numbers of a law that was refused, by the reason."""
 
 
 @dataclass(frozen=True)
@@ -147,26 +146,17 @@ class LevelLaw(FittedLaw):
     def refusal(self) -> str:
         """Why no number is determined, one word (`misfit.Misfit.reason`), or empty."""
 
-    @property
-    def determined(self) -> dict[str, bool]:
-        """Whether each number is determined: none where the runs refuse the law.
+    def is_determined(self, name: str, one: Quantity) -> bool:
+        """Whether a number is determined: none where the runs refuse the law.
 
         The exponent of the best size is where its interval is shorter than `WIDEST_SLOPE`.
         """
         if self.refusal:
-            return dict.fromkeys(self.quantities, False)
-        low, high = self.quantities["optimal_size_exponent"].interval or (0.0, 1.0)
-        slope = {"optimal_size_exponent": high - low < WIDEST_SLOPE}
-        return super().determined | slope
-
-    @property
-    def needs(self) -> dict[str, str]:
-        """What would determine each number that is not determined."""
-        return {
-            name: _NEEDS[self.refusal] if self.refusal else _NEEDS.get(name, _MORE)
-            for name, known in self.determined.items()
-            if not known
-        }
+            return False
+        if name != "optimal_size_exponent":
+            return super().is_determined(name, one)
+        low, high = one.interval or (0.0, 1.0)
+        return high - low < WIDEST_SLOPE
 
     @property
     def law(self) -> PowerLaw:
@@ -182,6 +172,17 @@ class LevelLaw(FittedLaw):
     def quantities(self) -> dict[str, Quantity]:
         """The constants with their 95% intervals, by leaving out seeds."""
         return self.constants.quantities
+
+    @property
+    def determined_by(self) -> dict[str, str]:
+        """More sizes for the term of the size, a larger budget for that of the interactions."""
+        if self.refusal:
+            return dict.fromkeys(self.quantities, _AGAINST_REFUSAL[self.refusal])
+        sizes = self.estimate.curves[0].sizes
+        decades = np.log10(max(sizes) / min(sizes))
+        more = f"sizes over more than {decades:.2g} decades"
+        of_size = dict.fromkeys(("alpha_n", "n_c", "optimal_size_exponent"), more)
+        return {**of_size, "alpha_e": _BUDGET, "e_c": _BUDGET, "beta": f"{more} and {_BUDGET}"}
 
     @property
     def seeds(self) -> list[int]:

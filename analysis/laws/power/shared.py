@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from analysis.laws.law import Quantity, flat
+from analysis.laws.law import Quantity
 from analysis.laws.power.comparison import Comparison, compare_models
 from analysis.laws.power.curves import FitError
 from analysis.laws.power.level_estimate import (
@@ -106,14 +106,14 @@ class SharedPowerLaw(LevelLaw):
             "compute": self.compute,
             "reference_horizon": self.reference_horizon,
             "e_c_by_horizon": [
-                {"horizon": horizon, **flat({"e_c": one})} for horizon, one in self.e_c.items()
+                {"horizon": horizon, **self.numbers({"e_c": one})}
+                for horizon, one in self.e_c.items()
             ],
             "aicc": self.comparison.aicc,
             "verdict": self.comparison.verdict,
             **({"exponent_test": test.to_json()} if test else {}),
             "loss": fit.loss,
             "refused": self.refusal,
-            "needs": self.needs,
             "starts": fit.starts,
             "starts_agreeing": fit.agreeing,
             "runs": self.estimate.runs,

@@ -99,7 +99,6 @@ class PowerLawFit(LevelLaw):
             **{f"{name}_profile_ci": one.ends for name, one in profiles.items()},
             "loss": fit.loss,
             **(self.misfit.to_json() if self.misfit else {}),
-            "needs": self.needs,
             "starts": fit.starts,
             "starts_agreeing": fit.agreeing,
             "runs": self.estimate.runs,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from analysis.figures import comparisons as figures
+from analysis.page.claims import Entry
 from analysis.page.content import Content
 from analysis.page.factor_claims import compared_answer
 from analysis.page.horizon_claims import horizon_answer
@@ -54,7 +55,7 @@ def _section(content: Content, factor: str, question: str, figure: PlannedFigure
     return Section(factor, question, [compared_answer(compared)], figure, details)
 
 
-def _name(factor: str, entry: dict[str, str]) -> str:
+def _name(factor: str, entry: Entry) -> str:
     if factor == "task":
-        return entry["task"]
+        return str(entry["task"])
     return f"{entry['optimizer']}, learning rate of {entry['rates']}"

@@ -37,7 +37,7 @@ def sections(content: Content) -> Iterator[Section]:
 
 
 def _period(family: Family) -> float:
-    return schedule_of(family.settings).period
+    return float(schedule_of(family.settings).period)
 
 
 def _detail(content: Content, family: Family, drawn: bool) -> Detail:

@@ -4,13 +4,14 @@ import functools
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.laws import LAWS, FittedLaw
+from analysis.laws import LAWS, FittedLaw, fit_horizon_laws
 from analysis.laws.law import (
     AllFits,
     Fits,
@@ -95,9 +96,11 @@ def test_summaries_show_every_quantity_with_its_interval(key):
         assert table.index.tolist() == list(law.quantities)
         for name, one in law.quantities.items():
             assert one.interval is not None, name
-            assert table.loc[name].tolist() == [one.value, *one.interval]
+            assert table.loc[name].tolist() == [one.value, *one.interval, one.is_determined]
             assert name in law._repr_html_()
-            assert name in str(law)
+            (line,) = [text for text in str(law).splitlines() if text.split()[0] == name]
+            assert (f"{one.value:.4g}" in line.split()) is one.is_determined
+            assert ("not determined, needed: " in line) is not one.is_determined
         assert "<table" in law._repr_html_()
         assert type(law).__name__ in str(law)
 
@@ -192,6 +195,103 @@ def test_entries_say_which_of_their_numbers_are_determined():
     assert set(known) == {"a", "b", "knee", "g"}
     assert known["a"] is law.quantities["a"].is_determined is True
     assert known["g"] is law.free_power["g"].is_determined
+
+
+def half_width(spread: float, seeds: int) -> float:
+    """Student's t with `seeds - 1` degrees of freedom, from a table."""
+    return {4: 3.182, 9: 2.306, 10: 2.262, 20: 2.093, 21: 2.086}[seeds] * spread / seeds**0.5
+
+
+@pytest.mark.parametrize(("seeds", "enough"), [(9, False), (10, True)])
+def test_seeds_needed_are_the_fewest_at_which_the_ends_are_a_factor_10_apart(seeds, enough):
+    spread = math.log(10) / 2 / half_width(1.0, 10) * 1.001  # just too wide with 10
+    if enough:
+        spread *= 0.998
+    half = half_width(spread, 4)
+    one = Quantity(50.0, (50 * math.exp(-half), 50 * math.exp(half)), least=1.0)
+    assert not one.is_determined
+    assert one.seeds_needed(4) == (10 if enough else 11)
+    assert (half_width(spread, seeds) < math.log(10) / 2) is enough
+
+
+def test_seeds_needed_for_a_sign_and_for_a_share():
+    # The sign of 2 is open by as much as its ends are apart: half the width must be below 2, and
+    # for a factor 10 below 18 / 11 (2 + w < 10 (2 - w)).
+    for spread, needed in ((18 / 11 / half_width(1, 20), 20), (18 / 11 / half_width(1, 21), 21)):
+        half = half_width(spread * 0.9999, 4)
+        for sign in (1, -1):
+            one = Quantity(sign * 2.0, tuple(sorted((sign * 2 - half, sign * 2 + half))))
+            assert one.seeds_needed(4) == needed
+    half = half_width(0.2 / half_width(1, 9) * 0.9999, 4)
+    share = Quantity(0.8, (0.8 - half, 0.8 + half), within=(0.0, 1.0))
+    assert share.seeds_needed(4) == 9
+    assert share.with_width(0.5).interval == pytest.approx((0.8 - half / 2, 0.8 + half / 2))
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        Quantity(2.0, (1.0, math.inf)),
+        Quantity(2.0, (1.0, 30.0), least=1.0),
+        Quantity(2.0),
+        Quantity(0.01, (-3.0, 3.0)),
+        Quantity(1.2, (0.5, 1.9), within=(0.0, 1.0)),
+    ],
+)
+def test_no_number_of_seeds_is_proposed_where_none_up_to_64_would_do(one):
+    assert one.seeds_needed(4) is None
+
+
+def test_entries_say_what_would_determine_the_other_numbers(key):
+    for law in fitted(key)[1].entries:
+        entry = law.to_json()
+        missing = {name for name, known in entry["determined"].items() if not known}
+        assert set(entry["needs"]) == missing
+        alone = law.needs_of({"x": Quantity(2.0, (1.0, math.inf))})
+        assert alone == {"x": "more than 64 seeds"}
+        wide = {name: Quantity(2.0, (1.0, math.inf)) for name in law.determined_quantities}
+        assert all(needed and needed[-1].isalnum() for needed in law.needs_of(wide).values())
+
+
+def test_needs_name_the_seeds_or_else_the_axis():
+    law = fitted("horizon_law")[1].entries[0]
+    assert law.measured[1] == 127
+    almost = Quantity(20.0, (6.0, 66.0), least=1.0)
+    open_above = Quantity(20.0, (6.0, math.inf), least=1.0)
+    assert law.needs_of({"knee": almost}) == {"knee": "about 4 seeds instead of 3, at this spread"}
+    assert law.needs_of({"knee": open_above}) == {"knee": "longer horizons than 127"}
+    assert law.needs_of({"knee": Quantity(20.0, (10.0, 40.0))}) == {}
+    single = fit_horizon_laws(table_of(np.random.default_rng(0), HorizonTruth(), seeds=1))
+    assert set(single.entries[0].to_json()["needs"].values()) == {"at least 2 seeds"}
+    assert single.entries[0].to_json()["free_power"]["needs"]["g"] == "at least 2 seeds"
+    power = fitted("power_law")[1].entries[0]
+    assert power.determined_by["n_c"] == "sizes over more than 1.2 decades"
+    assert power.determined_by["alpha_e"] == "a larger budget"
+
+
+def test_numbers_within_an_entry_have_their_own_needs():
+    law = fitted("joint_law")[1].entries[0]
+    best, departure = law.best_horizons[0], law.departures[0]
+    wide = Quantity(2.0, (0.0, math.inf), least=0.0)
+    law = replace(
+        law,
+        best_horizons=(replace(best, measured=wide),),
+        departures=(replace(departure, ratio=wide), replace(departure, ratio=None)),
+    )
+    entry = law.to_json()
+    assert entry["best_horizons"][0]["needs"]["measured"] == "horizons on both sides of the best"
+    assert [one["needs"] for one in entry["departures"]] == [{"ratio": "a larger budget"}, {}]
+    shared = next(law for law in fitted("power_law")[1].entries if hasattr(law, "e_c"))
+    shared = replace(shared, e_c={**shared.e_c, 7.0: wide})
+    needs = {one["horizon"]: one["needs"] for one in shared.to_json()["e_c_by_horizon"]}
+    assert needs[7.0] == {"e_c": "a larger budget"}
+
+
+def test_where_no_run_at_the_longest_horizon_reached_the_return_budget_is_needed():
+    table = table_of(np.random.default_rng(0), HorizonTruth(), seeds=3)
+    table["censored"] |= table["horizon"] == table["horizon"].max()
+    law = fit_horizon_laws(table, ("h-1",)).entries[0]
+    assert law.determined_by["g"] == "a larger budget: no run at h = 127 reached the return"
 
 
 def test_entries_hold_a_number_and_beside_it_its_interval():

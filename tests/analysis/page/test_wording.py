@@ -1,7 +1,10 @@
+import ast
 import math
+from pathlib import Path
 
 import pytest
 
+import analysis
 from analysis.page import wording
 
 
@@ -22,6 +25,8 @@ def test_numbers_have_three_figures(value, text):
 
 def test_errors_in_log_are_written_as_per_cent():
     assert wording.percent(math.log(1.25)) == "25%"
+    assert wording.percent(math.log(9.9)) == "890%"
+    assert wording.percent(math.log(2e3)) == "a factor of more than 10"
 
 
 def test_an_interval_is_written_with_its_open_ends_or_said_to_be_absent():
@@ -31,6 +36,36 @@ def test_an_interval_is_written_with_its_open_ends_or_said_to_be_absent():
     entry = {"a": 2.0, "a_ci": [1.0, None], "b": 3.0}
     assert wording.with_interval(entry, "a") == "2 [1, unbounded]"
     assert wording.with_interval(entry, "b") == "3 (no interval)"
+
+
+def brackets(source: str) -> list[str]:
+    """The f-strings of a source that write two values between square brackets, or `unbounded`."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.JoinedStr):
+            text = "".join(
+                part.value if isinstance(part, ast.Constant) else "{}" for part in node.values
+            )
+            if "[{}, {}]" in text or "unbounded" in text:
+                found.append(text)
+    return found
+
+
+def test_intervals_are_found_in_a_source():
+    assert brackets('f"knee {a:.3g} [{low:.3g}, {high:.3g}]"') == ["knee {} [{}, {}]"]
+    assert brackets('f"{name} is unbounded"') == ["{} is unbounded"]
+    assert brackets('f"[{low}]" + str(values[0]) + "[a, b]"') == []
+
+
+def test_no_module_but_this_one_writes_an_interval():
+    """One rule for what is not determined: a module with its own format would not follow it."""
+    folder = Path(analysis.__file__).parent
+    found = {
+        str(path.relative_to(folder)): texts
+        for path in folder.rglob("*.py")
+        if (texts := brackets(path.read_text()))
+    }
+    assert set(found) == {"page/wording.py"}, found
 
 
 NOT = wording.NOT_DETERMINED
@@ -49,8 +84,8 @@ NOT = wording.NOT_DETERMINED
             NOT,
         ),
         (
-            {"g": 2.0, "g_ci": [0.1, 3.0], "needs": {"g": "about 12 seeds would"}},
-            f"{NOT} (about 12 seeds would)",
+            {"g": 2.0, "g_ci": [0.1, 3.0], "needs": {"g": "about 12 seeds"}},
+            f"{NOT} (needed: about 12 seeds)",
         ),
     ],
 )
