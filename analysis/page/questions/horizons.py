@@ -29,7 +29,7 @@ def sections(content: Content) -> Iterator[Section]:
     yield Section(
         "horizon",
         "How does the cost grow with the horizon?",
-        [horizon_answer(entries[0])] if entries else [],
+        [horizon_answer(entry) for entry in (*entries[:1], *_of_all_widths(content, first)[:1])],
         _figure(content, first),
         details,
     )
@@ -53,11 +53,7 @@ def _at_threshold(entry: Entry) -> Detail:
 
 def _pooled(content: Content, family: Family) -> Iterator[Detail]:
     """The law of all widths together, where there are several."""
-    entries = [
-        one
-        for one in _in_h(content.of_family("horizon_law", family))
-        if "width" not in one["group"]
-    ]
+    entries = _of_all_widths(content, family)
     if not entries:
         return
     laws = [
@@ -73,6 +69,13 @@ def _pooled(content: Content, family: Family) -> Iterator[Detail]:
     )
     claims = [claim for entry in entries for claim in horizon_claims(entry)]
     yield Detail("All widths together", claims, [figure])
+
+
+def _of_all_widths(content: Content, family: Family) -> list[Entry]:
+    """Entries of pooled widths, the main threshold first."""
+    entries = _in_h(content.of_family("horizon_law", family))
+    pooled = [one for one in entries if "width" not in one["group"]]
+    return sorted(pooled, key=lambda one: (one["threshold"] != content.threshold, one["threshold"]))
 
 
 def _other(content: Content, family: Family) -> Detail:
