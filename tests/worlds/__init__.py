@@ -1,1 +1,1 @@
-"""How often what the page says is false, in worlds whose truth is known: `python -m tests.worlds`."""
+"""How often the page says what is false, where the truth is known: `python -m tests.worlds`."""

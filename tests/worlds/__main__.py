@@ -1,8 +1,8 @@
 """Print how often what the page says is false: `python -m tests.worlds [--draws=20]`.
 
-    --worlds=affine,flat    only these (default: all)
-    --processes=2           parallel processes; the table does not depend on their number
-    --seed=0                of the generators
+--worlds=affine,flat    only these (default: all)
+--processes=2           parallel processes; the table does not depend on their number
+--seed=0                of the generators
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,7 @@ import time
 import traceback
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
@@ -112,6 +112,8 @@ class Counts:
         silent: draws that say nothing about the main question.
         with_false: draws with a false sentence.
         failed: draws in which the analysis failed.
+        false_ones: world, `about` and verdict of what is false, with counts; others likewise.
+        examples: a sentence for each of these.
     """
 
     draws: int = 0
@@ -127,6 +129,7 @@ class Counts:
     false_ones: Counter[str] = field(default_factory=Counter)
     missed_ones: Counter[str] = field(default_factory=Counter)
     unjudged_ones: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
 
 
 def count(draws: Sequence[Draw]) -> Counts:
@@ -144,19 +147,21 @@ def count(draws: Sequence[Draw]) -> Counts:
 
 def _add(total: Counts, world: str, one: Judgement) -> None:
     name = " ".join(filter(None, [one.about, one.verdict])) or "(about nothing)"
+    missed = [number for number, held in one.intervals.items() if not held]
     total.decided += 1
     total.sentences += one.sentence is not None
-    total.unjudged += not one.is_judged
+    total.false += one.sentence is False
     total.intervals += len(one.intervals)
-    if one.sentence is False:
-        total.false += 1
-        total.false_ones[f"{world}: {name}"] += 1
-    for number, held in one.intervals.items():
-        total.missed += not held
-        total.missed_ones[f"{world}: {one.about} {number}"] += not held
-    if not one.is_judged:
-        total.unjudged_ones[name] += 1
-    total.unjudged_ones.update(f"{name}: {number}" for number in one.unjudged)
+    total.missed += len(missed)
+    total.unjudged += not one.is_judged
+    listed = {
+        "false_ones": [f"{world}: {name}"] * (one.sentence is False),
+        "missed_ones": [f"{world}: {one.about} {number}" for number in missed],
+        "unjudged_ones": [name] * (not one.is_judged) + [f"{name}: {n}" for n in one.unjudged],
+    }
+    for counter, names in listed.items():
+        getattr(total, counter).update(names)
+        total.examples.update({n: one.text for n in names if n not in total.examples})
 
 
 def share(some: int, of: int) -> str:
@@ -186,14 +191,14 @@ def format_table(draws: Sequence[Draw]) -> str:
         f"draws with a false sentence: {share(total.with_false, total.draws - total.failed)}",
         f"intervals that miss the truth: {share(total.missed, total.intervals)}",
         f"silent draws: {share(total.silent, total.draws - total.failed)}",
-        *_listed("false", total.false_ones),
-        *_listed("missed", total.missed_ones),
-        *_listed("not judged", total.unjudged_ones),
+        *_listed("false", total.false_ones, total.examples),
+        *_listed("missed", total.missed_ones, total.examples),
+        *_listed("not judged", total.unjudged_ones, total.examples),
     ]
     lines += [f"\n{one.world} {one.number} failed:\n{one.error}" for one in draws if one.error]
     return "\n".join(lines)
 
 
-def _listed(title: str, counts: Counter[str]) -> list[str]:
-    found = [(name, number) for name, number in counts.most_common() if number]
-    return [f"{title}:", *(f"  {number:>4}  {name}" for name, number in found)] if found else []
+def _listed(title: str, counts: Counter[str], examples: Mapping[str, str]) -> list[str]:
+    found = [f"  {n:>4}  {name}: {examples[name]!r}" for name, n in counts.most_common()]
+    return [f"{title}, with an example:", *found] if found else []

@@ -15,17 +15,23 @@ What counts as true, beyond the plain meaning of the words:
 | form | refused | the runs follow no law of this form |
 | exponent | one | the true g is in [0.8, 1.25] |
 | exponent | below, above | the true g is below 1, above 1 |
-| knee, exponent, exponents, best_horizon | any | such a number exists: in a flat world there is no
- knee, in a U no g, where alpha_E changes none for all horizons |
-| misfit, plateau | any but none | a law that is fitted does not describe the runs; a plateau exists |
+| knee, exponent, exponents, best_horizon | any | the number exists (see below) |
+| misfit, plateau | any but none | a fitted law does not describe the runs; there is a plateau |
 | fell_back | any | the count is right within a fifth, at least 1; where no run fell back, exactly |
 | off_law | any | the width is right; a factor without an interval is right within 10% |
 | best_horizon | as_predicted, not_as_predicted | runs follow the theory, or do not |
+
+A number does not exist, and to state it is false: a knee where E does not just rise, g where no
+power of the horizon holds, a best horizon where all cost the same, one alpha_E for all horizons
+where it changes with them. The multiplier of `cost` is judged at the claim's number `horizon`, or
+else at the longest horizon; exponents at their `horizon`, or else as those that all share.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from analysis.page.claims import Claim
 from tests.worlds.truth import Growth, Sizes, Truth
@@ -102,7 +108,7 @@ SETTINGS = {
 
 def _multiplier(claim: Claim, growth: Growth) -> float:
     horizon = _value(claim, "horizon") or growth.longest
-    return float(growth.multiplier([horizon])[0])
+    return float(growth.multiplier(np.array([horizon]))[0])
 
 
 OF_GROWTH: Mapping[tuple[str, str], Callable[[Claim, Growth], float | None]] = {

@@ -51,7 +51,9 @@ class Growth:
 
     @property
     def knee(self) -> float:
-        """The first horizon at which E is twice that at h = 1; NaN where there is none."""
+        """The first horizon at which E is twice that at h = 1; NaN where E does not just rise."""
+        if not self.rises:
+            return math.nan
         grid = np.geomspace(1, 1e6, 400_001)
         twice = np.flatnonzero(self.multiplier(grid) >= 2 - 1e-9)
         return float(grid[twice[0]]) if len(twice) else math.nan
@@ -101,7 +103,7 @@ class Sizes:
         return len(set(self.alpha_e.values())) > 1
 
     def alpha_e_at(self, horizon: float | None) -> float:
-        """alpha_E at a horizon, or of all of them; NaN where these have no common one."""
+        """alpha_E at a measured horizon, or of all of them; NaN where these have no common one."""
         if horizon is not None:
             return self.alpha_e[horizon]
         return math.nan if self.changes else next(iter(self.alpha_e.values()))
