@@ -126,6 +126,7 @@ def test_numbers_are_those_of_the_horizon_that_the_claim_names():
         (said("knee", knee=(9.0, [8.0, 10.0])), FLAT),
         (said("knee", knee=(9.0, None)), U_SHAPE),
         (said("exponent", "undecided", g=(0.5, [0.4, 0.6])), JUMP),
+        (said("exponent", "one", g=(1.0, [0.9, 1.1])), FLAT),
         (said("best_horizon", measured=(3.0, [1.0, 63.0])), FLAT),
         (said("exponents", alpha_e=(0.3, [0.2, 0.4])), DRIFT),
     ],

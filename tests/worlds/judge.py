@@ -22,7 +22,7 @@ What counts as true, beyond the plain meaning of the words:
 | best_horizon | as_predicted, not_as_predicted | runs follow the theory, or do not |
 
 A number does not exist, and to state it is false: a knee where E does not just rise, g where no
-power of the horizon holds, a best horizon where all cost the same, one alpha_E for all horizons
+power of the horizon holds or E does not grow, a best horizon where all cost the same, one alpha_E for all horizons
 where it changes with them. The multiplier of `cost` is judged at the claim's number `horizon`, or
 else at the longest horizon; exponents at their `horizon`, or else as those that all share.
 """
@@ -114,7 +114,7 @@ def _multiplier(claim: Claim, growth: Growth) -> float:
 OF_GROWTH: Mapping[tuple[str, str], Callable[[Claim, Growth], float | None]] = {
     ("cost", "multiplier"): _multiplier,
     ("knee", "knee"): lambda claim, growth: growth.knee,
-    ("exponent", "g"): lambda claim, growth: growth.exponent,
+    ("exponent", "g"): lambda claim, growth: growth.g,
     ("best_horizon", "measured"): lambda claim, growth: growth.best,
     ("best_horizon", "predicted"): lambda claim, growth: growth.best,
 }
@@ -149,7 +149,7 @@ def _form(claim: Claim, truth: Truth) -> bool | None:
     growth = truth.growth
     if growth is None:
         return None
-    g, proportional = growth.exponent, growth.is_proportional
+    g, proportional = growth.g, growth.is_proportional
     return {
         "affine": ABOUT_ONE[0] <= g <= ABOUT_ONE[1] and not proportional,
         "proportional": proportional,
@@ -161,7 +161,7 @@ def _form(claim: Claim, truth: Truth) -> bool | None:
 def _exponent(claim: Claim, truth: Truth) -> bool | None:
     if truth.growth is None:
         return None
-    g = truth.growth.exponent  # comparisons with NaN are false: there is no exponent
+    g = truth.growth.g  # comparisons with NaN are false: there is no exponent
     known = {"one": ABOUT_ONE[0] <= g <= ABOUT_ONE[1], "below": g < 1, "above": g > 1}
     return known.get(claim.verdict)
 

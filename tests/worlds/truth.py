@@ -50,6 +50,11 @@ class Growth:
         return not math.isnan(self.exponent) or not (self.rises or self.falls or self.has_best)
 
     @property
+    def g(self) -> float:
+        """The exponent; NaN where no law with one holds, or where E does not grow."""
+        return self.exponent if self.rises else math.nan
+
+    @property
     def knee(self) -> float:
         """The first horizon at which E is twice that at h = 1; NaN where E does not just rise."""
         if not self.rises:
@@ -61,7 +66,7 @@ class Growth:
     @property
     def is_proportional(self) -> bool:
         """Whether E is proportional to h: the knee of an affine law at 2."""
-        return self.exponent == 1 and abs(self.knee - 2) < 0.1
+        return self.g == 1 and abs(self.knee - 2) < 0.1
 
     @property
     def has_best(self) -> bool:

@@ -243,7 +243,9 @@ def _slow_width(factor: float) -> World:
 WORLDS: dict[str, World] = {
     "affine": _horizon("affine, knee 15", HorizonTruth(knee=15)),
     "pooled": World("affine, knee 15, three widths", pooled),
-    "proportional": _horizon("proportional", HorizonTruth(a=8_000.0, knee=2)),
+    "proportional": _horizon(
+        "proportional", HorizonTruth(a=13_000.0, knee=2), horizons=HORIZONS[:-1]
+    ),
     "flat": _horizon("the horizon does nothing", HorizonTruth(knee=np.inf)),
     "concave": _horizon("power g = 0.6", HorizonTruth(knee=15, exponent=0.6)),
     "near_one": _horizon("power g = 0.85", HorizonTruth(knee=15, exponent=0.85)),
