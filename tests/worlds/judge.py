@@ -22,9 +22,10 @@ What counts as true, beyond the plain meaning of the words:
 | best_horizon | as_predicted, not_as_predicted | runs follow the theory, or do not |
 
 A number does not exist, and to state it is false: a knee where E does not just rise, g where no
-power of the horizon holds or E does not grow, a best horizon where all cost the same, one alpha_E for all horizons
-where it changes with them. The multiplier of `cost` is judged at the claim's number `horizon`, or
-else at the longest horizon; exponents at their `horizon`, or else as those that all share.
+power of the horizon holds or E does not grow, a best horizon where all cost the same, one alpha_E
+for all horizons where it changes with them. The multiplier of `cost` is judged at the claim's
+number `horizon`, or else at the longest horizon; exponents at their `horizon`, or else as those
+that all horizons share.
 """
 
 import math
