@@ -207,4 +207,5 @@ def test_every_test_file_of_analysis_mirrors_a_module():
         "analysis/laws/precision.py",  # the laws of runs at lower precisions
         "analysis/page/browser.py",  # the page in a browser
         "analysis/tour.py",  # the notebook
+        "analysis/worlds.py",  # how often the page's claims are false: tests/worlds
     }
