@@ -8,15 +8,16 @@
     "h-1": (h) => h - 1,
     "variance_horizon": (h) => (h - 2 + 1 / h) / 4,
   };
-  const LAWS = ["law of the horizon", "law of horizon and schedule"];
-  const ALL = "all";
+  const ALL = "all", ERROR = 1;  // the level of Vega's messages
 
   const unique = (values) => [...new Set(values)].sort((one, other) => one - other);
   const shortNumber = (value) =>
     Number(value.toPrecision(4)).toLocaleString("en", {maximumSignificantDigits: 4});
 
+  const sentence = (text) => text[0].toUpperCase() + text.slice(1);
+
   function readRuns(data) {
-    return data.runs.map(([id, family, width, horizon, seed, interactions, states, place, returns]) =>
+    return data.runs.map(([family, id, width, horizon, seed, interactions, states, place, returns]) =>
       ({id, family, width, horizon, seed, interactions, states, returns, places: data.places[place]}));
   }
 
@@ -78,7 +79,7 @@
         means: data.means.filter(is).map(([, , , horizon, interactions, low, high, censored, seeds]) =>
           ({horizon, x: x(horizon), interactions, low, high, censored: censored === 1, seeds})),
         laws: laws.flatMap(([, , , law, , points]) => points.map(([h, interactions, low, high]) =>
-          ({law: LAWS[law], x: x(h), interactions, low, high}))),
+          ({law: data.lines[law][0], x: x(h), interactions, low, high}))),
       };
     }
 
@@ -94,11 +95,21 @@
       for (const {view} of Object.values(views)) view.signal("marked", id).runAsync();
     }
 
+    // The chart of crossings for a horizontal axis; only h itself is drawn on logarithmic axes.
+    function specification(name, axis) {
+      const chart = structuredClone(charts[name]);
+      for (const {encoding} of name === "crossings" ? chart.layer : []) {
+        encoding.x.title = data.axes[axis][0];
+        for (const {scale} of [encoding.x, encoding.y]) scale.type = axis === "h" ? "log" : "linear";
+      }
+      return chart;
+    }
+
     async function embed(name, kind) {
       if (views[name]) views[name].finalize();
       // Warnings are of tables without rows: before the first drawing, or of laws where none is.
-      const found = await vegaEmbed(place(name), charts[name][kind],
-        {actions: false, renderer: "svg", mode: "vega-lite", logLevel: vega.Error});
+      const found = await vegaEmbed(place(name), specification(name, kind),
+        {actions: false, renderer: "svg", mode: "vega-lite", logLevel: ERROR});
       views[name] = {kind, view: found.view, finalize: () => found.finalize()};
       const runOf = (item) => (item && item.datum && item.datum.run) || "";
       found.view.addEventListener("mouseover", (_, item) => mark(runOf(item) || choice().run));
@@ -123,11 +134,12 @@
     function say(chosen, rows) {
       const of = `${data.families[chosen.family]}, width ${chosen.width}`;
       const censored = rows.runs.filter((run) => run.state === data.states[1]).length;
-      const laws = new Set(rows.laws.map((point) => point.law)).size;
+      const drawn = data.lines.filter(([law]) => rows.laws.some((point) => point.law === law));
       const parts = rows.runs.length === 0 ? [`No run of ${of} has this return as a goal.`] : [
         `${of}, to a return of ${data.thresholds[chosen.threshold]}: ${rows.runs.length} runs, `
           + `${censored} of them right-censored.`,
-        laws === 0 ? "No law is drawn: these runs allow none, or its fit was refused." : "",
+        drawn.length === 0 ? "No law is drawn: these runs allow none, or its fit was refused." : "",
+        ...drawn.map(([law, look]) => `${sentence(look)}: ${law}.`),
       ];
       const run = runs.find((one) => one.id === chosen.run);
       if (run) parts.push(`Highlighted: ${run.id}, ${outcome(run, chosen.threshold)}.`);
@@ -147,17 +159,16 @@
       offer();
       const chosen = choice(), rows = crossingRows(chosen);
       say(chosen, rows);
-      const several = chosen.horizon === ALL ? "several" : "one";
       pending = pending.then(() => Promise.all([
         draw("crossings", chosen.axis, rows, chosen.run),
-        draw("curves", several, curveRows(chosen), chosen.run),
+        draw("curves", "", curveRows(chosen), chosen.run),
       ])).then(() => { root.dataset.drawn = JSON.stringify(chosen); });
     }
 
     root.querySelector(".explorer-body").hidden = false;
     fill(control("threshold"), data.thresholds.map((value, number) => [number, value]));
     fill(control("family"), data.families.map((name, number) => [number, name]));
-    fill(control("axis"), Object.entries(data.axes));
+    fill(control("axis"), Object.entries(data.axes).map(([axis, [, text]]) => [axis, text]));
     control("threshold").value = Math.floor(data.thresholds.length / 2);
     offer();
     control("width").value = Math.max(...ofFamily(runs, choice().family).map((run) => run.width));

@@ -7,6 +7,7 @@ the page needs Vega's scripts once (`bundle`) and `explorer.css`. Nothing comes 
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
@@ -22,12 +23,10 @@ from analysis.data.families import Family, families, schedule_of
 from analysis.data.measurements import Measurements
 from analysis.laws import AllFits
 from analysis.laws.prediction_bands import horizon_curve
-from analysis.laws.schedule import ScheduleLaw
 from analysis.page.explorer_charts import (
-    AT_FIRST_ROW,
     AXES,
-    NOT_REACHED,
-    REACHED,
+    LAWS,
+    STATES,
     crossings_chart,
     curves_chart,
 )
@@ -38,8 +37,8 @@ STYLE = Path(__file__).with_name("explorer.css")
 MAX_RUNS = 500
 """Runs that are put on the page: of more, those of the first seeds, then of the first families."""
 
-MAX_ROWS, MAX_POINTS = 40, 20_000
-"""Rows of a learning curve, and of all curves together."""
+MAX_ROWS = 40
+"""Rows of a learning curve on the page."""
 
 _LAW_POINTS = 16
 _HERE = Path(__file__).parent
@@ -60,10 +59,7 @@ def explorer(measured: Measurements, fits: AllFits) -> str:
     if measured.crossings.empty:
         return ""
     data, notes = explorer_data(measured, fits)
-    charts = {
-        "crossings": {axis: crossings_chart(axis) for axis in AXES},
-        "curves": {"one": curves_chart(False), "several": curves_chart(True)},
-    }
+    charts = {"crossings": crossings_chart(), "curves": curves_chart()}
     return Template((_HERE / "explorer.html").read_text()).substitute(
         data=as_script(data),
         charts=as_script(charts),
@@ -82,29 +78,35 @@ def explorer_data(measured: Measurements, fits: AllFits) -> tuple[dict[str, Any]
     """What the explorer draws, with numbers of 4 significant digits, and notes on what it omits.
 
     Returns:
-        `thresholds`, `axes`, `states`, `families` (labels), `runs`, `places` (the interactions of
-        curves, which many runs share), `means` and `laws`, as `explorer.js` reads them.
+        What `explorer.js` reads: `thresholds`, `axes`, `lines`, `states`, `families` (labels),
+        `runs`, `places` (the interactions of curves, which many runs share), `means`, `laws`.
     """
-    found = families(measured.frame)
-    kept, notes = _kept(found, measured)
+    kept, notes = _kept(families(measured.frame), measured)
     thresholds = sorted(float(one) for one in measured.crossings["threshold"].unique())
-    places: dict[tuple[float, ...], int] = {}
+    curves = _curves(measured.curves)
+    places: dict[tuple[float | int | None, ...], int] = {}
     data: dict[str, Any] = {
         "thresholds": thresholds,
-        "axes": AXES,
-        "states": [REACHED, NOT_REACHED, AT_FIRST_ROW],
-        "families": _names(kept),
+        "axes": {axis: [*texts] for axis, texts in AXES.items()},
+        "lines": [[law, look] for law, (look, *_) in LAWS.items()],
+        "states": STATES,
+        "families": _names([family for family, _ in kept]),
         "runs": [],
         "means": [],
         "laws": [],
     }
-    curves = placed(measured.curves)
+    lines = [*_horizon_lines(fits), *_schedule_lines(fits, [family for family, _ in kept])]
     for number, (family, seeds) in enumerate(kept):
         crossings = family.select(measured.crossings)
         shown = crossings[crossings["seed"].isin(seeds)]
-        data["runs"] += _runs(number, shown, family.select(curves), thresholds, places)
-        data["means"] += _means(number, crossings, thresholds)
-        data["laws"] += _laws(number, family, fits, thresholds)
+        data["runs"] += [[number, *row] for row in _runs(shown, curves, thresholds, places)]
+        data["means"] += [[number, *row] for row in _means(crossings, thresholds)]
+        data["laws"] += [
+            [number, line.group["width"], thresholds.index(line.threshold), *line.drawn]
+            for line in lines
+            if family.matches(line.group)
+            and line.schedule in ("", str(schedule_of(family.settings)))
+        ]
     data["places"] = [[*one] for one in places]
     if measured.unfinished:
         notes.append(f"{len(measured.unfinished)} runs are not done.")
@@ -136,93 +138,117 @@ def _kept(
     return [(family, seeds[:drawn]) for family in found[:several]], notes
 
 
-def _names(kept: Sequence[tuple[Family, Sequence[int]]]) -> list[str]:
+def _names(kept: Sequence[Family]) -> list[str]:
     """What distinguishes the families: the schedule alone where they differ in nothing else."""
-    schedules = [str(schedule_of(family.settings)) for family, _ in kept]
-    if len(set(schedules)) == len(schedules):
-        return schedules
-    return [family.label for family, _ in kept]
+    schedules = [str(schedule_of(family.settings)) for family in kept]
+    distinct = len(set(schedules)) == len(schedules)
+    return schedules if distinct else [family.label for family in kept]
+
+
+def _curves(frame: pd.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Interactions and returns of each run, at most `MAX_ROWS` of them, by its id."""
+    frame = placed(frame)
+    runs = frame["run_id"].to_numpy(str)
+    first = np.flatnonzero(runs[1:] != runs[:-1]) + 1
+    columns = [frame[name].to_numpy(float) for name in ("interactions", "return_mean")]
+    parts = zip(*(np.split(column, first) for column in columns), strict=True)
+    return {str(run): _thinned(*part) for run, part in zip(runs[[0, *first]], parts, strict=True)}
+
+
+def _thinned(places: np.ndarray, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At most `MAX_ROWS` of a curve, about evenly spaced in log E, first and last included."""
+    if len(places) > MAX_ROWS:
+        where = np.log(places)
+        wanted = np.searchsorted(where, np.linspace(where[0], where[-1], MAX_ROWS))
+        kept = np.unique(wanted.clip(0, len(places) - 1))
+        places, returns = places[kept], returns[kept]
+    return places, returns
 
 
 def _runs(
-    number: int,
     crossings: pd.DataFrame,
-    curves: pd.DataFrame,
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
     thresholds: Sequence[float],
-    places: dict[tuple[float, ...], int],
+    places: dict[tuple[float | int | None, ...], int],
 ) -> Iterator[list[Any]]:
-    """A row per run: id, family, width, horizon, seed, interactions and states, place, returns."""
-    by_run = dict(tuple(curves.groupby("run_id")))
-    rows_each = max(8, min(MAX_ROWS, MAX_POINTS // MAX_RUNS))
-    for run, rows in crossings.groupby("run_id"):
-        first, reached = rows.iloc[0], rows.set_index("threshold")
-        known = [reached.loc[one] if one in reached.index else None for one in thresholds]
-        interactions = [None if one is None else rounded(one["interactions"]) for one in known]
-        states = [0 if one is None else _state(one) for one in known]
-        curve = _thinned(by_run.get(run, curves[:0]), rows_each)
-        where = tuple(rounded(value) for value in curve["interactions"])
-        place = places.setdefault(where, len(places))
-        returns = [rounded(value) for value in curve["return_mean"]]
-        settings = [str(run), number, int(first["width"]), rounded(first["horizon"])]
-        yield [*settings, int(first["seed"]), interactions, states, place, returns]
+    """A row per run: id, width, horizon, seed, interactions and states, place, returns.
+
+    Places are numbered as they appear.
+    """
+    nothing = (np.zeros(0), np.zeros(0))
+    columns = ["run_id", "threshold", "width", "horizon", "seed", "interactions", "censored"]
+    by_run: dict[str, dict[float, dict[str, Any]]] = {}
+    for row in crossings[[*columns, "left_censored"]].to_dict("records"):
+        by_run.setdefault(str(row["run_id"]), {})[float(row["threshold"])] = row
+    for run, known in by_run.items():
+        first = next(iter(known.values()))
+        settings = [run, int(first["width"]), rounded(first["horizon"]), int(first["seed"])]
+        reached = [known.get(threshold) for threshold in thresholds]
+        interactions = [row and rounded(row["interactions"]) for row in reached]
+        states = [row and _state(row) for row in reached]
+        where, returns = curves.get(run, nothing)
+        place = places.setdefault(tuple(map(rounded, where)), len(places))
+        yield [*settings, interactions, states, place, [*map(rounded, returns)]]
 
 
 def _state(crossing: Mapping[str, Any]) -> int:
-    """Place in `states` of what became of a run at a threshold."""
+    """Place in `STATES` of what became of a run at a threshold."""
     return 1 if crossing["censored"] else 2 if crossing["left_censored"] else 0
 
 
-def _thinned(curve: pd.DataFrame, rows: int) -> pd.DataFrame:
-    """At most so many rows of a curve, about evenly spaced in log E, first and last included."""
-    if len(curve) <= rows:
-        return curve
-    where = np.log(curve["interactions"].to_numpy(float))
-    wanted = np.linspace(where[0], where[-1], rows)
-    return curve.iloc[np.unique(np.searchsorted(where, wanted).clip(0, len(curve) - 1))]
-
-
-def _means(
-    number: int, crossings: pd.DataFrame, thresholds: Sequence[float]
-) -> Iterator[list[Any]]:
-    """A row per cell: family, width, threshold, horizon, mean, its interval, censored, seeds."""
+def _means(crossings: pd.DataFrame, thresholds: Sequence[float]) -> Iterator[list[Any]]:
+    """A row per cell: width, threshold, horizon, mean, its interval, censored, seeds."""
     for row in means_over_seeds(crossings, ["width", "threshold", "horizon"]).to_dict("records"):
-        ends = [rounded(row["low"]), rounded(row["high"])]
-        where = [number, int(row["width"]), thresholds.index(row["threshold"])]
-        mean = [rounded(row["horizon"]), rounded(row["interactions"])]
-        yield [*where, *mean, *ends, int(row["censored"]), int(row["seeds"])]
+        numbers = [rounded(row[name]) for name in ("horizon", "interactions", "low", "high")]
+        where = [int(row["width"]), thresholds.index(row["threshold"])]
+        yield [*where, *numbers, int(row["censored"]), int(row["seeds"])]
 
 
-def _laws(
-    number: int, family: Family, fits: AllFits, thresholds: Sequence[float]
-) -> Iterator[list[Any]]:
-    """A row per line: family, width, threshold, law, regressor (or null), points [h, E, ends]."""
+@dataclass(frozen=True)
+class _Line:
+    """The line of a law: what it is of, and its place in `LAWS`, regressor and points.
+
+    The regressor is None for a law without one; points are h, E and the ends of its interval. With
+    a schedule it is drawn for runs of that schedule only.
+    """
+
+    group: Mapping[str, Any]
+    threshold: float
+    drawn: tuple[int, str | None, list[list[Any]]]
+    schedule: str = ""
+
+
+def _horizon_lines(fits: AllFits) -> Iterator[_Line]:
+    """Laws of the horizon of one width each that are not refused."""
     for law in fits["horizon_law"]:
-        if "width" in law.group and family.matches(law.group):
-            entry = law.to_json()
-            if refused(entry):
-                continue
-            grid = np.geomspace(*law.measured, _LAW_POINTS)
-            known = horizon_curve(entry, grid).to_numpy().tolist()
-            points = [[rounded(value) for value in row] for row in known]
-            where = [number, law.group["width"], thresholds.index(law.threshold)]
-            yield [*where, 0, law.regressor, points]
+        if "width" not in law.group:
+            continue
+        entry = law.to_json()
+        if not refused(entry):
+            curve = horizon_curve(entry, np.geomspace(*law.measured, _LAW_POINTS))
+            yield _Line(law.group, law.threshold, (0, law.regressor, _points(curve)))
+
+
+def _schedule_lines(fits: AllFits, kept: Sequence[Family]) -> Iterator[_Line]:
+    """Laws of horizon and schedule that are not refused, at each of the schedules they are of."""
+    wanted = {schedule_of(family.settings) for family in kept}
     for law in fits["joint_law"]:
-        if family.matches(law.group) and not refused(law.to_json()):
-            yield from _schedule_line(number, family, law, thresholds)
+        schedules = [one for one in law.data.mean.schedules if one.adds_up and one in wanted]
+        if not schedules or refused(law.to_json()):
+            continue
+        horizons = law.data.mean.horizon
+        grid = np.geomspace(horizons.min(), horizons.max(), _LAW_POINTS)
+        named = [{"schedule": one.kind, "schedule_level": one.level} for one in schedules]
+        rows = pd.DataFrame([one | {"horizon": h} for one in named for h in grid])
+        rows = rows.assign(interactions=law.predict(rows), low=np.nan, high=np.nan)
+        for number, schedule in enumerate(schedules):
+            here = rows.iloc[number * _LAW_POINTS : (number + 1) * _LAW_POINTS]
+            yield _Line(law.group, law.threshold, (1, None, _points(here)), str(schedule))
 
 
-def _schedule_line(
-    number: int, family: Family, law: ScheduleLaw, thresholds: Sequence[float]
-) -> Iterator[list[Any]]:
-    """The line of a family by the law of horizon and schedule, where the law has one."""
-    schedule = schedule_of(family.settings)
-    if not schedule.adds_up or schedule not in law.data.mean.schedules:
-        return
-    horizons = law.data.mean.horizon
-    grid = np.geomspace(horizons.min(), horizons.max(), _LAW_POINTS)
-    curve = zip(grid, law.curve(schedule, grid), strict=True)
-    points = [[rounded(h), rounded(e), None, None] for h, e in curve]
-    yield [number, law.group["width"], thresholds.index(law.threshold), 1, None, points]
+def _points(curve: pd.DataFrame) -> list[list[Any]]:
+    numbers = curve[["horizon", "interactions", "low", "high"]].to_numpy(float)
+    return [[rounded(value) for value in row] for row in numbers]
 
 
 def refused(entry: Mapping[str, Any]) -> bool:

@@ -12,16 +12,19 @@ import altair as alt
 from analysis.figures.theme import BLACK, BLUE, VERMILION
 
 AXES = {
-    "h": "horizon h (steps), both axes logarithmic",
-    "h-1": "h - 1 (steps)",
-    "variance_horizon": "variance horizon (h - 2 + 1/h) / 4",
+    "h": ("horizon h (steps)", "h, logarithmic axes"),
+    "h-1": ("h - 1 (steps)", "h - 1, linear axes"),
+    "variance_horizon": ("variance horizon (h - 2 + 1/h) / 4", "variance horizon, linear axes"),
 }
-"""Choices of the horizontal axis with their titles."""
+"""Choices of the horizontal axis: title of the axis, and the choice in words."""
 
-LAW_LOOKS = {"law of the horizon": (BLUE, [1, 0]), "law of horizon and schedule": (VERMILION, [6, 3])}
-"""Colour and dashes of each kind of law."""
+LAWS = {
+    "law of the horizon": ("solid blue line", BLUE, [1, 0]),
+    "law of horizon and schedule": ("dashed orange line", VERMILION, [6, 3]),
+}
+"""Each kind of law: how its line looks in words, its colour and its dashes."""
 
-REACHED, NOT_REACHED, AT_FIRST_ROW = "reached", "right-censored", "above it at the first row"
+STATES = ("reached", "right-censored", "above it at the first row")
 """What became of a run, as the page says it."""
 
 _RUN, _HEIGHT = "#595959", 320
@@ -29,33 +32,29 @@ _ABOUT_RUN = ("run:N", "seed:Q", "horizon:Q")
 _IS_MARKED = "datum.run === marked"
 
 
-def crossings_chart(axis: str) -> dict[str, Any]:
+def crossings_chart() -> dict[str, Any]:
     """Interactions to a threshold against horizon: runs, means over seeds and laws.
 
     Data by name: `runs` (run, seed, horizon, x, interactions, state), `means` (horizon, x,
     interactions, low, high, censored, seeds) and `laws` (law, x, interactions, low, high).
 
-    Args:
-        axis: one of `AXES`. With `h` both axes are logarithmic; with the others both are linear,
-            where an affine law is a straight line.
+    Both axes are logarithmic, for the horizontal axis `h`; for the other `AXES` the script makes
+    both linear, where an affine law is a straight line.
     """
-    kind = "log" if axis == "h" else "linear"
-    x = alt.X("x:Q", title=AXES[axis], scale=alt.Scale(type=kind, nice=kind != "log", padding=12))
+    scale = alt.Scale(type="log", nice=False, padding=12)
+    x = alt.X("x:Q", title=AXES["h"][0], scale=scale)
     y, low = (
-        alt.Y(f"{name}:Q", title="interactions to the return", scale=alt.Scale(type=kind))
+        alt.Y(f"{name}:Q", title="interactions to the return", scale=scale)
         for name in ("interactions", "low")
     )
     layers = (*_laws(x, y, low), _runs(x, y), *_means(x, y, low))
     return _specification(alt.layer(*layers))
 
 
-def curves_chart(ordered: bool) -> dict[str, Any]:
+def curves_chart() -> dict[str, Any]:
     """Return against interactions, one line a run, with the threshold.
 
     Data by name: `curves` (run, seed, horizon, interactions, return) and `threshold` (return).
-
-    Args:
-        ordered: whether several horizons are shown, by colour.
     """
     x = alt.X("interactions:Q", title="interactions", scale=alt.Scale(type="log", nice=False))
     y = alt.Y("return:Q", title="return", scale=alt.Scale(zero=False))
@@ -64,13 +63,12 @@ def curves_chart(ordered: bool) -> dict[str, Any]:
         scale=alt.Scale(scheme="plasma"),
         legend=alt.Legend(title="horizon", orient="top", columns=8),
     )
-    base = alt.Chart(alt.NamedData(name="curves")).encode(
-        x=x, y=y, detail="run:N", color=colour if ordered else alt.value(BLUE)
-    )
+    base = alt.Chart(alt.NamedData(name="curves")).encode(x=x, y=y, detail="run:N", color=colour)
     lines = base.mark_line().encode(
-        opacity=_if(f"marked === '' || {_IS_MARKED}", 1, 0.25), strokeWidth=_if(_IS_MARKED, 3.5, 1.4)
+        opacity=_if(f"marked === '' || {_IS_MARKED}", 1, 0.25),
+        strokeWidth=_if(_IS_MARKED, 3.5, 1.4),
     )
-    # A wide line that is not seen makes the thin ones easy to point at; its points have the tooltip.
+    # Large points that are not seen make the thin lines easy to point at, and have the tooltip.
     points = base.mark_point(size=90, opacity=0, filled=True).encode(
         tooltip=[*_ABOUT_RUN, _number("interactions"), alt.Tooltip("return:Q", format=".4g")]
     )
@@ -93,24 +91,23 @@ def _number(name: str) -> alt.Tooltip:
 
 def _laws(x: alt.X, y: alt.Y, low: alt.Y) -> list[alt.Chart]:
     """Lines of laws with their 95% intervals."""
-    names, looks = [*LAW_LOOKS], [*LAW_LOOKS.values()]
-    colours = alt.Scale(domain=names, range=[colour for colour, _ in looks])
-    dashes = alt.Scale(domain=names, range=[dash for _, dash in looks])
-    legend = alt.Legend(title=None, orient="top", labelLimit=0, columns=1, symbolType="stroke")
+    names, looks = [*LAWS], [*LAWS.values()]
+    colours = alt.Scale(domain=names, range=[colour for _, colour, _ in looks])
+    dashes = alt.Scale(domain=names, range=[dash for _, _, dash in looks])
+    # Without legends, which would name laws that are not drawn: the page says which lines are.
     base = alt.Chart(alt.NamedData(name="laws")).encode(
-        x=x, color=alt.Color("law:N", scale=colours, legend=legend)
+        x=x, color=alt.Color("law:N", scale=colours, legend=None)
     )
-    band = base.mark_area(opacity=0.15, clip=True).encode(y=low, y2="high:Q")
-    line = base.mark_line(clip=True).encode(
-        y=y, strokeDash=alt.StrokeDash("law:N", scale=dashes, legend=legend)
+    band = base.mark_area(opacity=0.2).encode(y=low, y2="high:Q")
+    line = base.mark_line().encode(
+        y=y, strokeDash=alt.StrokeDash("law:N", scale=dashes, legend=None)
     )
     return [band.transform_filter("isValid(datum.low)"), line]
 
 
 def _runs(x: alt.X, y: alt.Y) -> alt.Chart:
     """A dot per run; an open triangle that points to where a censored run's value lies."""
-    states = [REACHED, NOT_REACHED, AT_FIRST_ROW]
-    shapes = alt.Scale(domain=states, range=["circle", "triangle-up", "triangle-down"])
+    shapes = alt.Scale(domain=[*STATES], range=["circle", "triangle-up", "triangle-down"])
     return (
         alt.Chart(alt.NamedData(name="runs"))
         .mark_point(cursor="pointer", opacity=0.8)
@@ -119,7 +116,7 @@ def _runs(x: alt.X, y: alt.Y) -> alt.Chart:
             y=y,
             shape=alt.Shape("state:N", scale=shapes, legend=None),
             stroke=_if(_IS_MARKED, VERMILION, _RUN),
-            fill=_if(f"datum.state === '{REACHED}'", _RUN, "white"),
+            fill=_if(f"datum.state === '{STATES[0]}'", _RUN, "white"),
             size=_if(_IS_MARKED, 180, 36),
             tooltip=[*_ABOUT_RUN, _number("interactions"), "state:N"],
         )

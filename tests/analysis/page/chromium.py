@@ -24,7 +24,7 @@ _OPTIONS = (
     *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-_SECONDS = 120
+_SECONDS = 60
 
 
 class Page:
