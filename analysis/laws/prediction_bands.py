@@ -8,7 +8,7 @@ interval: where E is the prediction and E_(s) that of the numbers without seed s
 as `stats.intervals.jackknife_interval` on a log scale. At h = 1 this is the interval of a.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,8 +73,7 @@ def horizon_curve(entry: Mapping[str, Any], horizon: np.ndarray) -> pd.DataFrame
         horizon: where, shape [horizon].
 
     Returns:
-        Rows of `horizon`, `interactions`, `low` and `high` (NaN where the numbers give none), only
-        where the prediction is positive.
+        As `with_band`.
     """
     known = entry["bands"]
     x = regressor_values(horizon, known["regressor"])
@@ -82,12 +81,28 @@ def horizon_curve(entry: Mapping[str, Any], horizon: np.ndarray) -> pd.DataFrame
     def predicted(numbers: Mapping[str, float]) -> np.ndarray:
         return np.asarray(numbers["a"] + numbers["b"] * x ** numbers["g"])
 
-    estimate = predicted(known["estimate"])
-    left_out = np.array([predicted(numbers) for numbers in known["without_seed"]])
+    left_out = [predicted(numbers) for numbers in known["without_seed"]]
+    return with_band(horizon, predicted(known["estimate"]), left_out)
+
+
+def with_band(
+    horizon: np.ndarray, estimate: np.ndarray, left_out: Sequence[np.ndarray]
+) -> pd.DataFrame:
+    """Predictions with their 95% intervals.
+
+    Args:
+        horizon: where, shape [horizon].
+        estimate: predictions from all seeds, shape [horizon].
+        left_out: predictions without each seed in turn, each of shape [horizon].
+
+    Returns:
+        Rows of `horizon`, `interactions`, `low` and `high` (NaN with one seed, or where a
+        prediction without a seed is not positive), only where the estimate is positive.
+    """
     rows = []
     for place in np.flatnonzero(estimate > 0):
-        others = left_out[:, place] if len(left_out) else []
-        ends = jackknife_interval(estimate[place], others, LOG) if np.all(others > 0) else None
-        low, high = ends or (np.nan, np.nan)
-        rows.append((float(horizon[place]), float(estimate[place]), low, high))
+        others = [float(one[place]) for one in left_out]
+        positive = all(one > 0 for one in others)
+        ends = jackknife_interval(estimate[place], others, LOG) if positive else None
+        rows.append((float(horizon[place]), float(estimate[place]), *(ends or (np.nan, np.nan))))
     return pd.DataFrame(rows, columns=["horizon", "interactions", "low", "high"])

@@ -175,6 +175,13 @@
           parts.push(`Extrapolated: ${name} from ${text(ends[0])} to ${text(ends[1])} was measured.`);
         }
       }
+      const name = data.kinds[settings.schedule]
+        ? `${settings.schedule}:${settings.level}` : settings.schedule;
+      const departure = (law.departures || {})[name];
+      if (departure) {
+        parts.push(`Runs of ${name} needed ${departure} times what the law of the other schedules`
+          + " predicts.");
+      }
       return parts.join(" ");
     }
 
@@ -191,11 +198,7 @@
     }
 
     root.querySelector(".calculator-body").hidden = false;
-    const kinds = {horizon: "of the horizon", schedule: "of horizon and schedule"};
-    fill("law", sources.map((source) => {
-      const law = named(source)[0];
-      return [source, `${law.name}: law ${kinds[law.kind]}`];
-    }));
+    fill("law", sources.map((source) => [source, named(source)[0].name]));
     const joint = data.laws.find((law) => law.kind === "schedule");
     if (joint) control("law").value = `schedule ${joint.name}`;
     root.addEventListener("input", update);

@@ -15,9 +15,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from analysis.data.families import label
+from analysis.data.families import schedule_of, task_label
 from analysis.page.explorer import as_script, refused
-from analysis.page.wording import NOT_DETERMINED, is_determined
+from analysis.page.wording import NOT_DETERMINED, is_determined, with_interval
 from mnist_horizon.schedules import parse
 
 _HERE = Path(__file__).parent
@@ -62,7 +62,15 @@ def _schedule_laws(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
     for entry in entries:
         determined = is_determined(entry, "s_min") and is_determined(entry, "noise_scale")
         if _is_usable(entry) and determined and entry["group"].get("batch"):
-            more = {"batch": entry["group"]["batch"], "measured_levels": _measured_levels(entry)}
+            more = {
+                "batch": entry["group"]["batch"],
+                "measured_levels": _measured_levels(entry),
+                "departures": {
+                    one["schedule"]: with_interval(one, "ratio")
+                    for one in entry["departures"]
+                    if is_determined(one, "ratio")
+                },
+            }
             yield _common(entry) | more | {"kind": "schedule"}
 
 
@@ -96,25 +104,42 @@ def _measured_levels(entry: Entry) -> dict[str, list[float]]:
 
 
 def _named(laws: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The laws with the name of what each is of, in place of their settings.
+    """The laws with the name of what each was fitted to, in place of their settings.
 
-    Laws that differ only in width and threshold share a name; others never do.
+    It is the schedule, or that all of them are together, where this tells apart whatever differs in
+    more than width and threshold; else every setting that varies is named.
     """
     own = {"width", "parameters", "flops_per_interaction", "learning_rate"}
     groups = [
         {name: law["group"][name] for name in law["group"] if name not in own} for law in laws
     ]
+    short = [str(schedule_of(group)) if "schedule" in group else _TOGETHER for group in groups]
+    names = short if _tells_apart(short, groups) else _long_names(short, groups)
+    others = [{key: law[key] for key in law if key != "group"} for law in laws]
+    return [{"name": name, **law} for name, law in zip(names, others, strict=True)]
+
+
+_TOGETHER = "all schedules together"
+
+
+def _tells_apart(names: Sequence[str], groups: Sequence[Entry]) -> bool:
+    """Whether no two groups that differ have the same name."""
+    known: dict[str, Entry] = {}
+    return all(known.setdefault(name, group) == group for name, group in zip(names, groups))
+
+
+def _long_names(short: Sequence[str], groups: Sequence[Entry]) -> list[str]:
+    """Names with every setting that varies, and a number where that is not enough."""
     shown = {"task", "task_settings", "schedule", "schedule_level", "settings"}
     varying = sorted({name for group in groups for name in group} - shown)
     varying = [name for name in varying if len({str(group.get(name)) for group in groups}) > 1]
-    named: list[dict[str, Any]] = []
-    known: dict[str, list[Any]] = {}
-    for law, group in zip(laws, groups, strict=True):
-        text = label(group, [name for name in varying if name in group])
-        same = known.setdefault(f"{law['kind']} {text}", [])
+    names, known = [], {}  # type: ignore[var-annotated]
+    for text, group in zip(short, groups, strict=True):
+        settings = [f"{name} {group[name]}" for name in varying if name in group]
+        name = ", ".join([text, task_label(group), *settings])
+        same = known.setdefault(name, [])
         if group not in same:
             same.append(group)
         number = same.index(group) + 1
-        del law["group"]
-        named.append({"name": f"{text} ({number})" if number > 1 else text, **law})
-    return named
+        names.append(f"{name} ({number})" if number > 1 else name)
+    return names

@@ -22,7 +22,7 @@ from analysis.data.curves import placed
 from analysis.data.families import Family, families, schedule_of
 from analysis.data.measurements import Measurements
 from analysis.laws import AllFits
-from analysis.laws.prediction_bands import horizon_curve
+from analysis.laws.prediction_bands import horizon_curve, with_band
 from analysis.page.explorer_charts import (
     AXES,
     LAWS,
@@ -34,7 +34,7 @@ from analysis.page.explorer_charts import (
 STYLE = Path(__file__).with_name("explorer.css")
 """The style of the explorer and of the calculator."""
 
-MAX_RUNS = 500
+MAX_RUNS = 700
 """Runs that are put on the page: of more, those of the first seeds, then of the first families."""
 
 MAX_ROWS = 40
@@ -46,7 +46,7 @@ _HERE = Path(__file__).parent
 
 def bundle() -> str:
     """The text of Vega, Vega-Lite and Vega-Embed for one `<script>` (about 900 kB)."""
-    return str(vl_convert.javascript_bundle())
+    return str(vl_convert.javascript_bundle(None))
 
 
 def explorer(measured: Measurements, fits: AllFits) -> str:
@@ -225,7 +225,8 @@ def _horizon_lines(fits: AllFits) -> Iterator[_Line]:
             continue
         entry = law.to_json()
         if not refused(entry):
-            curve = horizon_curve(entry, np.geomspace(*law.measured, _LAW_POINTS))
+            shortest, longest = law.measured
+            curve = horizon_curve(entry, np.geomspace(shortest, longest, _LAW_POINTS))
             yield _Line(law.group, law.threshold, (0, law.regressor, _points(curve)))
 
 
@@ -240,10 +241,13 @@ def _schedule_lines(fits: AllFits, kept: Sequence[Family]) -> Iterator[_Line]:
         grid = np.geomspace(horizons.min(), horizons.max(), _LAW_POINTS)
         named = [{"schedule": one.kind, "schedule_level": one.level} for one in schedules]
         rows = pd.DataFrame([one | {"horizon": h} for one in named for h in grid])
-        rows = rows.assign(interactions=law.predict(rows), low=np.nan, high=np.nan)
+        seeds = law.seeds if len(law.left_out) > 1 else []
+        left_out = [law.without_seed(seed).predict(rows) for seed in seeds]
+        horizon, estimate = rows["horizon"].to_numpy(float), law.predict(rows)
         for number, schedule in enumerate(schedules):
-            here = rows.iloc[number * _LAW_POINTS : (number + 1) * _LAW_POINTS]
-            yield _Line(law.group, law.threshold, (1, None, _points(here)), str(schedule))
+            here = slice(number * _LAW_POINTS, (number + 1) * _LAW_POINTS)
+            curve = with_band(horizon[here], estimate[here], [one[here] for one in left_out])
+            yield _Line(law.group, law.threshold, (1, None, _points(curve)), str(schedule))
 
 
 def _points(curve: pd.DataFrame) -> list[list[Any]]:

@@ -139,7 +139,7 @@ def _means(x: alt.X, y: alt.Y, low: alt.Y) -> list[alt.Chart]:
     return [interval, mark]
 
 
-def _specification(chart: alt.LayerChart) -> dict[str, Any]:
+def _specification(chart: Any) -> dict[str, Any]:
     """The chart as a dictionary, in the page's font and on white, without a schema's address."""
     chart = (
         chart.properties(height=_HEIGHT, width="container")
