@@ -44,7 +44,7 @@
   // As analysis/page/wording.py: three significant figures.
   function text(value) {
     const size = Math.abs(value);
-    if (size >= 1e-3 && size < 1e6) {
+    if (size === 0 || (size >= 1e-4 && size < 1e6)) {
       return Number(value.toPrecision(3)).toLocaleString("en", {maximumSignificantDigits: 3});
     }
     const [digits, exponent] = value.toExponential(2).split("e");

@@ -125,7 +125,9 @@ _TOGETHER = "all schedules together"
 def _tells_apart(names: Sequence[str], groups: Sequence[Entry]) -> bool:
     """Whether no two groups that differ have the same name."""
     known: dict[str, Entry] = {}
-    return all(known.setdefault(name, group) == group for name, group in zip(names, groups))
+    return all(
+        known.setdefault(name, group) == group for name, group in zip(names, groups, strict=True)
+    )
 
 
 def _long_names(short: Sequence[str], groups: Sequence[Entry]) -> list[str]:

@@ -22,6 +22,7 @@ from analysis.data.curves import placed
 from analysis.data.families import Family, families, schedule_of
 from analysis.data.measurements import Measurements
 from analysis.laws import AllFits
+from analysis.laws.horizon_forms import left_censored
 from analysis.laws.prediction_bands import horizon_curve, with_band
 from analysis.page.explorer_charts import (
     AXES,
@@ -46,7 +47,7 @@ _HERE = Path(__file__).parent
 
 def bundle() -> str:
     """The text of Vega, Vega-Lite and Vega-Embed for one `<script>` (about 900 kB)."""
-    return str(vl_convert.javascript_bundle(None))
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def explorer(measured: Measurements, fits: AllFits) -> str:
@@ -148,6 +149,8 @@ def _names(kept: Sequence[Family]) -> list[str]:
 def _curves(frame: pd.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Interactions and returns of each run, at most `MAX_ROWS` of them, by its id."""
     frame = placed(frame)
+    if frame.empty:
+        return {}
     runs = frame["run_id"].to_numpy(str)
     first = np.flatnonzero(runs[1:] != runs[:-1]) + 1
     columns = [frame[name].to_numpy(float) for name in ("interactions", "return_mean")]
@@ -178,7 +181,8 @@ def _runs(
     nothing = (np.zeros(0), np.zeros(0))
     columns = ["run_id", "threshold", "width", "horizon", "seed", "interactions", "censored"]
     by_run: dict[str, dict[float, dict[str, Any]]] = {}
-    for row in crossings[[*columns, "left_censored"]].to_dict("records"):
+    rows = crossings[columns].assign(left_censored=left_censored(crossings))
+    for row in rows.to_dict("records"):
         by_run.setdefault(str(row["run_id"]), {})[float(row["threshold"])] = row
     for run, known in by_run.items():
         first = next(iter(known.values()))

@@ -47,7 +47,8 @@ def crossings_chart() -> dict[str, Any]:
         alt.Y(f"{name}:Q", title="interactions to the return", scale=scale)
         for name in ("interactions", "low")
     )
-    layers = (*_laws(x, y, low), _runs(x, y), *_means(x, y, low))
+    # Runs are on top, where they can be pointed at.
+    layers = (*_laws(x, y, low), *_means(x, y, low), _runs(x, y))
     return _specification(alt.layer(*layers))
 
 

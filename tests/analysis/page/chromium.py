@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,14 @@ _OPTIONS = (
     *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
+# Chromium reads commands from descriptor 3 and answers on 4.
+_ON_3_AND_4 = """import os, sys
+ends = [os.dup(int(end)) for end in sys.argv[1:3]]
+for place, end in zip((3, 4), ends):
+    os.dup2(end, place)
+    os.set_inheritable(place, True)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 _SECONDS = 60
 
 
@@ -140,9 +149,8 @@ def browser(scratch: Path) -> Iterator[Page]:
         pytest.skip("chromium is not installed (Debian package chromium)")
     to_browser, outlet = os.pipe()
     inlet, from_browser = os.pipe()
-    # Chromium reads commands from descriptor 3 and answers on 4.
-    shell = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
-    command = [*("sh", "-c", shell, CHROMIUM, *_OPTIONS), "--remote-debugging-pipe"]
+    command = [sys.executable, "-c", _ON_3_AND_4, str(to_browser), str(from_browser), CHROMIUM]
+    command += [*_OPTIONS, "--remote-debugging-pipe"]
     command += [f"--user-data-dir={scratch / 'profile'}", "about:blank"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, pass_fds=(to_browser, from_browser), **quiet)  # type: ignore[call-overload]
