@@ -16,6 +16,9 @@ from tests.analysis.sparse_runs import censored_crossings, censored_law
 WIDTHS = (390, 768, 1280, 1920)
 """Of the windows that pages are tested in."""
 
+OVER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+"""How far a page is wider than its window, without the scroll bar."""
+
 DESIGN = Design(horizons=(1, 7, 31), widths=(8, 32), seeds=3, budget=200_000, evaluations=45)
 """No run of width 8 reaches a return of 0.85, and not all runs of width 32 do."""
 

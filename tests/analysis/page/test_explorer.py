@@ -16,7 +16,7 @@ from analysis.laws import AllFits
 from analysis.page import explorer as module
 from analysis.page.explorer import as_script, bundle, explorer, explorer_data, refused, rounded
 from tests.analysis.page.chromium import Page, browser
-from tests.analysis.page.interactive import DESIGN, WIDTHS, dense, sparse, write_page
+from tests.analysis.page.interactive import DESIGN, OVER, WIDTHS, dense, sparse, write_page
 
 TEMPLATE = Path(module.__file__).with_name("template.html")
 
@@ -256,7 +256,7 @@ def test_it_opens_without_errors_requests_or_anything_cut_off(tab, path, width):
     assert tab.console == []
     assert tab.requests == []
     assert tab.evaluate("innerWidth") == width
-    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.evaluate(OVER) <= 0
     boxes = tab.evaluate(
         """[...document.querySelectorAll('.explorer-chart svg')].map((svg) => {
         const part = svg.getBoundingClientRect(), all = svg.closest('.explorer-chart');
