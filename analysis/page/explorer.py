@@ -35,7 +35,7 @@ from analysis.page.explorer_charts import (
 STYLE = Path(__file__).with_name("explorer.css")
 """The style of the explorer and of the calculator."""
 
-MAX_RUNS = 700
+MAX_RUNS = 800
 """Runs that are put on the page: of more, those of the first seeds, then of the first families."""
 
 MAX_ROWS = 40
