@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from analysis.data import Measurements, read
 from analysis.data.noise import agreement, noise_scale
-from analysis.laws import LAWS, fit_laws
+from analysis.laws import LAWS, AllFits, fit_laws
+from analysis.page import calculator, explorer
 from analysis.page.compare import Compared, compare
 from analysis.page.content import Content
 from analysis.page.facts import comparison, provenance, read_sweeps, title
@@ -107,10 +108,18 @@ def write_report(workdirs: Sequence[Path], out: Path) -> Report:
         provenance=rows,
         sweeps=sweeps,
         notes=notes,
-        tools=Tools(),
+        tools=_tools(measured, fits, content),
     )
     _write(out / "report.html", page.html())
     return Report(found, compared, notes, out / "report.html")
+
+
+def _tools(measured: Measurements, fits: AllFits, content: Content) -> Tools:
+    """The explorer and the calculator, where there is something to play with."""
+    played = explorer.explorer(measured, fits)
+    parts = [played, calculator.calculator(content.entries)]
+    scripts = f"<script>{explorer.bundle()}</script>" if played else ""
+    return Tools("\n".join(parts), scripts, explorer.STYLE.read_text())
 
 
 def _with_bar(items: Sequence[Item], what: str) -> Iterable[Item]:

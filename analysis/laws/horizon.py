@@ -37,6 +37,7 @@ from analysis.laws.horizon_forms import (
 )
 from analysis.laws.law import Fits, FittedLaw, Quantity, flat, leave_out_interval
 from analysis.laws.multiplier import Multiplier
+from analysis.laws.prediction_bands import horizon_bands
 from analysis.laws.regressors import REGRESSORS, horizon_of
 from analysis.stats import censored, intervals
 from analysis.stats.censored import Values
@@ -273,6 +274,7 @@ class HorizonLaw(FittedLaw):
             "measured": self.measured,
             "verdict": self.verdict,
             "a_by_width": self.a_by_width,
+            "bands": horizon_bands(self.forms, self.verdict),
         }
 
 

@@ -26,6 +26,7 @@ from analysis.data.families import label, schedule_names, schedules_in_order, sp
 from analysis.laws.best_horizon import BestHorizon, best_horizon_of
 from analysis.laws.horizon_forms import fallen_back, left_censored
 from analysis.laws.law import Fits, FittedLaw, Quantity, flat, leave_out_interval
+from analysis.laws.prediction_bands import bands
 from analysis.stats import censored
 from analysis.stats.censored import Fit, Sample, Values
 from analysis.stats.intervals import LOG, LOGIT, jackknife_interval
@@ -390,6 +391,8 @@ class ScheduleLaw(FittedLaw):
             "runs": len(self.data.seed),
             "censored": int(self.data.values.right.sum()),
             "fell_back": len(self.data.fell_back),
+            "measured": (float(self.data.mean.horizon.min()), float(self.data.mean.horizon.max())),
+            "bands": bands(_theory_numbers, self.fit.theta, self.left_out),
         }
 
 
@@ -480,6 +483,11 @@ def constants(theta: np.ndarray) -> dict[str, float]:
     """The law's constants at some parameters: s_min, noise_scale, ratio, accuracy."""
     numbers = (np.exp(theta[0]), np.exp(theta[1]), noise_ratio(theta), expit(theta[3]))
     return {name: float(number) for name, number in zip(_SCALES, numbers, strict=True)}
+
+
+def _theory_numbers(theta: np.ndarray) -> dict[str, float]:
+    """What the closed forms take: the constants, and the share of the score on right answers."""
+    return {**constants(theta), "share": float(expit(theta[2]))}
 
 
 def _departure(

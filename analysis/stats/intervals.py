@@ -45,6 +45,7 @@ def arcsinh_scale(unit: float) -> Scale:
     )
 
 
+@functools.cache
 def t_factor(clusters: int) -> float:
     """Half width of a 95% interval in standard errors, for a mean over `clusters` seeds."""
     return float(student.ppf(0.5 + LEVEL / 2, clusters - 1))
