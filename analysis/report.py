@@ -116,10 +116,15 @@ def write_report(workdirs: Sequence[Path], out: Path) -> Report:
 
 def _tools(measured: Measurements, fits: AllFits, content: Content) -> Tools:
     """The explorer and the calculator, where there is something to play with."""
-    played = explorer.explorer(measured, fits)
-    parts = [played, calculator.calculator(content.entries)]
-    scripts = f"<script>{explorer.bundle()}</script>" if played else ""
-    return Tools("\n".join(parts), scripts, explorer.STYLE.read_text())
+    parts = {
+        "explore": ("Look for yourself", explorer.explorer(measured, fits)),
+        "calculate": ("What would my settings need?", calculator.calculator(content.entries)),
+    }
+    html = "\n".join(
+        f'<h2 id="{key}">{title}</h2>\n{part}' for key, (title, part) in parts.items() if part
+    )
+    scripts = f"<script>{explorer.bundle()}</script>" if html else ""
+    return Tools(html, scripts, explorer.STYLE.read_text())
 
 
 def _with_bar(items: Sequence[Item], what: str) -> Iterable[Item]:

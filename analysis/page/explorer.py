@@ -25,13 +25,13 @@ from analysis.laws import AllFits
 from analysis.laws.horizon_forms import left_censored
 from analysis.laws.prediction_bands import horizon_curve, with_band
 from analysis.page.explorer_charts import (
-from analysis.stats.fit_test import REFUSED
     AXES,
     LAWS,
     STATES,
     crossings_chart,
     curves_chart,
 )
+from analysis.stats.fit_test import REFUSED
 
 STYLE = Path(__file__).with_name("explorer.css")
 """The style of the explorer and of the calculator."""

@@ -152,11 +152,11 @@ the horizon. The numbers of figures are in figures/*.csv, those of every fit in 
 
 
 def headlines(sections: Sequence[Section]) -> list[Claim]:
-    """The sentences at the top: the first of each section, then further ones of the first."""
+    """The sentences at the top: the first of each section, then more; what is decided first."""
     results = [one for one in sections if one.is_result and one.answers]
-    found = [one.answers[0] for one in results][:HEADLINES]
-    more = [claim for one in results for claim in one.answers[1:]]
-    return [*found, *more[: HEADLINES - len(found)]]
+    found = [one.answers[0] for one in results]
+    found += [claim for one in results for claim in one.answers[1:]]
+    return sorted(found, key=lambda claim: not claim.decided)[:HEADLINES]
 
 
 def _caution(sections: Sequence[Section]) -> str:

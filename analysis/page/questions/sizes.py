@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 
 from analysis.data.families import Family, slug, task_label
-from analysis.figures import power as figures
+from analysis.figures import power as power_figures
 from analysis.figures import size as size_figures
 from analysis.laws import PowerLawFit, SizeExponent
+from analysis.page.claims import Entry
 from analysis.page.content import Content
 from analysis.page.factor_claims import size_claims
 from analysis.page.power_claims import power_answer, power_law_claims
 from analysis.page.section import Detail, PlannedFigure, Section
 from analysis.page.tables import power_table
+from analysis.page.wording import is_determined
 
 
 def sections(content: Content) -> Iterator[Section]:
@@ -29,9 +31,10 @@ def _power_law(content: Content) -> Iterator[Section]:
         ]
         for family in found
     }
-    first, *others = list(_figures(content, found[0]))
+    figures = list(_figures(content, found[0]))
+    first = figures.pop(0) if any(map(_is_known, entries[found[0].label])) else None
     details = [
-        Detail(name, power_law_claims(laws), others if place == 0 else [])
+        Detail(name, power_law_claims(laws), figures if place == 0 else [])
         for place, (name, laws) in enumerate(entries.items())
     ]
     every = [one for family in found for one in content.of_family("power_law", family)]
@@ -45,6 +48,11 @@ def _power_law(content: Content) -> Iterator[Section]:
     )
 
 
+def _is_known(entry: Entry) -> bool:
+    """Whether the runs determine an exponent of a fit."""
+    return is_determined(entry, "alpha_n") or is_determined(entry, "alpha_e")
+
+
 def _figures(content: Content, family: Family) -> Iterator[PlannedFigure]:
     laws = [law for law in content.laws("power_law", family) if law.compute == "NE"]
     single = [law for law in laws if isinstance(law, PowerLawFit)]
@@ -53,25 +61,25 @@ def _figures(content: Content, family: Family) -> Iterator[PlannedFigure]:
         "exponents_against_horizon",
         "Exponents and E_c against horizon with 95% intervals over seeds. Blue: each horizon "
         "fitted separately; orange: exponents shared over the horizons, E_c free.",
-        lambda: figures.exponents_against_horizon(entries),
+        lambda: power_figures.exponents_against_horizon(entries),
     )
     yield PlannedFigure(
         "intrinsic_performance_against_interactions",
         "Intrinsic performance, the least compute of any size for the same return, against "
         "interactions by size: measured (points, 95% intervals over seeds) and fitted (lines).",
-        lambda: figures.intrinsic_performance_against_interactions(single),
+        lambda: power_figures.intrinsic_performance_against_interactions(single),
     )
     yield PlannedFigure(
         "intrinsic_performance_against_compute",
         "Intrinsic performance against the compute that was used: all sizes lie under the frontier "
         "I = C. The early part of training is left out.",
-        lambda: figures.intrinsic_performance_against_compute(single),
+        lambda: power_figures.intrinsic_performance_against_compute(single),
     )
     yield PlannedFigure(
         "optimal_size_against_compute",
         "The size that needs the least compute for its return, one line per horizon, within the "
         "sizes that were trained.",
-        lambda: figures.optimal_size_against_compute(single),
+        lambda: power_figures.optimal_size_against_compute(single),
     )
 
 

@@ -66,10 +66,12 @@ def test_everything_that_is_given_is_escaped(folder):
     assert html.count("&lt;script&gt;") > 15
 
 
-def test_the_top_has_the_first_sentence_of_each_section_then_more_of_the_first():
+def test_the_top_has_the_first_sentence_of_each_section_then_more_and_what_is_decided_first():
     a, b, c, d = (Claim(text, True) for text in "abcd")
+    undecided = Claim("e", False)
     other = section("curves", d, is_result=False)
     assert headlines([section("x", a, c), section("y", b), other]) == [a, b, c]
+    assert headlines([section("x", a, c), section("y", undecided), other]) == [a, c, undecided]
     many = [section(str(n), Claim(str(n), True)) for n in range(HEADLINES + 2)]
     assert len(headlines(many)) == HEADLINES == 3
     assert headlines([section("empty"), other]) == []
