@@ -1,7 +1,7 @@
 """Figures of the horizon law: interactions and multipliers against the horizon.
 
-Bars are 95% intervals, cut at the ends of the axes; open triangles are right-censored runs. A law is
-drawn only where the runs lie on it and none of its numbers is at a bound of the search.
+Bars are 95% intervals, cut at the ends of the axes; open triangles are right-censored runs. A law
+is drawn only where the runs lie on it and none of its numbers is at a bound of the search.
 Each function returns the figure and the table of the numbers that are drawn in it.
 """
 
