@@ -121,8 +121,8 @@ def _horizon_figures(fitted: FamilyFits) -> Iterator[Planned]:
         "interactions_against_horizon",
         f"Interactions needed against horizon at width {width}. Black: geometric mean over seeds "
         "with its 95% interval; grey dots: runs; open triangles: right-censored runs "
-        "(they stay in the fit). Blue line and band: the knee, where the affine "
-        "law is twice its value at h = 1, and its 95% interval. Only laws that the runs lie on.",
+        "(they stay in the fit). Blue line and band: the knee, where a law is "
+        "twice its value at h = 1, and its 95% interval. Only laws that the runs lie on are drawn.",
         lambda: horizon.interactions_against_horizon(
             fitted.crossings[fitted.crossings["width"] == width], laws, fitted.unfinished
         ),
