@@ -46,16 +46,3 @@ def test_what_does_not_hold_is_not_drawn_nor_named(rows):
     assert labels(figure) == ["a run", "mean over seeds, 95% interval"]
     empty, _ = delay.interactions_against_horizon(rows, [])
     assert not list(lines(empty, "theory"))
-
-
-def test_bars_stay_in_their_axes(rows):
-    two = rows[rows["seed"] < 2]
-    figure, _ = delay.interactions_against_horizon(two, fit_delay_laws(two).entries)
-    (axis,) = figure.axes
-    low, high = axis.get_ylim()
-    for collection in axis.collections:
-        for path in collection.get_paths():
-            assert np.all((path.vertices[:, 1] >= low * 0.999) | (collection.get_gid() is not None))
-            assert np.all(
-                (path.vertices[:, 1] <= high * 1.001) | (collection.get_gid() is not None)
-            )

@@ -137,16 +137,13 @@ def test_measured_noise_is_told_for_each_batch_and_with_one_seed_without_interva
     assert measured_noise_claims([]) == []
 
 
-def test_compared_laws_are_told_by_name():
-    entry = {**LAW, "runs": 28, "censored": 2}
-    claim = compared_claim("sgd", entry)
-    assert claim.text == (
-        "sgd: knee at h = 21 [15, 30], free exponent 0.8 [0.7, 0.9] (2 of 28 runs censored)."
-    )
+def test_compared_laws_are_told_by_name_as_their_law_is():
+    claim = compared_claim("sgd", LAW)
+    assert claim.text.startswith("sgd, return 0.7: h = 127 needs 8.4 [7.1, 10] times")
     assert claim.decided
-    bare = {name: entry[name] for name in ("runs", "censored")}
-    assert compared_claim("sgd", bare).text == "sgd: no knee (2 of 28 runs censored)."
-    assert not compared_claim("sgd", bare).decided
+    flat = compared_claim("sgd", {**LAW, "multiplier_verdict": "undecided", "costs": False})
+    assert "undecided whether the horizon costs anything" in flat.text
+    assert not flat.decided
 
 
 @pytest.mark.parametrize(
