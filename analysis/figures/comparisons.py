@@ -87,12 +87,12 @@ def _draw_knees(
     looks: Mapping[str, theme.Look],
     thresholds: Sequence[float],
 ) -> pd.DataFrame:
-    """Knees of the affine laws, where they are determined, by threshold with 95% intervals."""
+    """Knees that are determined, by threshold with 95% intervals."""
     rows = []
     for place, (name, found) in enumerate(laws.items()):
         for law in found:
-            knee = law.quantities["knee"]
-            if not law.determined["knee"] or knee.interval is None:
+            knee = law.shown_knee
+            if knee is None or knee.interval is None:
                 continue
             low, high = knee.interval
             row = {"what": "knee", "name": name, "threshold": law.threshold, "knee": knee.value}

@@ -127,8 +127,8 @@ def draw_points(axis: Axes, points: pd.DataFrame) -> None:
 def _mark_knee(axis: Axes, law: HorizonLaw) -> None:
     """A knee that is determined: a vertical line, its interval a band, clipped to the panel."""
     low, high = law.measured
-    knee = law.quantities["knee"]
-    if not law.determined["knee"]:
+    knee = law.shown_knee
+    if knee is None:
         return
     if knee.interval is not None:
         ends = np.clip(knee.interval, low, high)

@@ -205,19 +205,20 @@ def fit_delay_laws(table: pd.DataFrame) -> Fits:
         table: interactions to threshold, one run per seed (`data.crossings`).
     """
     laws: list[DelayLaw] = []
-    notes: list[str] = []
+    without: dict[str, int] = {}
     for group, schedule in _delays(table):
-        name = f"law of the delay, {group.label}"
         data = HorizonData.from_rows(group.rows)
         best = _measured(data)
         if best is None:
-            notes.append(
-                f"{name}: not fitted, it needs at least 3 horizons, and one at which all seeds "
-                "reach the return"
-            )
+            without[str(schedule)] = without.get(str(schedule), 0) + 1
             continue
         fitted = _theory(schedule, data, group.threshold)
         laws.append(DelayLaw(group.settings, group.threshold, schedule, data, best, fitted))
+    notes = (
+        f"{schedule}: no law of the delay for {count} pairs of width and return, it needs at least "
+        "3 horizons, and one at which all seeds reach the return"
+        for schedule, count in without.items()
+    )
     return Fits(tuple(laws), tuple(notes))
 
 

@@ -98,8 +98,8 @@ def _free(entry: Entry) -> Entry:
 
 
 def knee_source(entry: Entry) -> Entry:
-    """Where the knee is read: of the free power where the affine law does not hold."""
-    by_power = entry["verdict"] == "free" or "affine" in _refused(entry)
+    """Where the knee is read: of the affine law where that is shown, else of the free power."""
+    by_power = not is_determined(entry, "knee") and entry.get("free_power")
     return _free(entry) if by_power else entry
 
 

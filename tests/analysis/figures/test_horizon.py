@@ -7,7 +7,9 @@ import pytest
 from analysis.data.crossings import interactions_to_threshold
 from analysis.figures import horizon
 from analysis.laws.horizon import fit_horizon_laws
+from analysis.laws.synthetic import HorizonTruth, Noise
 from tests.analysis.drawings import drawn, lines, tabled
+from tests.analysis.horizon_runs import table_of
 from tests.analysis.report_sweeps import DESIGN, sweep_frame
 
 
@@ -36,13 +38,41 @@ def test_interactions_against_horizon_draws_runs_laws_and_knee(frame, crossings)
         points = tabled(expected, "horizon", "interactions")
         np.testing.assert_allclose(drawn(figure, gid), points)
     assert {line.get_marker() for line in lines(figure, "censored")} == {"^"}
-    for form in laws[0].forms:
+    for form in set(table["what"]) - {"run", "average"}:
         points = tabled(table[table["what"] == form], "horizon", "interactions")
         np.testing.assert_allclose(drawn(figure, form), points)
     drawn_knees = sorted(line.get_xdata()[0] for line in lines(figure, "knee"))
-    knees = [law.quantities["knee"].value for law in laws]
+    knees = [law.shown_knee.value for law in laws if law.shown_knee is not None]
     assert drawn_knees == sorted(knee for knee in knees if 1 < knee < 31)
     assert drawn_knees
+    assert {law.threshold: set(law.drawn) for law in laws} == {
+        law.threshold: set(table.loc[table["threshold"] == law.threshold, "what"])
+        - {"run", "average"}
+        for law in laws
+    }
+
+
+def test_a_refused_law_is_neither_drawn_nor_named():
+    runs = table_of(np.random.default_rng(0), HorizonTruth(knee=1e6))
+    runs["interactions"] *= np.where(runs["horizon"] >= 15, 2.0, 1.0)
+    laws = fit_horizon_laws(runs, ("h-1",), profiles=False).entries
+    figure, table = horizon.interactions_against_horizon(runs, laws)
+    assert set(table["what"]) == {"run", "average"}
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names == ["a run", "mean over seeds, 95% interval"]
+    assert not list(lines(figure, "knee"))
+
+
+def test_bars_stay_in_their_axes():
+    runs = table_of(np.random.default_rng(0), HorizonTruth(), Noise(0.3, 0.3, 0.5), seeds=2)
+    figure, table = horizon.interactions_against_horizon(runs, [])
+    (axis,) = figure.axes
+    low, high = axis.get_ylim()
+    assert (table["high"] > high).any()  # else the test would test nothing
+    for bars in axis.collections:
+        for path in bars.get_paths():
+            assert path.vertices[:, 1].min() >= low * 0.999
+            assert path.vertices[:, 1].max() <= high * 1.001
 
 
 def test_the_interval_of_the_mean_is_students(crossings):

@@ -57,6 +57,16 @@ def test_optimisers_that_share_no_settings_are_not_compared():
     assert "no two of them share all other settings" in fits.notes[0]
 
 
+def test_delays_are_not_compared_by_a_law_that_they_do_not_have():
+    rows = pd.concat(
+        [one_optimizer("adam", {1e-3: 0.8}), one_optimizer("sgd", {0.1: 0.5})], ignore_index=True
+    )
+    delayed = rows.assign(schedule="periodic", schedule_level=4.0, run_id="p" + rows["run_id"])
+    assert fit_optimizer_laws(delayed) == Fits()
+    both = fit_optimizer_laws(pd.concat([rows, delayed], ignore_index=True))
+    assert {law.group["schedule"] for law in both.entries} == {"dense"}
+
+
 def one_task(name: str, knee: float, **columns: object) -> pd.DataFrame:
     table = table_of(np.random.default_rng(0), HorizonTruth(knee=knee), NONE, horizons=HORIZONS)
     return table.assign(task=name, run_id=f"{name}-" + table["run_id"], **columns)
