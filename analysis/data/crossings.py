@@ -39,18 +39,33 @@ def place_in_interval(ends: np.ndarray) -> np.ndarray:
     return np.exp(mean_log)
 
 
-def monotone_curve(interactions: np.ndarray, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def row_places(run: pd.DataFrame) -> np.ndarray:
+    """Where the rows of one run lie, in interactions, shape [row].
+
+    Args:
+        run: rows of one run, in order, after 0 interactions. Rows are means over the interactions
+            since the row before (`place_in_interval`), unless a column `averaged` says that they
+            were measured at the row itself.
+    """
+    ends = run["interactions"].to_numpy(float)
+    return place_in_interval(ends) if "averaged" not in run or run["averaged"].all() else ends
+
+
+def monotone_curve(
+    interactions: np.ndarray, returns: np.ndarray, averaged: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     """Places (interactions) and isotonic returns of one run, both of shape [row].
 
     A row's weight is the interactions that it is a mean over: the variance of a mean goes as their
-    inverse. Rows at zero interactions are left out.
+    inverse. Rows that were measured at a point (`averaged` false) lie there and have equal weights.
+    Rows at zero interactions are left out.
     """
     order = np.argsort(interactions, kind="stable")
     order = order[np.asarray(interactions)[order] > 0]
     ends = np.asarray(interactions, dtype=float)[order]
-    weights = np.diff(ends, prepend=0.0)
+    weights = np.diff(ends, prepend=0.0) if averaged else np.ones_like(ends)
     fitted = isotonic_regression(np.asarray(returns, dtype=float)[order], sample_weight=weights)
-    return place_in_interval(ends), fitted
+    return place_in_interval(ends) if averaged else ends, fitted
 
 
 def crossing(
@@ -103,10 +118,14 @@ def interactions_to_threshold(
     frame = frame[frame["interactions"] > 0].drop_duplicates(["run_id", "interactions"])
     frame = frame.sort_values(["run_id", "interactions"], kind="stable", ignore_index=True)
     first = np.flatnonzero(~frame["run_id"].duplicated().to_numpy())
-    last = np.append(first[1:], len(frame))
+    last = np.append(first, len(frame))[1:]
     ends = frame["interactions"].to_numpy(float)
     returns = frame["return_mean"].to_numpy(float)
-    curves = [monotone_curve(ends[i:j], returns[i:j]) for i, j in zip(first, last, strict=True)]
+    averaged = frame["averaged"].to_numpy(bool) if "averaged" in frame else np.ones(len(frame), bool)
+    curves = [
+        monotone_curve(ends[i:j], returns[i:j], bool(averaged[i]))
+        for i, j in zip(first, last, strict=True)
+    ]
     runs = frame.loc[first, settings].reset_index(drop=True)
     runs["score"] = runs["run_id"].map(run_scores(frame))
     tables = []
