@@ -51,6 +51,7 @@ def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
     fits = fit_laws(measured)
     entries = fits.to_json()
     notes = [*measured.notes, *fits.notes, *_noise_notes(measured.noise)]
+    _write_fits(out, entries, notes)  # first, so that what stops the figures does not stop the fits
     by_family = families(measured.frame)
     sections = []
     for number, family in enumerate(by_family):
@@ -62,8 +63,7 @@ def write_report(workdirs: Sequence[Path], out: Path) -> list[str]:
     notes += _notes_on_figures(by_family)
     sections = [*factor_sections(fits, measured, out / "figures"), *sections]
     page, notes = _page(workdirs, measured, sections, entries, notes)
-    text = json.dumps({**entries, "notes": notes}, indent=1, allow_nan=False)
-    _write(out / "fits.json", text + "\n")
+    _write_fits(out, entries, notes)
     _write(out / "report.html", page.html())
     return _summary(sections, len(notes))
 
@@ -174,8 +174,15 @@ def _summary(sections: Sequence[FamilySection], notes: int) -> list[str]:
     return lines
 
 
+def _write_fits(out: Path, entries: Entries, notes: Sequence[str]) -> None:
+    """Write `fits.json`."""
+    text = json.dumps({**entries, "notes": notes}, indent=1, allow_nan=False)
+    _write(out / "fits.json", text + "\n")
+
+
 def _write(path: Path, text: str) -> None:
     """Replace a file at once, so that two reports of a sweep at the same time do not conflict."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
         draft = Path(folder) / path.name
         draft.write_text(text)

@@ -24,6 +24,19 @@ def placed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(interactions=np.concatenate(found) if found else ends)
 
 
+def has_curves(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> bool:
+    """Whether `seed_averages` gives a line somewhere: of an unfinished run, or of a cell.
+
+    A run with one row has none, and neither has a cell whose runs have no interactions in common.
+    """
+    rows = frame[frame["interactions"] > 0]
+    ends = rows.groupby([*CELL, "run_id"])["interactions"].agg(["min", "max"])
+    is_unfinished = ends.index.get_level_values("run_id").isin(list(unfinished))
+    common = ends[~is_unfinished].groupby(list(CELL)).agg({"min": "max", "max": "min"})
+    lines = [*(part["min"] < part["max"] for part in (ends[is_unfinished], common))]
+    return bool(pd.concat(lines).any())
+
+
 def seed_averages(
     frame: pd.DataFrame, values: Sequence[str], unfinished: Collection[str] = ()
 ) -> pd.DataFrame:

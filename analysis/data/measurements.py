@@ -62,6 +62,10 @@ def measure(
         crossings: tables of crossings, of other runs.
     """
     curves, notes = with_chosen_rates(results.frame)
+    rows = results.frame["run_id"].value_counts()
+    if len(rows) and rows.max() == 1:
+        notes = [*notes, f"{len(rows)} runs of one row each: they have no curves, and no figures of"]
+        notes[-1] += " these; whether they reach a return is known, but not where"
     every = interactions_to_threshold(results.frame, thresholds)
     chosen = every[every["run_id"].isin(curves["run_id"])].reset_index(drop=True)
     frame, read_notes = results.frame, results.notes

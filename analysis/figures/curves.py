@@ -55,7 +55,7 @@ def _curve_panels(table: pd.DataFrame, x: str, x_label: str, panel: str) -> Figu
         for axis in axes:
             theme.log_axis(axis, "x")
         figure.supxlabel(x_label, fontsize=8.5)
-        figure.supylabel("return (share of right answers)", fontsize=8.5)
+        figure.supylabel("return", fontsize=8.5)
         label = _size_title(table) if color == "width" else (lambda value: f"h = {value:g}")
         theme.legend(figure, [theme.key(looks[value], label(value)) for value in looks])
     return figure

@@ -84,7 +84,7 @@ class Look:
 def looks(values: Iterable[float], colormap: str) -> dict[float, Look]:
     """A colour from dark to light and a marker for each distinct value, in increasing order."""
     levels = sorted(set(values))
-    places = np.linspace(0.02, 0.84, len(levels)) if len(levels) > 1 else np.array([0.3])
+    places = np.linspace(0.02, 0.84, len(levels)) if len(levels) != 1 else np.array([0.3])
     colors = mpl.colormaps[colormap](places)
     return {
         level: Look(mpl.colors.to_hex(color), _MARKERS[number % len(_MARKERS)])

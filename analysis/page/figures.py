@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.data.curves import has_curves
 from analysis.data.families import Family
 from analysis.data.measurements import Measurements
 from analysis.data.noise import noise_scale
@@ -120,6 +121,8 @@ def _horizon_figures(fitted: FamilyFits) -> Iterator[Planned]:
 
 def _curve_figures(fitted: FamilyFits) -> Iterator[Planned]:
     frame, unfinished = fitted.curves, fitted.unfinished
+    if not has_curves(frame, unfinished):
+        return
     band = "Lines: mean over seeds; bands: from the lowest seed to the highest"
     band += "; faded: runs that are not done." if set(unfinished) & set(frame["run_id"]) else "."
     yield Planned(
