@@ -78,10 +78,14 @@ def split(table: pd.DataFrame, *varying: str, by_threshold: bool = True) -> Iter
     if by_threshold and "threshold" in table:
         keys["threshold"] = table["threshold"]
     number = keys.groupby([*keys], dropna=False, sort=True).ngroup().to_numpy()
-    for index in range(number.max(initial=-1) + 1):
-        rows, given = table[number == index], keys[number == index].iloc[0]
-        settings = {name: _native(given[name]) for name in keys if name != "threshold"}
-        settings = {name: value for name, value in settings.items() if not _is_absent(name, value)}
+    # Sorted once: to look for the rows of each of many groups takes the square of their number.
+    order = np.argsort(number, kind="stable")
+    first = np.flatnonzero(np.diff(number[order], prepend=-1))
+    settings_of_groups = keys.drop(columns="threshold", errors="ignore").iloc[order[first]]
+    groups = zip(settings_of_groups.to_dict("records"), np.split(order, first[1:]), strict=False)
+    for given, places in groups:
+        rows = table.iloc[places]
+        settings = {name: value for name, value in given.items() if not _is_absent(name, value)}
         if "learning_rate" in rows:
             rates = [float(rate) for rate in np.unique(rows["learning_rate"])]
             settings["learning_rate"] = rates[0] if len(rates) == 1 else rates
@@ -164,15 +168,14 @@ def schedule_of(settings: Mapping[str, Any]) -> Schedule:
 
 def schedule_names(table: pd.DataFrame) -> pd.Series:
     """The schedule of each row as a config writes it."""
-    pairs = table[["schedule", "schedule_level"]].drop_duplicates().itertuples(index=False)
-    names = {(kind, level): str(make(kind, float(level))) for kind, level in pairs}
-    rows = zip(table["schedule"], table["schedule_level"], strict=True)
+    rows = list(zip(table["schedule"], table["schedule_level"], strict=True))
+    names = {(kind, level): str(make(kind, float(level))) for kind, level in set(rows)}
     return pd.Series([names[row] for row in rows], index=table.index, dtype=object)
 
 
 def schedules_in_order(table: pd.DataFrame) -> list[Schedule]:
     """The distinct schedules: the rarest reward first, then longer delays, then the others."""
-    pairs = table[["schedule", "schedule_level"]].drop_duplicates().itertuples(index=False)
+    pairs = set(zip(table["schedule"], table["schedule_level"], strict=True))
     return in_order(make(kind, float(level)) for kind, level in pairs)
 
 
@@ -346,10 +349,6 @@ def _chosen_runs(runs: pd.DataFrame, rate: str) -> Iterator[str]:
     criterion = criterion.where(criterion.notna().any(axis=1), score, axis=0)
     for seed, chosen in criterion.idxmax(axis=1).items():
         yield from runs.loc[(runs["seed"] == seed) & (runs[rate] == chosen), "run_id"]
-
-
-def _native(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _is_absent(name: str, value: Any) -> bool:
