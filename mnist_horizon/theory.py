@@ -129,7 +129,7 @@ def best_horizon(
 
     bounds = (0.0, math.log(100 * schedule.period * max(1.0, ratio)))
     grid = np.linspace(*bounds, 200)
-    best = int(np.argmin([log_noise(x) for x in grid]))
+    best = int(np.argmin(np.log(noise_over_signal(schedule, np.exp(grid), moments))))
     around = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
     minimum = minimize_scalar(log_noise, bounds=around, method="bounded", options={"xatol": 1e-9})
     return math.exp(float(minimum.x))

@@ -1,11 +1,19 @@
 """Interactions to threshold: how much experience a run needs to reach a return.
 
-A run's curve is made monotone by isotonic regression, and the crossing is interpolated in log E.
+A run **reaches** a return where it first does so lastingly: at the first place E from which its
+mean return over (E, 1.5 E] is at least that return. Up to the end of that window its curve is made
+monotone by isotonic regression, and the crossing is interpolated in log E. What comes later plays
+no part: a run that learns and then collapses did reach the return, and is marked as fallen back.
+Where there is no such window (a run may end just past the return) all rows count.
+
 A run that does not cross is right-censored, one that is above the threshold from its first row on
 is left-censored; both stay in the table.
 """
 
+import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -16,6 +24,10 @@ from mnist_horizon.results import RUN_COLUMNS
 
 THRESHOLDS = (0.5, 0.7, 0.85)
 """Thresholds of return, fixed before any run."""
+
+
+LASTING = 1.5
+"""A return is reached where the mean up to this factor of interactions later is as high."""
 
 
 def place_in_interval(ends: np.ndarray) -> np.ndarray:
@@ -51,21 +63,83 @@ def row_places(run: pd.DataFrame) -> np.ndarray:
     return place_in_interval(ends) if "averaged" not in run or run["averaged"].all() else ends
 
 
-def monotone_curve(
-    interactions: np.ndarray, returns: np.ndarray, averaged: bool = True
-) -> tuple[np.ndarray, np.ndarray]:
-    """Places (interactions) and isotonic returns of one run, both of shape [row].
+@dataclass(frozen=True)
+class RunCurve:
+    """A run's learning curve.
 
-    A row's weight is the interactions that it is a mean over: the variance of a mean goes as their
-    inverse. Rows that were measured at a point (`averaged` false) lie there and have equal weights.
-    Rows at zero interactions are left out.
+    Attributes:
+        ends: increasing positive interactions, shape [row].
+        returns: mean over the interactions since the row before, shape [row].
+        averaged: whether they are that; if not, they were measured at the row itself.
     """
-    order = np.argsort(interactions, kind="stable")
-    order = order[np.asarray(interactions)[order] > 0]
-    ends = np.asarray(interactions, dtype=float)[order]
-    weights = np.diff(ends, prepend=0.0) if averaged else np.ones_like(ends)
-    fitted = isotonic_regression(np.asarray(returns, dtype=float)[order], sample_weight=weights)
-    return place_in_interval(ends) if averaged else ends, fitted
+
+    ends: np.ndarray
+    returns: np.ndarray
+    averaged: bool = True
+
+    @classmethod
+    def of(cls, interactions: np.ndarray, returns: np.ndarray) -> Self:
+        """The curve of rows in any order; those at zero interactions are left out."""
+        order = np.argsort(interactions, kind="stable")
+        order = order[np.asarray(interactions)[order] > 0]
+        return cls(
+            np.asarray(interactions, dtype=float)[order], np.asarray(returns, dtype=float)[order]
+        )
+
+    @functools.cached_property
+    def weights(self) -> np.ndarray:
+        """Interactions that each row stands for: those since the row before, shape [row]."""
+        return np.diff(self.ends, prepend=0.0)
+
+    @functools.cached_property
+    def places(self) -> np.ndarray:
+        """Where each row's return is placed (`place_in_interval`), shape [row]."""
+        return place_in_interval(self.ends) if self.averaged else self.ends
+
+    @functools.cached_property
+    def monotone(self) -> np.ndarray:
+        """Isotonic returns of all rows, shape [row]."""
+        return self._monotone(len(self.ends))
+
+    def _monotone(self, rows: int) -> np.ndarray:
+        # The variance of a mean goes as the inverse of what it is over; points have equal ones.
+        weights = self.weights[:rows] if self.averaged else None
+        fitted = isotonic_regression(self.returns[:rows], sample_weight=weights)
+        return np.asarray(fitted)
+
+    @functools.cached_property
+    def _windows(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean return over (E, 1.5 E] from each row's start E, and how many rows end with it.
+
+        The window of the first row starts at 0 and ends at 1.5 of its end; rows with windows that
+        the run does not fill are left out.
+        """
+        starts = np.concatenate([self.ends[:1], self.ends[:-1]])
+        rows = np.searchsorted(self.ends, LASTING * starts) + 1
+        first = np.flatnonzero(rows <= len(self.ends))
+        weight = np.concatenate([[0.0], np.cumsum(self.weights)])
+        area = np.concatenate([[0.0], np.cumsum(self.weights * self.returns)])
+        rows = rows[first]
+        return (area[rows] - area[first]) / (weight[rows] - weight[first]), rows
+
+    def reach(self, threshold: float) -> tuple[float, bool, bool, bool]:
+        """Where the run first lastingly reaches a return.
+
+        Returns:
+            `(interactions, censored, left_censored, fell_back)`, the first three as of `crossing`;
+            fallen back is a run that reached the return, and whose isotonic curve over all rows
+            ends below it.
+        """
+        means, rows = self._windows
+        lasting = np.flatnonzero(means >= threshold)
+        if not lasting.size:
+            return *crossing(self.places, self.monotone, threshold), False
+        end = int(rows[lasting[0]])
+        curve = self._monotone(end)
+        # Rounding may leave the end of the curve, a mean of the same rows, just below.
+        curve[-1] = max(curve[-1], threshold)
+        found = crossing(self.places[:end], curve, threshold)
+        return *found, bool(self.monotone[-1] < threshold)
 
 
 def crossing(
@@ -111,8 +185,9 @@ def interactions_to_threshold(
 
     Returns:
         One row per run and threshold: the run's settings and `score`, `threshold`, `interactions`,
-        `censored` (right: it did not reach the return, `interactions` is its last place) and
-        `left_censored` (it was above the return from its first row on).
+        `censored` (right: it did not reach the return, `interactions` is its last place),
+        `left_censored` (it was above the return from its first row on) and `fell_back` (it reached
+        the return and later fell below it).
     """
     settings = [name for name in RUN_COLUMNS if name in frame]
     frame = frame[frame["interactions"] > 0].drop_duplicates(["run_id", "interactions"])
@@ -121,20 +196,22 @@ def interactions_to_threshold(
     last = np.append(first, len(frame))[1:]
     ends = frame["interactions"].to_numpy(float)
     returns = frame["return_mean"].to_numpy(float)
-    averaged = frame["averaged"].to_numpy(bool) if "averaged" in frame else np.ones(len(frame), bool)
+    averaged = frame["averaged"].to_numpy(bool) if "averaged" in frame else np.full(len(ends), True)
     curves = [
-        monotone_curve(ends[i:j], returns[i:j], bool(averaged[i]))
+        RunCurve(ends[i:j], returns[i:j], bool(averaged[i]))
         for i, j in zip(first, last, strict=True)
     ]
     runs = frame.loc[first, settings].reset_index(drop=True)
     runs["score"] = runs["run_id"].map(run_scores(frame))
     tables = []
     for threshold in thresholds:
-        crossings = [crossing(places, curve, threshold) for places, curve in curves]
-        columns = pd.DataFrame(crossings, columns=["interactions", "censored", "left_censored"])
-        columns = columns.astype({"interactions": float, "censored": bool, "left_censored": bool})
+        columns = pd.DataFrame([curve.reach(threshold) for curve in curves], columns=[*_FOUND])
+        columns = columns.astype(_FOUND)
         tables.append(pd.concat([runs.assign(threshold=float(threshold)), columns], axis=1))
     return pd.concat(tables, ignore_index=True)
+
+
+_FOUND = {"interactions": float, "censored": bool, "left_censored": bool, "fell_back": bool}
 
 
 def means_over_seeds(

@@ -98,7 +98,7 @@ def _measured_crossings(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     score = -log_e.groupby(table["run_id"]).transform("mean")
     runs = table["run_id"].nunique()
     note = f"{runs} runs without curves: their crossings were imported, figures of curves lack them"
-    return table.assign(score=score), [note]
+    return table.assign(score=score, fell_back=False), [note]
 
 
 def _last_rows(crossings: pd.DataFrame) -> pd.DataFrame:

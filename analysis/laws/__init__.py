@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from analysis.data.measurements import Measurements
 from analysis.laws.batch import BatchLaw, fit_batch_laws
 from analysis.laws.comparisons import fit_optimizer_laws, fit_task_laws
+from analysis.laws.delay import DelayLaw, fit_delay_laws
 from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
 from analysis.laws.law import AllFits, Fits, FittedLaw, LawKind, Quantity
 from analysis.laws.power import PowerLawFit, SharedPowerLaw, fit_power_laws
@@ -16,6 +17,7 @@ from analysis.laws.size import SizeExponent, fit_size_exponents
 
 LAWS = (
     LawKind("horizon_law", fit_horizon_laws),
+    LawKind("delay_law", fit_delay_laws),
     LawKind("power_law", fit_power_laws, "curves"),
     LawKind("batch_law", fit_batch_laws),
     LawKind("joint_law", fit_schedule_laws),
@@ -45,6 +47,7 @@ __all__ = [
     "LAWS",
     "AllFits",
     "BatchLaw",
+    "DelayLaw",
     "Fits",
     "FittedLaw",
     "HorizonLaw",
@@ -55,6 +58,7 @@ __all__ = [
     "SharedPowerLaw",
     "SizeExponent",
     "fit_batch_laws",
+    "fit_delay_laws",
     "fit_horizon_laws",
     "fit_laws",
     "fit_optimizer_laws",

@@ -6,6 +6,7 @@ use the theory: it is a cubic in log h through log E around the horizon with the
 runs included, with an interval by leaving out seeds.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from analysis.laws.law import Quantity, flat, leave_out_interval
 from analysis.stats import censored
 from analysis.stats.censored import Sample
+from analysis.stats.fit_test import REFUSED, Saturated
 from analysis.stats.intervals import LOG, Interval
 from mnist_horizon.schedules import Schedule
 
@@ -74,10 +76,34 @@ class _Cubic:
         return _Cubic(self.log_h[keep], self.ends, self.skewed)
 
 
+@dataclass(frozen=True)
+class MeasuredBest:
+    """The best horizon of some runs, without a theory.
+
+    Attributes:
+        value: as `BestHorizon.measured`.
+        edge: as of `BestHorizon`.
+        lowest: the measured horizon with the lowest mean log E.
+        fit_test: how often runs of a cubic would lie as far from it; None at an edge.
+        curve: log E by the cubic at log horizons of its window; None at an edge.
+    """
+
+    value: Quantity
+    edge: str
+    lowest: float
+    fit_test: float | None = None
+    curve: Callable[[np.ndarray], np.ndarray] | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the runs do not lie on a cubic."""
+        return self.fit_test is not None and self.fit_test < REFUSED
+
+
 def best_horizon_of(
     schedule: Schedule, runs: Sample, horizon: np.ndarray, threshold: float, predicted: Quantity
 ) -> BestHorizon | None:
-    """The best horizon of a delay's runs; None where it cannot be determined.
+    """The best horizon of a delay's runs; None where it cannot be determined (`measure_best`).
 
     Args:
         schedule: the schedule of the runs.
@@ -85,6 +111,15 @@ def best_horizon_of(
         horizon: of each run, shape [run].
         threshold: the return to reach.
         predicted: by the law of horizon and schedule.
+    """
+    best = measure_best(runs, horizon)
+    if best is None:
+        return None
+    return BestHorizon(schedule, threshold, best.value, best.edge, predicted)
+
+
+def measure_best(runs: Sample, horizon: np.ndarray) -> MeasuredBest | None:
+    """The best horizon of the runs of one width and threshold, by a cubic about the lowest.
 
     Returns:
         None with fewer than 3 horizons, or none at which all seeds reach the return.
@@ -92,8 +127,12 @@ def best_horizon_of(
     lowest = _lowest(runs, horizon)
     if lowest is None:
         return None
-    measured, edge = _measure(runs, horizon, lowest)
-    return BestHorizon(schedule, threshold, measured, edge, predicted)
+    levels = np.unique(horizon)
+    place = int(np.flatnonzero(levels == lowest)[0])
+    if place in (0, len(levels) - 1):
+        return MeasuredBest(Quantity(lowest), "shortest" if place == 0 else "longest", lowest)
+    window = levels[max(place - _REACH, 0) : place + _REACH + 1]
+    return _fit_cubic(runs, horizon, lowest, window)
 
 
 def _lowest(runs: Sample, horizon: np.ndarray) -> float | None:
@@ -108,24 +147,30 @@ def _lowest(runs: Sample, horizon: np.ndarray) -> float | None:
     return min(mean_log_e, key=lambda level: mean_log_e[level])
 
 
-def _measure(runs: Sample, horizon: np.ndarray, lowest: float) -> tuple[Quantity, str]:
-    """Best horizon, and the edge at which it lies if it does."""
-    levels = np.unique(horizon)
-    place = int(np.flatnonzero(levels == lowest)[0])
-    if place in (0, len(levels) - 1):
-        return Quantity(lowest), "shortest" if place == 0 else "longest"
-    window = levels[max(place - _REACH, 0) : place + _REACH + 1]
+def _fit_cubic(
+    runs: Sample, horizon: np.ndarray, lowest: float, window: np.ndarray
+) -> MeasuredBest:
+    """The lowest point of the cubic through the horizons of a window, with its interval."""
     near = np.isin(horizon, window)
     ends = (float(np.log(window[0])), float(np.log(window[-1])))
     skewed = len(window) > 3
-    sample = Sample(
-        _Cubic(np.log(horizon[near]), ends, skewed), runs.values.take(near), runs.seed[near]
-    )
-    start = np.array([sample.values.log_e.min(), -1.0, np.log(lowest), -0.3 * skewed])
+    values = runs.values.take(near)
+    sample = Sample(_Cubic(np.log(horizon[near]), ends, skewed), values, runs.seed[near])
+    start = np.array([values.log_e.min(), -1.0, np.log(lowest), -0.3 * skewed])
     full = sample.fit([start])
     left_out = censored.parameters(sample.fits_without_each_seed(full), len(start))
 
     def best(theta: np.ndarray) -> float:
         return float(np.exp(theta[2]))
 
-    return Quantity(best(full.theta), leave_out_interval(best, full.theta, left_out, LOG)), ""
+    def curve(log_h: np.ndarray) -> np.ndarray:
+        return _Cubic(log_h, ends, skewed)(full.theta)[0]
+
+    cell = np.unique(horizon[near], return_inverse=True)[1].ravel()
+    return MeasuredBest(
+        Quantity(best(full.theta), leave_out_interval(best, full.theta, left_out, LOG)),
+        "",
+        lowest,
+        Saturated.of(values, cell, groups=1).p_value(full),
+        curve,
+    )

@@ -7,6 +7,13 @@
 Both regressors are 0 at h = 1, so that a is the interactions at h = 1 and the knee, the horizon
 where E is twice that, is where x = a / b. How the forms are fitted is in `horizon_forms`; intervals
 come from leaving out seeds (`stats.intervals`).
+
+The law presumes that the signal of a step's gradient does not depend on the horizon. Schedules with
+a delay break that; they have a law of their own (`delay`). What it says of a group it says only
+
+- where the horizon is shown to cost something (`costs`): else g and the knee mean nothing;
+- where the runs lie on the form (`stats.fit_test`): a refused form has no numbers;
+- where no estimate is at a bound of the search.
 """
 
 import functools
@@ -19,7 +26,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from analysis.data.families import COLUMNS, Group, split
+from analysis.data.families import COLUMNS, Group, schedule_names, schedules_in_order, split
 from analysis.laws.horizon_forms import (
     EXPONENT_BOUNDS,
     MULTIPLIER_BOUNDS,
@@ -29,13 +36,20 @@ from analysis.laws.horizon_forms import (
     horizon_data,
 )
 from analysis.laws.law import Fits, FittedLaw, Quantity, flat, leave_out_interval
+from analysis.laws.multiplier import Multiplier
 from analysis.laws.regressors import REGRESSORS, horizon_of
 from analysis.stats import censored, intervals
 from analysis.stats.censored import Values
 from analysis.stats.intervals import LOG, Interval, arcsinh_scale
 
+EXPONENT_MARGIN = (0.8, 1.25)
+"""The affine form is claimed only where the interval of g lies within this range."""
+
+KNEE_MARGIN = (4 / 3, 3.0)
+"""The proportional form is claimed only where the interval of the knee does: its knee is at 2."""
+
 _DECISIVE = 2.0  # difference of AICc below which forms are not distinguished
-_EXPONENT_MARGIN = (2 / 3, 3 / 2)  # "affine" is claimed only where g's interval is in this range
+_NAMED_RUNS = 5  # ids of runs that an entry gives
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,7 @@ class HorizonLaw(FittedLaw):
         regressor: one of `REGRESSORS`.
         forms: the fitted forms by name: affine and proportional, and free from three horizons on.
         affine_in_h: the affine form in h - 1, of which proportional is a special case.
+        multiplier: what the longest horizon costs, without a law.
         profiles: take the intervals of g and the knee from the profile likelihood; if false, only
             from leaving out seeds (quicker, symmetric in log).
         labels: what distinguishes the law from those that it is compared with.
@@ -58,6 +73,7 @@ class HorizonLaw(FittedLaw):
     regressor: str
     forms: Mapping[str, FormFit]
     affine_in_h: FormFit
+    multiplier: Multiplier
     profiles: bool = True
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -105,18 +121,53 @@ class HorizonLaw(FittedLaw):
         determine is 1 or infinite.
         """
         knee = knee_of(self.affine.fit.theta[-1], self.affine.mean.x_max, self.regressor)
-        knee_ci = knee_interval(self.affine, self.profiles)
-        return {**affine_numbers(self.affine), "knee": Quantity(knee, knee_ci, least=1.0)}
+        profiles = self.profiles and self.regressor == "h-1" and self.allows("knee")
+        knee_ci = knee_interval(self.affine, profiles)
+        return {**self._affine_numbers, "knee": Quantity(knee, knee_ci, least=1.0)}
+
+    @functools.cached_property
+    def _affine_numbers(self) -> dict[str, Quantity]:
+        return affine_numbers(self.affine)
 
     @functools.cached_property
     def free_power(self) -> dict[str, Quantity]:
         """Exponent g and, where E grows, the knee of the free form; empty without one."""
-        return free_numbers(self.forms["free"], self.profiles) if "free" in self.forms else {}
+        if "free" not in self.forms:
+            return {}
+        return free_numbers(self.forms["free"], self.profiles and self.allows("g"))
+
+    @functools.cached_property
+    def costs(self) -> bool:
+        """Whether a longer horizon is shown to need more: by b, and by the measured multiplier."""
+        slope = self._affine_numbers["b"].interval
+        return slope is not None and slope[0] > 0 and self.multiplier.verdict == "more"
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The forms that the runs do not lie on, by a test of fit."""
+        return tuple(name for name, form in self.forms.items() if form.is_refused)
+
+    def allows(self, name: str) -> bool:
+        """Whether the runs can determine a number at all: see the module's docstring."""
+        if name in ("multiplier", "a", "b"):
+            return name == "multiplier" or "affine" not in self.refused
+        if not self.costs or "free" in self.refused:
+            return False
+        if name == "knee":
+            return "affine" not in self.refused and not self.affine.is_at_bound(-1)
+        free = self.forms.get("free")
+        return free is not None and not free.is_at_bound(-1) and not free.is_at_bound(-2)
 
     @property
     def determined_quantities(self) -> dict[str, Quantity]:
-        """a, b, the knee, and g of the free form."""
-        return {**self.free_power, **self.quantities}
+        """a, b, the knee, g and the knee of the free form, and the measured multiplier."""
+        free = {_FREE_NAMES[name]: one for name, one in self.free_power.items()}
+        return {**free, **self.quantities, **self.multiplier.quantities}
+
+    @property
+    def determined(self) -> dict[str, bool]:
+        """Whether each of them is determined, where the runs allow it at all."""
+        return {name: known and self.allows(name) for name, known in super().determined.items()}
 
     @property
     def aicc(self) -> dict[str, float]:
@@ -126,8 +177,8 @@ class HorizonLaw(FittedLaw):
 
     @functools.cached_property
     def heldout_error(self) -> dict[str, float]:
-        """Root mean square error in log E of the largest horizons, by form (`heldout_error`)."""
-        known = {form: heldout_error(self.data, form, self.regressor) for form in self.forms}
+        """Root mean square error in log E of the largest horizons, by form (`FormFit`)."""
+        known = {name: form.heldout_error for name, form in self.forms.items()}
         return {form: value for form, value in known.items() if value is not None}
 
     @property
@@ -142,10 +193,16 @@ class HorizonLaw(FittedLaw):
 
     @functools.cached_property
     def verdict(self) -> str:
-        """Which form the data select: "affine", "proportional", "free" or "undecided"."""
+        """Which form the data select: "affine", "proportional", "free" or "undecided".
+
+        Never a form that the runs do not lie on, nor one of which a number is at a bound.
+        """
+        if not self.allows("g") or not self.free_power["g"].is_bounded:
+            return "undecided"
         exponent = 1.0 if self.regressor == "h-1" else equivalent_exponent(self.affine)
         knee_ci = knee_interval(self.affine_in_h, profiles=False)
-        return verdict(self.aicc, self.free_power, knee_ci, exponent)
+        form = verdict(self.aicc, self.free_power, knee_ci, exponent)
+        return "undecided" if form in self.refused else form
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
         """Interactions by the affine form of rows with `horizon` and, of single widths, `width`."""
@@ -170,12 +227,20 @@ class HorizonLaw(FittedLaw):
             "free_power": flat(self.free_power) or None,
             "aicc": self.aicc,
             "heldout_error": self.heldout_error,
+            "fit_test": {name: form.fit_test for name, form in self.forms.items()},
+            **self.multiplier.to_json(),
+            "costs": self.costs,
             "runs": self.runs,
             "censored": self.censored,
+            "fell_back": len(self.data.fell_back),
+            "fell_back_runs": self.data.fell_back[:_NAMED_RUNS],
             "measured": self.measured,
             "verdict": self.verdict,
             "a_by_width": self.a_by_width,
         }
+
+
+_FREE_NAMES = {"g": "g", "knee": "free_knee"}
 
 
 def fit_horizon_laws(
@@ -183,13 +248,15 @@ def fit_horizon_laws(
 ) -> Fits:
     """Fit the horizon law for each group of settings and threshold, per width and pooled.
 
+    Rows of schedules with a delay are left out, with a note for each schedule.
+
     Args:
         table: interactions to threshold, one run per seed (`data.crossings`).
         regressors: which of `REGRESSORS`.
         profiles: as of `HorizonLaw`.
     """
     entries: list[HorizonLaw] = []
-    notes: list[str] = []
+    table, notes = without_delays(table)
     singles = list(split(table, "horizon"))
     pooled = [one for one in split(table, "horizon", "width") if one.rows["width"].nunique() > 1]
     for group in [*singles, *pooled]:
@@ -207,6 +274,21 @@ def fit_horizon_laws(
     return Fits(tuple(entries), tuple(dict.fromkeys(notes)))
 
 
+def without_delays(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Rows of schedules whose signal does not depend on the horizon, and a note on each other."""
+    if "schedule" not in table:
+        return table, []
+    delays = [one for one in schedules_in_order(table) if one.period > 1]
+    notes = [
+        f"{schedule}: no horizon law, a right answer is paid up to {schedule.period - 1} steps "
+        "later, so that a short horizon loses signal; its law is in delay_law"
+        for schedule in delays
+    ]
+    names = schedule_names(table) if delays else pd.Series(dtype=object)
+    kept = table[~names.isin([str(one) for one in delays])] if delays else table
+    return kept.reset_index(drop=True), notes
+
+
 def _laws(
     group: Group, data: HorizonData, regressors: Sequence[str], profiles: bool
 ) -> Iterator[HorizonLaw]:
@@ -215,10 +297,13 @@ def _laws(
     if len(np.unique(data.horizon[data.values.exact])) >= 3:
         shared["free"] = fit_form(data, "free")
     in_h = fit_form(data, "affine", "h-1")
+    multiplier = Multiplier.of(data)
     for regressor in regressors:
         affine = in_h if regressor == "h-1" else fit_form(data, "affine", regressor)
         forms = {"affine": affine, **shared}
-        yield HorizonLaw(group.settings, group.threshold, regressor, forms, in_h, profiles)
+        yield HorizonLaw(
+            group.settings, group.threshold, regressor, forms, in_h, multiplier, profiles
+        )
 
 
 def _gaps(law: HorizonLaw) -> list[str]:
@@ -229,7 +314,7 @@ def _gaps(law: HorizonLaw) -> list[str]:
         (f"free exponent (searched from {low:g} to {high:g})", law.free_power.get("g")),
         ("knee", law.quantities["knee"]),
     ):
-        ends = (quantity.ends if quantity else None) or []
+        ends = (quantity.ends if quantity and law.costs else None) or []
         sides = [side for end, side in zip(ends, ("below", "above"), strict=False) if end is None]
         if sides:
             gaps.append(
@@ -242,35 +327,6 @@ def _gaps(law: HorizonLaw) -> list[str]:
             "run reaches the return; more horizons or a larger budget are needed"
         )
     return gaps
-
-
-def heldout_error(data: HorizonData, form: str, regressor: str) -> float | None:
-    """Root mean square error in log E of the largest horizons, by a fit without them.
-
-    One horizon is held out of up to 5, two of more; at least 3 with exact values must remain. The
-    error of a horizon is the mean over its runs; for a right-censored run it is how far the
-    prediction lies below its last place, at least 0. A horizon without an uncensored run has no
-    error, because predictions beyond the last places can be neither confirmed nor rejected.
-
-    Returns:
-        The error; None where no held-out horizon has one, or too few horizons remain.
-    """
-    distinct = np.unique(data.horizon)
-    limit = distinct[-1 if len(distinct) <= 5 else -2]
-    train, exact = data.horizon < limit, data.values.exact
-    if len(np.unique(data.horizon[train & exact])) < 3:
-        return None
-    sample = data.sample(form, regressor)
-    part = sample.take(train).fit(data.starts(form))
-    known = np.isin(data.width, np.unique(data.width[train & exact]))
-    measured = np.isin(data.horizon, np.unique(data.horizon[~train & known & exact]))
-    test = ~train & known & measured & ~data.values.left
-    if not test.any():
-        return None
-    gap = data.values.log_e[test] - sample.mean(part.theta)[0][test]
-    gap = np.where(data.values.right[test], np.maximum(gap, 0), gap)
-    by_horizon = [gap[data.horizon[test] == h].mean() for h in np.unique(data.horizon[test])]
-    return float(np.sqrt(np.mean(np.square(by_horizon))))
 
 
 def knee_of(log_multiplier: float, x_max: float, regressor: str) -> float:
@@ -344,9 +400,8 @@ def free_numbers(free: FormFit, profiles: bool) -> dict[str, Quantity]:
     numbers = {"g": Quantity(float(np.exp(theta[-1])), g_ci, least=0.0)}
     knees = [_log_free_knee(one, free.mean.x_max) for one in (theta, *left_out)]
     if np.isfinite(knees[0]):
-        at_limit = np.isin(np.array([theta[-1], *left_out[:, -1]]), EXPONENT_BOUNDS)
         knee_ci = None
-        if np.all(np.isfinite(knees)) and not at_limit.any():
+        if np.all(np.isfinite(knees)) and not free.is_at_bound(-1):
             logs = intervals.jackknife_interval(knees[0], knees[1:])
             knee_ci = logs and (float(1 + np.exp(logs[0])), float(1 + np.exp(logs[1])))
         numbers["knee"] = Quantity(float(1 + np.exp(knees[0])), knee_ci, least=1.0)
@@ -382,9 +437,9 @@ def verdict(
 
     The forms are nested: proportional is affine in h - 1 with its knee at 2, affine is free with
     g = 1. A simpler form is claimed only where the data could have rejected it: "affine" needs the
-    interval of g / affine_exponent inside [2/3, 3/2] and proportional rejected, "proportional" also
-    the interval of the knee within a factor 1.5 of 2. A richer one needs its interval to exclude
-    the simpler one *and* AICc to be lower by 2.
+    interval of g / affine_exponent inside `EXPONENT_MARGIN` and proportional rejected,
+    "proportional" also the interval of the knee inside `KNEE_MARGIN`. A richer one needs its
+    interval to exclude the simpler one *and* AICc to be lower by 2.
 
     Args:
         aicc: by form.
@@ -399,12 +454,12 @@ def verdict(
     if not low <= 1 <= high:
         better = aicc["free"] + _DECISIVE < min(aicc["affine"], aicc["proportional"])
         return "free" if better else "undecided"
-    if low < _EXPONENT_MARGIN[0] or high > _EXPONENT_MARGIN[1]:
+    if low < EXPONENT_MARGIN[0] or high > EXPONENT_MARGIN[1]:
         return "undecided"
     if not knee_ci[0] <= 2 <= knee_ci[1]:
         better = aicc["affine"] + _DECISIVE < aicc["proportional"]
         return "affine" if better else "undecided"
-    narrow = knee_ci[0] > 2 / 1.5 and knee_ci[1] < 2 * 1.5
+    narrow = knee_ci[0] > KNEE_MARGIN[0] and knee_ci[1] < KNEE_MARGIN[1]
     worse = aicc["proportional"] > aicc["affine"] + _DECISIVE
     return "proportional" if narrow and not worse else "undecided"
 

@@ -9,6 +9,7 @@ effect, censored runs by their probability). Pooled over widths, each width has 
 share the multiplier: `E = a_w (1 + x / x_knee)`.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
@@ -19,6 +20,7 @@ import pandas as pd
 from analysis.laws.regressors import regressor_values
 from analysis.stats import censored
 from analysis.stats.censored import Fit, Sample, Values
+from analysis.stats.fit_test import REFUSED, Saturated
 
 MULTIPLIER_BOUNDS = (-6.0, 16.0)
 EXPONENT_BOUNDS = (float(np.log(0.05)), float(np.log(8.0)))
@@ -91,6 +93,7 @@ class HorizonData:
         width: number of the width of each run, shape [run].
         widths: the widths, increasing.
         batch: interactions per update of each run, shape [run]; 0 where not given.
+        fell_back: ids of the runs that reached the return and later fell below it.
     """
 
     values: Values
@@ -99,6 +102,7 @@ class HorizonData:
     width: np.ndarray
     widths: tuple[int, ...]
     batch: np.ndarray
+    fell_back: tuple[str, ...] = ()
 
     @classmethod
     def from_rows(cls, rows: pd.DataFrame) -> Self:
@@ -118,12 +122,34 @@ class HorizonData:
             np.log(horizon) / (np.log(horizon.max()) or 1.0),
         )
         batch = rows["batch"].to_numpy(float) if "batch" in rows else np.zeros_like(horizon)
-        return cls(values, horizon, seed, number, tuple(int(w) for w in widths), batch)
+        names = tuple(int(width) for width in widths)
+        return cls(values, horizon, seed, number, names, batch, fallen_back(rows))
 
     @property
     def seeds(self) -> list[int]:
         """The distinct seeds."""
         return [int(seed) for seed in np.unique(self.seed)]
+
+    def without_seed(self, seed: int) -> Self:
+        """The runs of the other seeds; which of them fell back is not kept."""
+        keep = self.seed != seed
+        return replace(
+            self,
+            values=self.values.take(keep),
+            horizon=self.horizon[keep],
+            seed=self.seed[keep],
+            width=self.width[keep],
+            batch=self.batch[keep],
+            fell_back=(),
+        )
+
+    @functools.cached_property
+    def saturated(self) -> Saturated:
+        """One mean for each width and horizon, against which the forms are tested."""
+        horizon = np.unique(self.horizon, return_inverse=True)[1].ravel()
+        pairs = horizon * len(self.widths) + self.width
+        cell = np.unique(pairs, return_inverse=True)[1].ravel()
+        return Saturated.of(self.values, cell, len(self.widths))
 
     def mean(self, form: str, regressor: str) -> HorizonMean:
         """The mean function of a form at these runs."""
@@ -192,6 +218,47 @@ class FormFit:
             return None
         penalty = 2 * self.fit.free * (1 + (self.fit.free + 1) / spare)
         return penalty - 2 * self.fit.log_likelihood
+
+    @functools.cached_property
+    def fit_test(self) -> float | None:
+        """How often runs of this form would lie as far from it (`Saturated.p_value`)."""
+        return self.data.saturated.p_value(self.fit)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the runs do not lie on this form."""
+        return self.fit_test is not None and self.fit_test < REFUSED
+
+    def is_at_bound(self, index: int) -> bool:
+        """Whether a parameter is at a bound of its search, with all seeds or without one."""
+        values = np.array([self.fit.theta[index], *self.left_out[:, index]])
+        return bool(np.isin(values, self.mean.bounds[index]).any())
+
+    @functools.cached_property
+    def heldout_error(self) -> float | None:
+        """Root mean square error in log E of the largest horizons, by a fit without them.
+
+        One horizon is held out of up to 5, two of more; at least 3 with exact values must remain.
+        The error of a horizon is the mean over its runs; for a right-censored run it is how far the
+        prediction lies below its last place, at least 0. A horizon without an uncensored run has no
+        error, because predictions beyond the last places can be neither confirmed nor rejected.
+        None where no held-out horizon has one, or too few horizons remain.
+        """
+        data, exact = self.data, self.data.values.exact
+        distinct = np.unique(data.horizon)
+        train = data.horizon < distinct[-1 if len(distinct) <= 5 else -2]
+        if len(np.unique(data.horizon[train & exact])) < 3:
+            return None
+        known = np.isin(data.width, np.unique(data.width[train & exact]))
+        measured = np.isin(data.horizon, np.unique(data.horizon[~train & known & exact]))
+        test = ~train & known & measured & ~data.values.left
+        if not test.any():
+            return None
+        part = self.sample.take(train).fit([self.fit.theta], self.fit.spread)
+        gap = data.values.log_e[test] - self.mean(part.theta)[0][test]
+        gap = np.where(data.values.right[test], np.maximum(gap, 0), gap)
+        by_horizon = [gap[data.horizon[test] == h].mean() for h in np.unique(data.horizon[test])]
+        return float(np.sqrt(np.mean(np.square(by_horizon))))
 
     def predict(self, horizon: np.ndarray, width: int | None = None) -> np.ndarray:
         """Fitted interactions at horizons, shape [horizon].
@@ -268,6 +335,13 @@ def left_censored(rows: pd.DataFrame) -> np.ndarray:
     if "left_censored" not in rows:
         return np.zeros(len(rows), dtype=bool)
     return rows["left_censored"].to_numpy(bool)
+
+
+def fallen_back(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Ids of the runs that reached the return and fell below it; none where the table lacks it."""
+    if "fell_back" not in rows:
+        return ()
+    return tuple(map(str, rows.loc[rows["fell_back"].to_numpy(bool), "run_id"]))
 
 
 def horizon_data(rows: pd.DataFrame) -> tuple[HorizonData | None, list[str]]:

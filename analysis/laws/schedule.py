@@ -24,7 +24,7 @@ from scipy.special import expit, logit
 
 from analysis.data.families import label, schedule_names, schedules_in_order, split
 from analysis.laws.best_horizon import BestHorizon, best_horizon_of
-from analysis.laws.horizon_forms import left_censored
+from analysis.laws.horizon_forms import fallen_back, left_censored
 from analysis.laws.law import Fits, FittedLaw, Quantity, flat, leave_out_interval
 from analysis.stats import censored
 from analysis.stats.censored import Fit, Sample, Values
@@ -49,6 +49,24 @@ def moments(theta: np.ndarray) -> Moments:
     accuracy = expit(theta[..., 3])
     fisher = scale / (accuracy * (1 - accuracy))
     return Moments(accuracy, fisher, share * fisher, 1.0, 1.0)
+
+
+def best_by_theory(schedule: Schedule, theta: np.ndarray, left_out: np.ndarray) -> Quantity:
+    """The horizon that needs least by the theory.
+
+    Args:
+        schedule: the schedule.
+        theta: parameters of `ScheduleMean`.
+        left_out: the same without each seed in turn, shape [seed, parameter].
+    """
+
+    def best(theta: np.ndarray) -> float:
+        at = moments(theta)
+        accuracy = float(at.accuracy)
+        signal = 1 / float(at.fisher * at.answer_variance)
+        return theory.best_horizon(schedule, noise_ratio(theta), accuracy, signal)
+
+    return Quantity(best(theta), leave_out_interval(best, theta, left_out, LOG))
 
 
 def noise_ratio(theta: np.ndarray) -> float:
@@ -147,6 +165,7 @@ class ScheduleData(Sample):
     """The runs of one width and threshold over horizons and schedules."""
 
     mean: ScheduleMean
+    fell_back: tuple[str, ...] = ()
 
     @classmethod
     def from_rows(cls, rows: pd.DataFrame, threshold: float) -> Self:
@@ -165,7 +184,7 @@ class ScheduleData(Sample):
         place = schedule_names(rows).map(number).to_numpy(int)
         batch = rows["batch"].to_numpy(float)
         mean = ScheduleMean(tuple(schedules), place, horizon, batch, threshold)
-        return cls(mean, values, seed)
+        return cls(mean, values, seed, fallen_back(rows))
 
     @property
     def additive(self) -> np.ndarray:
@@ -328,15 +347,8 @@ class ScheduleLaw(FittedLaw):
     def best_horizon(self, schedule: Schedule) -> Quantity:
         """The horizon that needs least by the law; its interval is None without a delay."""
 
-        def best(theta: np.ndarray) -> float:
-            at = moments(theta)
-            accuracy = float(at.accuracy)
-            signal = 1 / float(at.fisher * at.answer_variance)
-            return theory.best_horizon(schedule, noise_ratio(theta), accuracy, signal)
-
         left_out = self.left_out if schedule.period > 1 else self.left_out[:0]
-        ends = leave_out_interval(best, self.fit.theta, left_out, LOG)
-        return Quantity(best(self.fit.theta), ends)
+        return best_by_theory(schedule, self.fit.theta, left_out)
 
     def without_seed(self, seed: int) -> Self:
         """The law at the parameters that it has without the runs of one seed."""
@@ -360,6 +372,7 @@ class ScheduleLaw(FittedLaw):
             "best_horizons": [one.to_json() for one in self.best_horizons],
             "runs": len(self.data.seed),
             "censored": int(self.data.values.right.sum()),
+            "fell_back": len(self.data.fell_back),
         }
 
 

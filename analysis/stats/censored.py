@@ -9,18 +9,25 @@ the horizon, along z in [0, 1]. A value is exact, right-censored (the run did no
 or left-censored; censored values enter by the probability of being beyond.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import log_ndtr, logsumexp
+from scipy.special import log_ndtr
 
+from analysis.stats.newton import Evaluated, minimise
 from analysis.stats.threads import on_one_thread
 
-_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
-_LOG_NODE_WEIGHTS = np.log(_NODE_WEIGHTS / np.sqrt(2 * np.pi))
+
+def _quadrature(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes of a standard normal average, and the logs of their weights."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(count)
+    return nodes, np.log(weights / np.sqrt(2 * np.pi))
+
+
+_NODES, _FEW_NODES = _quadrature(15), _quadrature(3)
 _LOG_SMALLEST, _LOG_LARGEST = np.log(3e-3), np.log(3.0)
 _SLOPE_SCALE = 0.7  # prior width of the slope: a few seeds alone determine it poorly
 _SPREAD_PARAMETERS = 3
@@ -44,10 +51,15 @@ class Values:
     block: np.ndarray
     spread: np.ndarray
 
-    @property
+    @functools.cached_property
     def exact(self) -> np.ndarray:
         """Which runs have an uncensored value, shape [run]."""
         return ~(self.right | self.left)
+
+    @functools.cached_property
+    def members(self) -> np.ndarray:
+        """1 where a run is of a block, else 0, shape [block, run]."""
+        return np.eye(self.block.max() + 1)[:, self.block]
 
     def take(self, keep: np.ndarray) -> "Values":
         """The values where `keep`, shape [run], is true; blocks are renumbered."""
@@ -92,54 +104,122 @@ class Fit:
 
 
 def log_likelihood(
-    means: np.ndarray, spread: np.ndarray, values: Values
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Log likelihood, its gradient in the means, shape [run], and in `spread`, shape [3].
+    means: np.ndarray, derivatives: np.ndarray, spread: np.ndarray, values: Values
+) -> Evaluated:
+    """Log likelihood, its gradient and the observed information in (parameters, spread).
 
     The exact values of a block give a normal posterior of its effect u; the censored ones are
     averaged over that posterior by Gauss-Hermite quadrature. The gradient is the posterior mean of
-    the gradient at known u (Fisher's identity). `spread` is (level, slope, log tau).
+    the gradient at known u (Fisher's identity), the information that at known u less the
+    posterior covariance of the gradient (Louis 1982), without second derivatives of the means.
+
+    Args:
+        means: of log E, shape [run].
+        derivatives: of the means in the parameters, shape [run, parameter].
+        spread: level and slope of log sigma, and log tau, shape [3].
+        values: the values.
+
+    Returns:
+        The log likelihood, its gradient, shape [parameter + 3], and the information, the negative
+        of its second derivatives, shape [parameter + 3, parameter + 3].
     """
     sigma = np.exp(spread[0] + spread[1] * values.spread)
     tau2 = np.exp(2 * spread[2])
-    blocks = np.eye(values.block.max() + 1)[values.block]  # [run, block]
-    exact = values.exact
+    blocks, exact = values.members, values.exact
     residual = values.log_e - means
     weight = exact / sigma**2
-    precision = weight @ blocks
+    precision = blocks @ weight
     variance = 1 / (1 / tau2 + precision)
-    center = variance * ((weight * residual) @ blocks)
+    center = variance * (blocks @ (weight * residual))
     total = -0.5 * np.sum(weight * residual**2 + exact * np.log(2 * np.pi * sigma**2))
     total += 0.5 * np.sum(center**2 / variance - np.log1p(tau2 * precision))
 
-    effect = center[:, None] + np.sqrt(variance)[:, None] * _NODES  # [block, node]
-    log_posterior = np.broadcast_to(_LOG_NODE_WEIGHTS, effect.shape)
-    beyond = np.flatnonzero(~exact)
-    if beyond.size:
+    # Without censored values all averages are of polynomials, for which few nodes are exact.
+    nodes, log_weights = _FEW_NODES if exact.all() else _NODES
+    effect = center[:, None] + np.sqrt(variance)[:, None] * nodes  # [block, node]
+    gap = (residual[:, None] - effect[values.block]) / sigma[:, None]  # [run, node]
+    by_mean, by_log_sigma, second = _exact_derivatives(gap)
+    log_posterior = np.broadcast_to(log_weights, effect.shape)
+    if not exact.all():
+        beyond = np.flatnonzero(~exact)
         sign = np.where(values.right, -1.0, 1.0)[beyond, None]
-        gap = residual[beyond, None] - effect[values.block[beyond]]
-        gap /= sigma[beyond, None]
-        log_tail = log_ndtr(sign * gap)
-        log_posterior = log_posterior + blocks[beyond].T @ log_tail
-        log_evidence = logsumexp(log_posterior, axis=1)
+        log_tail = log_ndtr(sign * gap[beyond])
+        parts = _censored_derivatives(gap[beyond], sign, log_tail)
+        by_mean[beyond], by_log_sigma[beyond], second[:, beyond] = parts
+        log_posterior = log_posterior + blocks[:, beyond] @ log_tail
+        top = log_posterior.max(axis=1, keepdims=True)
+        log_evidence = top + np.log(np.exp(log_posterior - top).sum(axis=1, keepdims=True))
         total += log_evidence.sum()
-        log_posterior = log_posterior - log_evidence[:, None]
-    posterior = np.exp(log_posterior)
-    mean_effect = np.sum(posterior * effect, axis=1)
-    square_effect = np.sum(posterior * effect**2, axis=1)
+        log_posterior = log_posterior - log_evidence
+    posterior = np.exp(log_posterior)  # [block, node]
+    return float(total), *_averaged(
+        derivatives / sigma[:, None],
+        values,
+        posterior,
+        (by_mean, by_log_sigma, second),
+        effect**2 / tau2,
+    )
 
-    scatter = (square_effect - mean_effect**2)[values.block]
-    distance = residual - mean_effect[values.block]
-    by_mean = weight * distance
-    by_log_sigma = weight * (distance**2 + scatter) - exact
-    if beyond.size:
-        hazard = -sign * np.exp(-0.5 * gap**2 - 0.5 * np.log(2 * np.pi) - log_tail)
-        here = posterior[values.block[beyond]]
-        by_mean[beyond] = np.sum(here * hazard, axis=1) / sigma[beyond]
-        by_log_sigma[beyond] = np.sum(here * hazard * gap, axis=1)
-    by_log_tau = np.sum(square_effect / tau2 - 1)
-    by_spread = np.array([by_log_sigma.sum(), by_log_sigma @ values.spread, by_log_tau])
-    return float(total), by_mean, by_spread
+
+Derivatives = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""First derivatives of each run's log density in mean / sigma and in log sigma, shape [run, node],
+and minus the second ones (mean mean, mean sigma, sigma sigma), shape [3, run, node]."""
+
+
+def _exact_derivatives(gap: np.ndarray) -> Derivatives:
+    """Of normal densities at standardised distances."""
+    square = gap**2
+    return gap.copy(), square - 1, np.stack([np.ones_like(gap), 2 * gap, 2 * square])
+
+
+def _censored_derivatives(gap: np.ndarray, sign: np.ndarray, log_tail: np.ndarray) -> Derivatives:
+    """Of the probabilities of lying beyond: log Phi(t), t = sign gap, with ratio phi / Phi."""
+    t = sign * gap
+    ratio = np.exp(-0.5 * t**2 - 0.5 * np.log(2 * np.pi) - log_tail)
+    bend = ratio * (t + ratio)
+    second = np.stack([bend, sign * (bend * t - ratio), t * (bend * t - ratio)])
+    return -sign * ratio, -ratio * t, second
+
+
+def _averaged(
+    derivatives: np.ndarray,
+    values: Values,
+    posterior: np.ndarray,
+    by_run: Derivatives,
+    square_effect: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient and information from those at known effects.
+
+    Args:
+        derivatives: of mean / sigma, shape [run, parameter].
+        values: the values.
+        posterior: of the effect, shape [block, node].
+        by_run: at known effects.
+        square_effect: u^2 / tau^2, shape [block, node].
+    """
+    blocks, z = values.members, values.spread[:, None]
+    by_mean, by_log_sigma, second = by_run
+    size = derivatives.shape[1]
+    here = posterior[values.block]  # [run, node]
+    inside, mixed, outside = (second * here).sum(axis=2)  # [run]
+    information = np.zeros((size + 3, size + 3))
+    information[:size, :size] = derivatives.T @ (inside[:, None] * derivatives)
+    along = np.concatenate([np.ones_like(z), z], axis=1)  # log sigma by level and slope
+    information[:size, size : size + 2] = derivatives.T @ (mixed[:, None] * along)
+    information[size : size + 2, :size] = information[:size, size : size + 2].T
+    information[size : size + 2, size : size + 2] = along.T @ (outside[:, None] * along)
+    information[-1, -1] = 2 * np.sum(posterior * square_effect)
+
+    scores = np.concatenate(  # [run, parameter + 2, node]
+        [derivatives[:, :, None] * by_mean[:, None], along[:, :, None] * by_log_sigma[:, None]],
+        axis=1,
+    )
+    summed = (blocks @ scores.reshape(len(scores), -1)).reshape(len(blocks), size + 2, -1)
+    summed = np.concatenate([summed, square_effect[:, None] - 1], axis=1)
+    mean = np.sum(summed * posterior[:, None], axis=2)  # [block, parameter + 3]
+    apart = (summed - mean[:, :, None]) * np.sqrt(posterior)[:, None]
+    apart = apart.transpose(1, 0, 2).reshape(size + 3, -1)
+    return mean.sum(axis=0), information - apart @ apart.T
 
 
 @on_one_thread
@@ -165,41 +245,39 @@ def fit(
     fixed_values = dict(fixed or {})
     size = len(starts[0])
     bounds = [
-        (fixed_values[i], fixed_values[i]) if i in fixed_values else mean.bounds[i]
-        for i in range(size)
+        (fixed_values[i], fixed_values[i]) if i in fixed_values else limits
+        for i, limits in enumerate(mean.bounds)
     ]
     several = values.block.max() > 0
     tau_bounds = (_LOG_SMALLEST, _LOG_LARGEST if several else _LOG_SMALLEST)
     bounds += [(_LOG_SMALLEST, _LOG_LARGEST), (-2.0, 2.0), tau_bounds]
 
-    def objective(point: np.ndarray) -> tuple[float, np.ndarray]:
+    def objective(point: np.ndarray) -> Evaluated:
         means, derivatives = mean(point[:size])
-        total, by_mean, by_spread = log_likelihood(means, point[size:], values)
+        total, gradient, information = log_likelihood(means, derivatives, point[size:], values)
         slope = point[size + 1]
-        gradient = np.concatenate([by_mean @ derivatives, by_spread])
         gradient[size + 1] -= slope / _SLOPE_SCALE**2
-        return -total + 0.5 * (slope / _SLOPE_SCALE) ** 2, -gradient
+        information[size + 1, size + 1] += 1 / _SLOPE_SCALE**2
+        return -total + 0.5 * (slope / _SLOPE_SCALE) ** 2, -gradient, information
 
     spread0 = np.array([-2.0, 0.0, -2.5]) if spread_start is None else spread_start
-    best = None
-    for start in starts:
-        begin = np.concatenate([start, spread0])
-        begin = np.clip(begin, [low for low, _ in bounds], [high for _, high in bounds])
-        result = minimize(
-            objective,
-            begin,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=bounds,
-            options={"maxiter": 500, "ftol": 1e-11, "gtol": 1e-6},
-        )
-        if best is None or result.fun < best.fun:
-            best = result
-    assert best is not None
-    theta, spread = best.x[:size], best.x[size:]
-    means = mean(theta)[0]
+    spreads = [_spread_at(mean(start)[0], values, spread0) for start in starts]
+    begins = [np.concatenate(pair) for pair in zip(starts, spreads, strict=True)]
+    found = [minimise(objective, begin, bounds) for begin in begins]
+    point, least = min(found, key=lambda one: one[1])
+    theta, spread = point[:size], point[size:]
     free = size - len(fixed_values) + _SPREAD_PARAMETERS - (not several)
-    return Fit(theta, spread, -float(best.fun), free, means)
+    return Fit(theta, spread, -least, free, mean(theta)[0])
+
+
+def _spread_at(means: np.ndarray, values: Values, spread: np.ndarray) -> np.ndarray:
+    """The spread, with a level that is not below that of the residuals: steps from there are few.
+
+    The level is a log: from far too small a one, each step of Newton adds half only.
+    """
+    residual = (values.log_e - means)[values.exact]
+    level = 0.5 * np.log(np.mean(residual**2) + 1e-12) if residual.size else spread[0]
+    return np.array([max(spread[0], level - spread[1] / 2), *spread[1:]])
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -37,18 +39,26 @@ def test_likelihood_is_the_integral_over_the_effect_of_each_block(values):
             else:
                 density = density * norm.pdf(gap) / sigma[i]
         total += np.log(density.sum() * (effects[1] - effects[0]))
-    assert log_likelihood(MEANS, SPREAD, values)[0] == pytest.approx(total, abs=1e-8)
+    found = log_likelihood(MEANS, np.eye(12), SPREAD, values)[0]
+    assert found == pytest.approx(total, abs=1e-8)
 
 
-def test_gradient_is_the_derivative(values):
-    _, by_mean, by_spread = log_likelihood(MEANS, SPREAD, values)
+@pytest.mark.parametrize("censored", [True, False])
+def test_gradient_and_information_are_the_derivatives(values, censored):
+    if not censored:
+        values = replace(values, right=np.zeros(12, bool), left=np.zeros(12, bool))
+
+    def at(point: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        return log_likelihood(point[:12], np.eye(12), point[12:], values)
+
+    middle = np.concatenate([MEANS, SPREAD])
+    _, gradient, information = at(middle)
     step = 1e-5
-    for i, change in enumerate(step * np.eye(12)):
-        up, down = (log_likelihood(MEANS + s * change, SPREAD, values)[0] for s in (1, -1))
-        assert by_mean[i] == pytest.approx((up - down) / (2 * step), abs=1e-7)
-    for i, change in enumerate(step * np.eye(3)):
-        up, down = (log_likelihood(MEANS, SPREAD + s * change, values)[0] for s in (1, -1))
-        assert by_spread[i] == pytest.approx((up - down) / (2 * step), abs=1e-7)
+    for i, change in enumerate(step * np.eye(15)):
+        up, down = at(middle + change), at(middle - change)
+        assert gradient[i] == pytest.approx((up[0] - down[0]) / (2 * step), abs=1e-7)
+        bend = -(up[1] - down[1]) / (2 * step)
+        np.testing.assert_allclose(information[i], bend, atol=1e-6)
 
 
 class Constant:
