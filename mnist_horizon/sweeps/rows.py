@@ -45,6 +45,7 @@ def run_columns(spec: SweepSpec, run: Run, task: Task) -> dict[str, Any]:
         "entropy_coef": plan.run_coefficient(spec.entropy_coef, variant),
         "kl_coef": plan.run_coefficient(spec.kl_coef, variant),
         "phase_visible": spec.phase_visible,
+        "averaged": True,
         "settings": json.dumps(spec.fixed_settings(), sort_keys=True),
         "seed": run.seed,
     }
