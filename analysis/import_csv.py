@@ -99,8 +99,8 @@ def _thresholds(frame: pd.DataFrame, rules: Rules, given: Sequence[float]) -> li
     low, high = sorted((sign * returns.min(), sign * returns.max()))
     proposed = ",".join(f"{sign * value:g}" for value in proposed_thresholds(returns))
     raise InputError(
-        f"--thresholds: name the returns to reach, as these lie from {low:g} to {high:g}; at 50, 70 "
-        f"and 85% of the way: --thresholds={proposed}"
+        f"--thresholds: name the returns to reach, these lie from {low:g} to {high:g}; at 50, 70 and "
+        f"85% of the way: --thresholds={proposed}"
     )
 
 

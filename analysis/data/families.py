@@ -256,9 +256,10 @@ def families(frame: pd.DataFrame) -> list[Family]:
     not_named = {*COLUMNS["schedule"], *COLUMNS["task"], "settings", "learning_rate"}
     not_named |= {"environments", "rollout_length"}
     varying = [name for name in names if name not in not_named and _varies(groups, name)]
+    differing = _differing_settings([str(group.settings.get("settings", "")) for group in groups])
     result = []
-    for group in groups:
-        text = label(group.settings, [name for name in varying if name in group.settings])
+    for group, more in zip(groups, differing, strict=True):
+        text = label(group.settings, [name for name in varying if name in group.settings]) + more
         result.append(Family(text, slug(text), group.settings, group.rows))
     result = [
         Family(f"{one.label} ({number})", f"{one.slug}-{number}", one.settings, one.frame)
@@ -269,6 +270,26 @@ def families(frame: pd.DataFrame) -> list[Family]:
     if len(result) == 1:
         result = [Family(result[0].label, "", result[0].settings, result[0].frame)]
     return sorted(result, key=lambda family: -family.frame["run_id"].nunique())
+
+
+def _differing_settings(texts: Sequence[str]) -> list[str]:
+    """For each `settings` those of its values that differ between them, in words: ", data web"."""
+    flat = []
+    for text in texts:
+        settings = json.loads(text or "{}")
+        values = {name: value for name, value in settings.items() if not isinstance(value, dict)}
+        for group, inner in settings.items():
+            if isinstance(inner, dict):
+                values |= {f"{group}.{name}": value for name, value in inner.items()}
+        flat.append(values)
+    names = list(dict.fromkeys(name for values in flat for name in values))
+    names = [
+        name
+        for name in names
+        if all(name in values for values in flat)
+        and len({json.dumps(values[name]) for values in flat}) > 1
+    ]
+    return ["".join(f", {name} {values[name]}" for name in names) for values in flat]
 
 
 def _varies(groups: Sequence[Group], name: str) -> bool:

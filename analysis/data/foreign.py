@@ -67,7 +67,8 @@ def read(paths: Sequence[Path], form: str = "auto", wanted: Collection[str] = ()
         parts.append(part if "file" in part else part.assign(file=name))
         for file in _event_files(path) if kind == "tensorboard" else [path]:
             checksums[str(file)] = _checksum(file)
-    table, roles = pd.concat(parts, ignore_index=True), {}
+    table = pd.concat(parts, ignore_index=True)
+    roles: dict[str, str] = {}
     if kind in _SERIES_FORMATS:
         table, roles = _columns_of_series(table, wanted)
     if "row" not in table:

@@ -64,7 +64,10 @@ def measure(
     curves, notes = with_chosen_rates(results.frame)
     rows = results.frame["run_id"].value_counts()
     if len(rows) and rows.max() == 1:
-        notes = [*notes, f"{len(rows)} runs of one row each: they have no curves, and no figures of"]
+        notes = [
+            *notes,
+            f"{len(rows)} runs of one row each: they have no curves, and no figures of",
+        ]
         notes[-1] += " these; whether they reach a return is known, but not where"
     every = interactions_to_threshold(results.frame, thresholds)
     chosen = every[every["run_id"].isin(curves["run_id"])].reset_index(drop=True)
@@ -131,6 +134,22 @@ def read(workdirs: Sequence[Path]) -> Measurements:
     thresholds, notes = thresholds_of(workdirs)
     measured = measure(results, noise, thresholds, crossings)
     return replace(measured, notes=(*measured.notes, *notes))
+
+
+def crossings_to(workdir: Path, threshold: float) -> pd.DataFrame:
+    """Interactions to one return of the runs of a directory at the chosen learning rates.
+
+    A run without a curve has them only if the return is among those that were imported.
+
+    Raises:
+        ResultsError: there are no rows to read.
+    """
+    measured = read([workdir])
+    imported = measured.crossings[~measured.crossings["run_id"].isin(measured.curves["run_id"])]
+    found = [imported[imported["threshold"] == threshold]]
+    if len(measured.curves):
+        found.append(interactions_to_threshold(measured.curves, (threshold,)))
+    return pd.concat(found, ignore_index=True)
 
 
 def thresholds_of(workdirs: Sequence[Path]) -> tuple[tuple[float, ...], list[str]]:

@@ -13,6 +13,9 @@ from matplotlib.figure import Figure
 from analysis.data.curves import seed_averages
 from analysis.figures import theme
 
+MOST_PANELS, MOST_CURVES = 12, 16
+"""Panels of a figure and curves of a panel: of more sizes or horizons these are drawn, spread."""
+
 
 def return_against_interactions(
     frame: pd.DataFrame, unfinished: Collection[str] = ()
@@ -42,9 +45,10 @@ def _curve_panels(table: pd.DataFrame, x: str, x_label: str, panel: str) -> Figu
     """Averages with the band of seeds; panels by horizon or width, colours by the other."""
     color = "width" if panel == "horizon" else "horizon"
     make = theme.size_looks if color == "width" else theme.horizon_looks
-    looks = make(table[color])
+    looks = make(theme.spread(table[color].unique(), MOST_CURVES))
     title = _size_title(table) if panel == "width" else (lambda value: f"h = {value:g}")
-    levels = sorted(table[panel].unique())
+    levels = theme.spread(table[panel].unique(), MOST_PANELS)
+    table = table[table[color].isin(looks)]
     with theme.style():
         figure, axes = theme.panels(len(levels))
         for axis, level in zip(axes, levels, strict=True):

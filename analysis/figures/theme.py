@@ -92,6 +92,15 @@ def looks(values: Iterable[float], colormap: str) -> dict[float, Look]:
     }
 
 
+def spread(values: Iterable[float], most: int) -> list[float]:
+    """The distinct values in order; of more than `most` as many, evenly spread, with both ends."""
+    levels = sorted(set(values))
+    if len(levels) <= most:
+        return levels
+    places = np.linspace(0, len(levels) - 1, most).round().astype(int)
+    return [levels[place] for place in places]
+
+
 def horizon_looks(horizons: Iterable[float]) -> dict[float, Look]:
     """Looks of horizons, from short (dark) to long (light)."""
     return looks(horizons, "plasma")

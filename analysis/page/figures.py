@@ -125,6 +125,11 @@ def _curve_figures(fitted: FamilyFits) -> Iterator[Planned]:
         return
     band = "Lines: mean over seeds; bands: from the lowest seed to the highest"
     band += "; faded: runs that are not done." if set(unfinished) & set(frame["run_id"]) else "."
+    if (
+        frame["width"].nunique() > curves.MOST_PANELS
+        or frame["horizon"].nunique() > curves.MOST_PANELS
+    ):
+        band += " Of many sizes or horizons some are drawn, evenly spread; the table has all."
     yield Planned(
         "return_against_interactions",
         f"Return against interactions by size, one panel per horizon. {band}",

@@ -34,7 +34,7 @@ def write_results(
         ResultsError: a required column is absent, a column is unknown or of a wrong type.
     """
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
-    required = REQUIRED_COLUMNS
+    required: tuple[str, ...] = REQUIRED_COLUMNS
     if schema is not SCHEMA:
         crossings = schema is CROSSINGS_SCHEMA
         required = REQUIRED_CROSSING_COLUMNS if crossings else REQUIRED_NOISE_COLUMNS
