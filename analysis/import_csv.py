@@ -99,8 +99,8 @@ def _thresholds(frame: pd.DataFrame, rules: Rules, given: Sequence[float]) -> li
     low, high = sorted((sign * returns.min(), sign * returns.max()))
     proposed = ",".join(f"{sign * value:g}" for value in proposed_thresholds(returns))
     raise InputError(
-        f"--thresholds: name the returns to reach, these lie from {low:g} to {high:g}; at 50, 70 and "
-        f"85% of the way: --thresholds={proposed}"
+        f"--thresholds: name the returns to reach, these lie from {low:g} to {high:g}; at 50, 70 "
+        f"and 85% of the way: --thresholds={proposed}"
     )
 
 
@@ -165,8 +165,8 @@ def main(argv: Sequence[str]) -> None:
         raise InputError("name files and a place: python -m analysis.import_csv FILE --workdir=DIR")
     factors = pairs("multiply", FLAGS.multiply)
     values = pairs("set", FLAGS.set)
-    if not FLAGS.crossings:
-        values = {"averaged": str(FLAGS.averaged), **values}
+    if FLAGS.averaged:
+        values = {"averaged": "true", **values}
     rules = Rules(
         columns=pairs("map", FLAGS.map),
         values=values,

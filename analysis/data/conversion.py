@@ -12,6 +12,7 @@ for all rows), the table's column of that name, what the format says, or a defau
 | `discount` | `1 - 2 / (horizon + 1)` |
 | `width` | `parameters` |
 | `flops_per_interaction` | 6 x `parameters` |
+| `averaged` | no: a row has the value at its interactions |
 | `run_id` | the columns that say how runs differ, with their values |
 | `seed` | the number of the run among those that agree in all else, from 0 on |
 
@@ -108,9 +109,11 @@ def convert(foreign: ForeignTable, rules: Rules) -> tuple[pd.DataFrame, dict[str
         {name: _typed(name, given[name], rules) for name in given}, index=given.index
     )
     for name, factor in rules.factors.items():
-        if name not in frame:
-            raise InputError(f"--multiply={name}: there is no such column to multiply")
+        if name not in frame or frame[name].dtype != float:
+            raise InputError(f"--multiply={name}: there is no such column of numbers to multiply")
         frame[name] = frame[name] * factor
+        if pa.types.is_integer(rules.schema.field(name).type):
+            frame[name] = np.rint(frame[name])  # 0.0242306 million is a rounded number
     if rules.lower_is_better:
         frame[rules.negated] = -frame[rules.negated]
     frame, filled = _with_defaults(frame, foreign.table.loc[frame.index], rules)
@@ -255,6 +258,7 @@ def _with_defaults(
     fill("width", "the parameters", frame["parameters"])
     rule = f"{FLOPS_PER_PARAMETER:g} x parameters"
     fill("flops_per_interaction", rule, FLOPS_PER_PARAMETER * frame["parameters"])
+    fill("averaged", "no: a row has the value at its interactions", False)
     if rules.crossings:
         fill("censored", "every run reached its threshold", False)
     return frame, filled
