@@ -149,7 +149,12 @@ def pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _number(flag: str, text: str) -> float:
+def number(flag: str, text: str) -> float:
+    """A finite number of a flag.
+
+    Raises:
+        InputError: it is none.
+    """
     try:
         value = float(text)
     except ValueError:
@@ -170,12 +175,12 @@ def main(argv: Sequence[str]) -> None:
     rules = Rules(
         columns=pairs("map", FLAGS.map),
         values=values,
-        factors={name: _number("multiply", text) for name, text in factors.items()},
+        factors={name: number("multiply", text) for name, text in factors.items()},
         settings=FLAGS.settings,
         lower_is_better=FLAGS.lower_is_better,
         crossings=FLAGS.crossings,
     )
-    thresholds = [_number("thresholds", text) for text in FLAGS.thresholds]
+    thresholds = [number("thresholds", text) for text in FLAGS.thresholds]
     workdir = Path(FLAGS.workdir)
     try:
         lines = import_files(

@@ -117,8 +117,9 @@ def read_noise(workdirs: Path | str | Sequence[Path | str]) -> Results:
 def read_crossings(workdirs: Path | str | Sequence[Path | str]) -> Results:
     """Read the tables of crossings, of runs without curves, of one or more working directories.
 
-    Crossings of a directory that has curves are left out with a note: they follow from these. Ids
-    are distinguished from those that `read_results` gives for the same directories.
+    Crossings of a directory that has curves, and of a run that has one in another directory, are
+    left out with a note: they follow from these. Ids are distinguished from those that
+    `read_results` gives for the same directories.
 
     Raises:
         ResultsError: there is no row to read.
@@ -142,7 +143,19 @@ def read_crossings(workdirs: Path | str | Sequence[Path | str]) -> Results:
             runs[folder] = joining.runs_of(frames[folder])
     if not frames:
         raise ResultsError(_nothing("crossings", folders, notes))
-    frame, _ = joining.join(frames, runs, notes, by=("run_id", "threshold"))
+    frame, names = joining.join(frames, runs, notes, by=("run_id", "threshold"))
+    curves = {
+        names[folder].get(run, run)
+        for folder in runs
+        if folder not in frames
+        for run in runs[folder].index
+    }
+    has_curve = frame["run_id"].isin(curves)
+    if has_curve.any():
+        count = frame["run_id"][has_curve].nunique()
+        of_runs = f"{count} run{'s' * (count != 1)}"
+        notes.append(f"crossings of {of_runs} left out: a curve is in another folder")
+    frame = frame[~has_curve]
     needed = [name for name in REQUIRED_CROSSING_COLUMNS if name != "run_id"]
     empty = ~np.isfinite(frame["threshold"]) | frame[needed].isna().any(axis=1)
     if empty.any():
