@@ -29,8 +29,7 @@ def has_curves(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> bool:
 
     A run with one row has none, and neither has a cell whose runs have no interactions in common.
     """
-    rows = frame[frame["interactions"] > 0]
-    ends = rows.groupby([*CELL, "run_id"])["interactions"].agg(["min", "max"])
+    ends = placed(frame).groupby([*CELL, "run_id"])["interactions"].agg(["min", "max"])
     is_unfinished = ends.index.get_level_values("run_id").isin(list(unfinished))
     common = ends[~is_unfinished].groupby(list(CELL)).agg({"min": "max", "max": "min"})
     lines = [*(part["min"] < part["max"] for part in (ends[is_unfinished], common))]

@@ -71,14 +71,13 @@ def measure(
         notes[-1] += " these; whether they reach a return is known, but not where"
     every = interactions_to_threshold(results.frame, thresholds)
     chosen = every[every["run_id"].isin(curves["run_id"])].reset_index(drop=True)
-    frame, read_notes = results.frame, results.notes
-    if crossings is not None:
+    frame, read_notes = results.frame, (*results.notes, *(crossings.notes if crossings else ()))
+    if crossings is not None and len(crossings.frame):
         more, more_notes = _measured_crossings(crossings.frame)
         kept, rate_notes = with_chosen_rates(more)
         every = pd.concat([every, more], ignore_index=True)
         chosen = pd.concat([chosen, kept], ignore_index=True)
         frame = pd.concat([frame, _last_rows(more)], ignore_index=True)
-        read_notes = (*read_notes, *crossings.notes)
         notes = [*notes, *more_notes, *rate_notes]
     return Measurements(
         frame=frame,
@@ -128,7 +127,7 @@ def read(workdirs: Sequence[Path]) -> Measurements:
     try:
         results = read_results(workdirs)
     except ResultsError:
-        if crossings is None:
+        if crossings is None or crossings.frame.empty:
             raise
         results = Results(SCHEMA.empty_table().to_pandas(), ())
     thresholds, notes = thresholds_of(workdirs)

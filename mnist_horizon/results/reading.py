@@ -121,8 +121,11 @@ def read_crossings(workdirs: Path | str | Sequence[Path | str]) -> Results:
     left out with a note: they follow from these. Ids are distinguished from those that
     `read_results` gives for the same directories.
 
+    Returns:
+        The rows, none where all were left out, and the notes.
+
     Raises:
-        ResultsError: there is no row to read.
+        ResultsError: there is no table to read.
     """
     folders = _folders(workdirs)
     notes: list[str] = []
@@ -161,8 +164,6 @@ def read_crossings(workdirs: Path | str | Sequence[Path | str]) -> Results:
     if empty.any():
         notes.append(f"{int(empty.sum())} rows left out: a required column is empty there")
     frame = _possible(frame[~empty & (frame["interactions"] > 0)], notes)
-    if frame.empty:
-        raise ResultsError(_nothing("crossings", folders, notes))
     frame = frame.sort_values(["run_id", "threshold"], kind="stable", ignore_index=True)
     return Results(frame, tuple(notes))
 

@@ -34,7 +34,7 @@ def test_rows_are_placed_run_by_run_without_zero_and_repeats():
 
 def test_there_is_a_curve_where_runs_of_a_cell_have_interactions_in_common():
     cell = {"width": 8, "parameters": 100, "horizon": 1.0}
-    ends = {"a": [10, 20], "b": [30, 40], "c": [35]}
+    ends = {"a": [10, 20], "b": [3000, 4000], "c": [3500]}
     rows = pd.DataFrame(
         [{**cell, "run_id": run, "interactions": end} for run in ends for end in ends[run]]
     ).assign(return_mean=0.5)
