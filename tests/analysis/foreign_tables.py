@@ -78,7 +78,7 @@ LOSS_RULES = Rules(
 
 
 def wandb_export(path: Path) -> Path:
-    """What W&B writes for a chart of two runs: wide, with ranges, empty where nothing was logged."""
+    """What W&B writes for two runs: wide, with ranges, empty where nothing was logged."""
     path.write_text(
         '"Step","run-a - eval/return","run-a - eval/return__MIN","run-a - eval/return__MAX",'
         '"run - b - eval/return","run - b - eval/return__MIN","run - b - eval/return__MAX",'
