@@ -50,7 +50,7 @@ help:
 	@echo 'make lock         renew requirements.lock from pyproject.toml'
 	@echo 'make clean        delete .venv and every cache; runs/ stays'
 	@echo
-	@echo 'Variables: PYTHON=python3.12 (3.11 or newer), EXTRAS=cuda (or tpu, slurm), WORKERS=2 (tests)'
+	@echo 'Variables: PYTHON=python3.12 (3.11 or newer), EXTRAS=cuda (or tpu, slurm, import), WORKERS=2 (tests)'
 
 quickstart: $(BASE)
 	@echo '== Training the quickstart sweep in $(RUN); the same command continues it'

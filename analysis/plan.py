@@ -21,6 +21,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ import pandas as pd
 from absl import flags
 from ml_collections import config_flags
 
-from analysis.data import interactions_to_threshold, with_chosen_rates
+from analysis.data import crossings_to, interactions_to_threshold
 from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
 from analysis.laws.law import FittedLaw, Quantity, determines
 from analysis.laws.power.curves import FitError
@@ -37,7 +38,6 @@ from analysis.laws.synthetic import Design, HorizonTruth, Noise, PowerLawTruth, 
 from analysis.page.wording import interval, known
 from mnist_horizon import cli
 from mnist_horizon.errors import InputError
-from mnist_horizon.results import read_results
 from mnist_horizon.schedules import make, parse
 
 FLAGS = flags.FLAGS
@@ -55,7 +55,7 @@ def define_flags() -> None:
         "config", help_string="The sweep to plan: launch/configs/FILE.py.", lock_config=False
     )
     flags.DEFINE_string("from", None, "A finished WORKDIR to take the truth and noise from.")
-    flags.DEFINE_float("threshold", 0.7, "The return to reach.", 0.0, 1.0)
+    flags.DEFINE_float("threshold", 0.7, "The return to reach.")
     flags.DEFINE_integer("draws", 20, "Simulated sweeps.", lower_bound=1)
     flags.DEFINE_integer("seed", 0, "Seed of the random generator.", lower_bound=0)
     flags.DEFINE_list("until", [], "Numbers for which 2 and 4 times the seeds are tried as well.")
@@ -102,11 +102,9 @@ def measured_truth(workdir: str, threshold: float) -> tuple[HorizonTruth, Noise,
         InputError: no law can be fitted to it.
         ResultsError: there is nothing to read.
     """
-    frame = read_results(workdir).frame
-    dense = frame[frame["schedule"] == "dense"]
-    chosen, _ = with_chosen_rates(dense if len(dense) else frame)
-    table = interactions_to_threshold(chosen, (threshold,))
-    laws = fit_horizon_laws(table, ("h-1",), profiles=False).entries
+    table = crossings_to(Path(workdir), threshold)
+    dense = table[table["schedule"] == "dense"]
+    laws = fit_horizon_laws(dense if len(dense) else table, ("h-1",), profiles=False).entries
     if not laws:
         raise InputError(
             f"--from={workdir}: no horizon law for a return of {threshold:g} there; "
@@ -117,7 +115,9 @@ def measured_truth(workdir: str, threshold: float) -> tuple[HorizonTruth, Noise,
     # A law that does not grow is given a knee at 100 times the largest measured horizon.
     knee = law.quantities["knee"].value
     knee = knee if np.isfinite(knee) else 100 * law.measured[1]
-    truth = HorizonTruth(a=law.quantities["a"].value, knee=knee, threshold=threshold)
+    truth = HorizonTruth(a=law.quantities["a"].value, knee=knee)
+    if truth.floor < threshold < truth.ceiling:  # a return of another scale keeps the default
+        truth = replace(truth, threshold=threshold)
     noise = Noise(float(np.exp(log_tau)), float(np.exp(level)), float(np.exp(level + slope)))
     entry = law.to_json()
     note = "" if entry["determined"]["knee"] else f"the knee of {workdir} is {known(entry, 'knee')}"
@@ -345,12 +345,13 @@ def _size(design: Design) -> str:
 def _plan_of(design: Design) -> tuple[Plan, list[str]]:
     """What the flags ask for, and notes on it."""
     threshold = FLAGS.threshold
-    horizon: HorizonTruth | None = HorizonTruth(threshold=threshold)
     noise, notes = Noise(), []
-    if not HorizonTruth.floor < threshold < HorizonTruth.ceiling:
+    of_default = HorizonTruth.floor < threshold < HorizonTruth.ceiling
+    if not (FLAGS["from"].value or of_default):
         raise InputError(
             f"--threshold: choose one between {HorizonTruth.floor:g} and {HorizonTruth.ceiling:g}"
         )
+    horizon: HorizonTruth | None = HorizonTruth(threshold=threshold)
     if FLAGS["from"].value:
         horizon, noise, note = measured_truth(FLAGS["from"].value, threshold)
         notes += [note] if note else []

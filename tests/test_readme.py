@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import mnist_horizon
-from mnist_horizon.results import NOISE_SCHEMA, SCHEMA, read_results
+from mnist_horizon.results import CROSSINGS_SCHEMA, NOISE_SCHEMA, RUN_COLUMNS, SCHEMA, read_results
 from tests.docs.pages import python_blocks
 from tests.mnist_horizon.test_adapters import needs_gymnax
 
@@ -78,6 +78,14 @@ def documented_columns(title: str) -> dict[str, str]:
 def test_every_column_of_a_results_table_is_explained() -> None:
     expected = {field.name: str(field.type) for field in SCHEMA}
     assert documented_columns("Columns of a results table") == expected
+
+
+def test_every_column_of_a_table_of_crossings_is_explained() -> None:
+    own = [field for field in CROSSINGS_SCHEMA if field.name not in RUN_COLUMNS]
+    expected = {field.name: str(field.type) for field in own}
+    documented = documented_columns("Columns of a table of crossings")
+    assert {name: documented[name] for name in expected} == expected
+    assert CROSSINGS_SCHEMA.names == [*RUN_COLUMNS, *expected]
 
 
 def test_every_column_of_a_noise_table_is_explained() -> None:

@@ -5,13 +5,14 @@
 
 from analysis.data.crossings import THRESHOLDS, interactions_to_threshold
 from analysis.data.families import Family, Group, families, split, with_chosen_rates
-from analysis.data.measurements import Measurements, measure, read
+from analysis.data.measurements import Measurements, crossings_to, measure, read
 
 __all__ = [
     "THRESHOLDS",
     "Family",
     "Group",
     "Measurements",
+    "crossings_to",
     "families",
     "interactions_to_threshold",
     "measure",

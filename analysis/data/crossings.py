@@ -51,6 +51,18 @@ def place_in_interval(ends: np.ndarray) -> np.ndarray:
     return np.exp(mean_log)
 
 
+def row_places(run: pd.DataFrame) -> np.ndarray:
+    """Where the rows of one run lie, in interactions, shape [row].
+
+    Args:
+        run: rows of one run, in order, after 0 interactions. Rows are means over the interactions
+            since the row before (`place_in_interval`), unless a column `averaged` says that they
+            were measured at the row itself.
+    """
+    ends = run["interactions"].to_numpy(float)
+    return place_in_interval(ends) if "averaged" not in run or run["averaged"].all() else ends
+
+
 @dataclass(frozen=True)
 class RunCurve:
     """A run's learning curve.
@@ -58,10 +70,12 @@ class RunCurve:
     Attributes:
         ends: increasing positive interactions, shape [row].
         returns: mean over the interactions since the row before, shape [row].
+        averaged: whether they are that; if not, they were measured at the row itself.
     """
 
     ends: np.ndarray
     returns: np.ndarray
+    averaged: bool = True
 
     @classmethod
     def of(cls, interactions: np.ndarray, returns: np.ndarray) -> Self:
@@ -74,13 +88,13 @@ class RunCurve:
 
     @functools.cached_property
     def weights(self) -> np.ndarray:
-        """Interactions that each row is a mean over; its variance goes as their inverse."""
+        """Interactions that each row stands for: those since the row before, shape [row]."""
         return np.diff(self.ends, prepend=0.0)
 
     @functools.cached_property
     def places(self) -> np.ndarray:
         """Where each row's return is placed (`place_in_interval`), shape [row]."""
-        return place_in_interval(self.ends)
+        return place_in_interval(self.ends) if self.averaged else self.ends
 
     @functools.cached_property
     def monotone(self) -> np.ndarray:
@@ -88,7 +102,9 @@ class RunCurve:
         return self._monotone(len(self.ends))
 
     def _monotone(self, rows: int) -> np.ndarray:
-        fitted = isotonic_regression(self.returns[:rows], sample_weight=self.weights[:rows])
+        # The variance of a mean goes as the inverse of what it is over; points have equal ones.
+        weights = self.weights[:rows] if self.averaged else None
+        fitted = isotonic_regression(self.returns[:rows], sample_weight=weights)
         return np.asarray(fitted)
 
     @functools.cached_property
@@ -177,10 +193,14 @@ def interactions_to_threshold(
     frame = frame[frame["interactions"] > 0].drop_duplicates(["run_id", "interactions"])
     frame = frame.sort_values(["run_id", "interactions"], kind="stable", ignore_index=True)
     first = np.flatnonzero(~frame["run_id"].duplicated().to_numpy())
-    last = np.append(first[1:], len(frame))
+    last = np.append(first, len(frame))[1:]
     ends = frame["interactions"].to_numpy(float)
     returns = frame["return_mean"].to_numpy(float)
-    curves = [RunCurve(ends[i:j], returns[i:j]) for i, j in zip(first, last, strict=True)]
+    averaged = frame["averaged"].to_numpy(bool) if "averaged" in frame else np.full(len(ends), True)
+    curves = [
+        RunCurve(ends[i:j], returns[i:j], bool(averaged[i]))
+        for i, j in zip(first, last, strict=True)
+    ]
     runs = frame.loc[first, settings].reset_index(drop=True)
     runs["score"] = runs["run_id"].map(run_scores(frame))
     tables = []

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.data.crossings import place_in_interval, run_scores
+from analysis.data.crossings import row_places, run_scores
 from analysis.stats.intervals import t_reach
 
 CELL = ("width", "parameters", "horizon")
@@ -15,14 +15,25 @@ CELL = ("width", "parameters", "horizon")
 def placed(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows with `interactions` moved from the end of their interval to where its mean lies.
 
-    See `crossings.place_in_interval`; rows at zero interactions are left out.
+    See `crossings.row_places`; rows at zero interactions are left out.
     """
     frame = frame[frame["interactions"] > 0].drop_duplicates(["run_id", "interactions"])
     frame = frame.sort_values(["run_id", "interactions"], kind="stable", ignore_index=True)
     ends = frame["interactions"].to_numpy(float)
-    first = np.flatnonzero(~frame["run_id"].duplicated().to_numpy())
-    places = [place_in_interval(part) for part in np.split(ends, first[1:])]
-    return frame.assign(interactions=np.concatenate(places) if len(ends) else ends)
+    found = [row_places(run) for _, run in frame.groupby("run_id")]  # sorted, as the rows are
+    return frame.assign(interactions=np.concatenate(found) if found else ends)
+
+
+def has_curves(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> bool:
+    """Whether `seed_averages` gives a line somewhere: of an unfinished run, or of a cell.
+
+    A run with one row has none, and neither has a cell whose runs have no interactions in common.
+    """
+    ends = placed(frame).groupby([*CELL, "run_id"])["interactions"].agg(["min", "max"])
+    is_unfinished = ends.index.get_level_values("run_id").isin(list(unfinished))
+    common = ends[~is_unfinished].groupby(list(CELL)).agg({"min": "max", "max": "min"})
+    lines = [*(part["min"] < part["max"] for part in (ends[is_unfinished], common))]
+    return bool(pd.concat(lines).any())
 
 
 def seed_averages(

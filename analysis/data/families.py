@@ -78,10 +78,14 @@ def split(table: pd.DataFrame, *varying: str, by_threshold: bool = True) -> Iter
     if by_threshold and "threshold" in table:
         keys["threshold"] = table["threshold"]
     number = keys.groupby([*keys], dropna=False, sort=True).ngroup().to_numpy()
-    for index in range(number.max(initial=-1) + 1):
-        rows, given = table[number == index], keys[number == index].iloc[0]
-        settings = {name: _native(given[name]) for name in keys if name != "threshold"}
-        settings = {name: value for name, value in settings.items() if not _is_absent(name, value)}
+    # Sorted once: to look for the rows of each of many groups takes the square of their number.
+    order = np.argsort(number, kind="stable")
+    first = np.flatnonzero(np.diff(number[order], prepend=-1))
+    settings_of_groups = keys.drop(columns="threshold", errors="ignore").iloc[order[first]]
+    groups = zip(settings_of_groups.to_dict("records"), np.split(order, first[1:]), strict=False)
+    for given, places in groups:
+        rows = table.iloc[places]
+        settings = {name: value for name, value in given.items() if not _is_absent(name, value)}
         if "learning_rate" in rows:
             rates = [float(rate) for rate in np.unique(rows["learning_rate"])]
             settings["learning_rate"] = rates[0] if len(rates) == 1 else rates
@@ -164,15 +168,14 @@ def schedule_of(settings: Mapping[str, Any]) -> Schedule:
 
 def schedule_names(table: pd.DataFrame) -> pd.Series:
     """The schedule of each row as a config writes it."""
-    pairs = table[["schedule", "schedule_level"]].drop_duplicates().itertuples(index=False)
-    names = {(kind, level): str(make(kind, float(level))) for kind, level in pairs}
-    rows = zip(table["schedule"], table["schedule_level"], strict=True)
+    rows = list(zip(table["schedule"], table["schedule_level"], strict=True))
+    names = {(kind, level): str(make(kind, float(level))) for kind, level in set(rows)}
     return pd.Series([names[row] for row in rows], index=table.index, dtype=object)
 
 
 def schedules_in_order(table: pd.DataFrame) -> list[Schedule]:
     """The distinct schedules: the rarest reward first, then longer delays, then the others."""
-    pairs = table[["schedule", "schedule_level"]].drop_duplicates().itertuples(index=False)
+    pairs = set(zip(table["schedule"], table["schedule_level"], strict=True))
     return in_order(make(kind, float(level)) for kind, level in pairs)
 
 
@@ -253,9 +256,10 @@ def families(frame: pd.DataFrame) -> list[Family]:
     not_named = {*COLUMNS["schedule"], *COLUMNS["task"], "settings", "learning_rate"}
     not_named |= {"environments", "rollout_length"}
     varying = [name for name in names if name not in not_named and _varies(groups, name)]
+    differing = _differing_settings([str(group.settings.get("settings", "")) for group in groups])
     result = []
-    for group in groups:
-        text = label(group.settings, [name for name in varying if name in group.settings])
+    for group, more in zip(groups, differing, strict=True):
+        text = label(group.settings, [name for name in varying if name in group.settings]) + more
         result.append(Family(text, slug(text), group.settings, group.rows))
     result = [
         Family(f"{one.label} ({number})", f"{one.slug}-{number}", one.settings, one.frame)
@@ -266,6 +270,26 @@ def families(frame: pd.DataFrame) -> list[Family]:
     if len(result) == 1:
         result = [Family(result[0].label, "", result[0].settings, result[0].frame)]
     return sorted(result, key=lambda family: -family.frame["run_id"].nunique())
+
+
+def _differing_settings(texts: Sequence[str]) -> list[str]:
+    """For each `settings` those of its values that differ between them, in words: ", data web"."""
+    flat = []
+    for text in texts:
+        settings = json.loads(text or "{}")
+        values = {name: value for name, value in settings.items() if not isinstance(value, dict)}
+        for group, inner in settings.items():
+            if isinstance(inner, dict):
+                values |= {f"{group}.{name}": value for name, value in inner.items()}
+        flat.append(values)
+    names = list(dict.fromkeys(name for values in flat for name in values))
+    names = [
+        name
+        for name in names
+        if all(name in values for values in flat)
+        and len({json.dumps(values[name]) for values in flat}) > 1
+    ]
+    return ["".join(f", {name} {values[name]}" for name in names) for values in flat]
 
 
 def _varies(groups: Sequence[Group], name: str) -> bool:
@@ -348,10 +372,8 @@ def _chosen_runs(runs: pd.DataFrame, rate: str) -> Iterator[str]:
         yield from runs.loc[(runs["seed"] == seed) & (runs[rate] == chosen), "run_id"]
 
 
-def _native(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def _is_absent(name: str, value: Any) -> bool:
     """Whether a row has no value of a setting that only some rows have as a column."""
+    if name == "averaged":  # imported rows may be values at a point; all others are means
+        return bool(value)
     return (name == "settings" and not value) or (name in COEFFICIENTS and np.isnan(value))

@@ -14,6 +14,9 @@ from matplotlib.figure import Figure
 from analysis.data.curves import seed_averages
 from analysis.figures import theme
 
+MOST_PANELS, MOST_CURVES = 12, 16
+"""Panels of a figure and curves of a panel: of more sizes or horizons these are drawn, spread."""
+
 
 def return_against_interactions(
     frame: pd.DataFrame, unfinished: Collection[str] = ()
@@ -61,14 +64,17 @@ def _curve_panels(table: pd.DataFrame, x: str, x_label: str, panel: str) -> Figu
     panels are horizons, else by horizon."""
     color = "width" if panel == "horizon" else "horizon"
     make = theme.size_looks if color == "width" else theme.horizon_looks
-    looks = make(table[color])
+    looks = make(theme.spread(table[color].unique(), MOST_CURVES))
     titles: dict[str, Callable[[Any], str]] = {
         "width": _size_title(table),
         "horizon": "h = {:g}".format,
         "family": str,
     }
     title = titles[panel]
-    levels = list(table[panel].unique()) if panel == "family" else sorted(table[panel].unique())
+    levels = list(table[panel].unique())[:MOST_PANELS]
+    if panel != "family":
+        levels = theme.spread(table[panel].unique(), MOST_PANELS)
+    table = table[table[color].isin(looks)]
     with theme.style():
         figure, axes = theme.panels(len(levels))
         for axis, level in zip(axes, levels, strict=True):
@@ -79,7 +85,7 @@ def _curve_panels(table: pd.DataFrame, x: str, x_label: str, panel: str) -> Figu
         for axis in axes:
             theme.log_axis(axis, "x")
         figure.supxlabel(x_label, fontsize=8.5)
-        figure.supylabel("return (share of right answers)", fontsize=8.5)
+        figure.supylabel("return", fontsize=8.5)
         label = _size_title(table) if color == "width" else (lambda value: f"h = {value:g}")
         theme.legend(figure, [theme.key(looks[value], label(value)) for value in looks])
     return figure

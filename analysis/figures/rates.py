@@ -52,8 +52,9 @@ def learning_rate_rule(frame: pd.DataFrame, unfinished: Collection[str] = ()) ->
             axis.set_xscale("log")
             axis.set_xticks(rates, [f"{rate:.2g}" for rate in rates])
             axis.xaxis.set_minor_locator(NullLocator())
-            low, high = axis.get_ylim()
-            axis.set_ylim(max(low, 0.0), min(high, 1.0))
+            if table["score"].between(0, 1).all():  # bars may reach beyond, returns do not
+                low, high = axis.get_ylim()
+                axis.set_ylim(max(low, 0.0), min(high, 1.0))
             axis.set_xlabel("learning rate (before the rule over widths)")
         axes[0].set_ylabel("return, mean over log interactions")
         keys = [theme.key(looks[width], f"width {width:g}") for width in looks]

@@ -84,12 +84,21 @@ class Look:
 def looks(values: Iterable[float], colormap: str) -> dict[float, Look]:
     """A colour from dark to light and a marker for each distinct value, in increasing order."""
     levels = sorted(set(values))
-    places = np.linspace(0.02, 0.84, len(levels)) if len(levels) > 1 else np.array([0.3])
+    places = np.linspace(0.02, 0.84, len(levels)) if len(levels) != 1 else np.array([0.3])
     colors = mpl.colormaps[colormap](places)
     return {
         level: Look(mpl.colors.to_hex(color), _MARKERS[number % len(_MARKERS)])
         for number, (level, color) in enumerate(zip(levels, colors, strict=True))
     }
+
+
+def spread(values: Iterable[float], most: int) -> list[float]:
+    """The distinct values in order; of more than `most` as many, evenly spread, with both ends."""
+    levels = sorted(set(values))
+    if len(levels) <= most:
+        return levels
+    places = np.linspace(0, len(levels) - 1, most).round().astype(int)
+    return [levels[place] for place in places]
 
 
 def horizon_looks(horizons: Iterable[float]) -> dict[float, Look]:

@@ -48,12 +48,14 @@ def comparison(
     power_law: Sequence[Entry],
 ) -> Comparison:
     """Rows of setting, what the paper says (None: unknown), and what was done here."""
+    sweeps = list(sweeps)
+    imported = any("imported" in sweep for sweep in sweeps)
     rows: Comparison = [
         (
             "Task",
             "label MNIST digits one after another, a reward for each right label, timesteps "
             "independent",
-            f"the same on {_values(frame, 'task')}",
+            f"{'imported results of' if imported else 'the same on'} {_values(frame, 'task')}",
         ),
         (
             "Horizon",
@@ -179,11 +181,13 @@ def provenance(
         records, damaged = read_programs(workdir)
         programs += records
         notes += damaged
-        if not records:
+        if not records and not _imported(workdir):
             notes.append(f"{workdir}: how it was run is not recorded there (programs/*.json)")
     runs = frame["run_id"].nunique()
+    imported = [text for workdir in workdirs for text in _imported(workdir)]
     rows = [
         ("Read from", ", ".join(str(workdir) for workdir in workdirs)),
+        *([("Imported from", ", ".join(imported))] if imported else []),
         ("Report made by", f"python -m analysis.report {' '.join(map(str, workdirs))}"),
         ("Runs", f"{runs} ({unfinished} not done)" if unfinished else f"{runs}, all done"),
         ("Interactions", number(float(frame.groupby("run_id")["interactions"].max().sum()))),
@@ -198,6 +202,15 @@ def provenance(
             if (value := _distinct(programs, name))
         ]
     return rows, notes
+
+
+def _imported(workdir: Path) -> list[str]:
+    """The files that a directory was imported from, with the start of their checksums."""
+    try:
+        imported = read_sweep(workdir).get("imported", {})
+        return [f"{name} (SHA-256 {checksum[:12]})" for name, checksum in imported["files"].items()]
+    except (ResultsError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def _facts(programs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -3,6 +3,7 @@
     WORKDIR/sweep.json                   the spec of the sweep
     WORKDIR/programs/<program>.json      runs, whether they are done, provenance
     WORKDIR/results/<program>.parquet    tidy: one row per run and evaluation (`SCHEMA`)
+    WORKDIR/crossings/<table>.parquet    interactions to thresholds of runs without curves, imported
     WORKDIR/noise/<program>.parquet      gradient noise: one row likewise (`NOISE_SCHEMA`)
     WORKDIR/policies/<run>.msgpack       final parameters
 
@@ -16,35 +17,42 @@ Here: `schema` (the columns, and which settings are a run's identity), `reading`
 
 from mnist_horizon.results.errors import ResultsError
 from mnist_horizon.results.policies import load_policy, policy_file, save_policy
-from mnist_horizon.results.reading import Results, read_noise, read_results
+from mnist_horizon.results.reading import Results, read_crossings, read_noise, read_results
 from mnist_horizon.results.records import read_programs, read_sweep, record_problem
 from mnist_horizon.results.schema import (
+    CROSSINGS_SCHEMA,
     DEFAULTS,
     DERIVED_COLUMNS,
     MEASURED_COLUMNS,
     NOISE_SCHEMA,
     OBSERVATION_SETTINGS,
     REQUIRED_COLUMNS,
+    REQUIRED_CROSSING_COLUMNS,
     RUN_COLUMNS,
     SCHEMA,
+    conform,
     learning_settings,
 )
 from mnist_horizon.results.writing import write_results
 
 __all__ = [
+    "CROSSINGS_SCHEMA",
     "DEFAULTS",
     "DERIVED_COLUMNS",
     "MEASURED_COLUMNS",
     "NOISE_SCHEMA",
     "OBSERVATION_SETTINGS",
     "REQUIRED_COLUMNS",
+    "REQUIRED_CROSSING_COLUMNS",
     "RUN_COLUMNS",
     "SCHEMA",
     "Results",
     "ResultsError",
+    "conform",
     "learning_settings",
     "load_policy",
     "policy_file",
+    "read_crossings",
     "read_noise",
     "read_programs",
     "read_results",

@@ -54,7 +54,10 @@ def rename_ambiguous_runs(folder: Path, frame: pd.DataFrame, notes: list[str]) -
 
 
 def join(
-    frames: Mapping[Path, pd.DataFrame], runs: Mapping[Path, pd.DataFrame], notes: list[str]
+    frames: Mapping[Path, pd.DataFrame],
+    runs: Mapping[Path, pd.DataFrame],
+    notes: list[str],
+    by: tuple[str, str] = ("run_id", "interactions"),
 ) -> tuple[pd.DataFrame, dict[Path, dict[str, str]]]:
     """One table of all directories, each run once.
 
@@ -63,6 +66,7 @@ def join(
         runs: the runs of each directory (`runs_of`), in the order in which they get their ids; a
             directory may be without rows.
         notes: gains a line for what is renamed or left out.
+        by: the columns that tell rows apart.
 
     Returns:
         The table, and for each directory the new ids of the runs that got one.
@@ -85,7 +89,7 @@ def join(
             count = frame["run_id"][already_read].nunique()
             notes.append(f"{folder}: {count} runs left out, read from another folder")
             frame = frame[~already_read]
-        repeated = frame.duplicated(["run_id", "interactions"])
+        repeated = frame.duplicated(list(by))
         if repeated.any():
             notes.append(f"{folder}: {int(repeated.sum())} repeated rows left out")
             frame = frame[~repeated]

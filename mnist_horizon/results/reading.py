@@ -13,8 +13,10 @@ from mnist_horizon.results import joining
 from mnist_horizon.results.errors import ResultsError, one_line
 from mnist_horizon.results.records import read_programs, read_sweep
 from mnist_horizon.results.schema import (
+    CROSSINGS_SCHEMA,
     NOISE_SCHEMA,
     REQUIRED_COLUMNS,
+    REQUIRED_CROSSING_COLUMNS,
     REQUIRED_NOISE_COLUMNS,
     RUN_COLUMNS,
     SCHEMA,
@@ -109,6 +111,60 @@ def read_noise(workdirs: Path | str | Sequence[Path | str]) -> Results:
         raise ResultsError(_nothing("noise", folders, notes))
     frame, _ = joining.join(frames, runs, notes)
     frame = frame.sort_values(["run_id", "interactions"], kind="stable", ignore_index=True)
+    return Results(frame, tuple(notes))
+
+
+def read_crossings(workdirs: Path | str | Sequence[Path | str]) -> Results:
+    """Read the tables of crossings, of runs without curves, of one or more working directories.
+
+    Crossings of a directory that has curves, and of a run that has one in another directory, are
+    left out with a note: they follow from these. Ids are distinguished from those that
+    `read_results` gives for the same directories.
+
+    Returns:
+        The rows, none where all were left out, and the notes.
+
+    Raises:
+        ResultsError: there is no table to read.
+    """
+    folders = _folders(workdirs)
+    notes: list[str] = []
+    frames: dict[Path, pd.DataFrame] = {}
+    runs: dict[Path, pd.DataFrame] = {}
+    for folder in folders:
+        # The notes on the results are those of `read_results`.
+        results = _read_folder(folder, "results", _RUN_SCHEMA, REQUIRED_COLUMNS, [])
+        if results is not None:
+            runs[folder] = joining.runs_of(joining.rename_ambiguous_runs(folder, results, []))
+    for folder in folders:
+        columns = REQUIRED_CROSSING_COLUMNS
+        frame = _read_folder(folder, "crossings", CROSSINGS_SCHEMA, columns, notes)
+        if frame is not None and folder in runs:
+            notes.append(f"{folder}: its crossings are left out, they follow from its curves")
+        elif frame is not None:
+            frames[folder] = joining.rename_ambiguous_runs(folder, frame, notes)
+            runs[folder] = joining.runs_of(frames[folder])
+    if not frames:
+        raise ResultsError(_nothing("crossings", folders, notes))
+    frame, names = joining.join(frames, runs, notes, by=("run_id", "threshold"))
+    curves = {
+        names[folder].get(run, run)
+        for folder in runs
+        if folder not in frames
+        for run in runs[folder].index
+    }
+    has_curve = frame["run_id"].isin(curves)
+    if has_curve.any():
+        count = frame["run_id"][has_curve].nunique()
+        of_runs = f"{count} run{'s' * (count != 1)}"
+        notes.append(f"crossings of {of_runs} left out: a curve is in another folder")
+    frame = frame[~has_curve]
+    needed = [name for name in REQUIRED_CROSSING_COLUMNS if name != "run_id"]
+    empty = ~np.isfinite(frame["threshold"]) | frame[needed].isna().any(axis=1)
+    if empty.any():
+        notes.append(f"{int(empty.sum())} rows left out: a required column is empty there")
+    frame = _possible(frame[~empty & (frame["interactions"] > 0)], notes)
+    frame = frame.sort_values(["run_id", "threshold"], kind="stable", ignore_index=True)
     return Results(frame, tuple(notes))
 
 

@@ -23,7 +23,7 @@ SCHEMA = pa.schema(
             *("learning_rate", "entropy_coef", "kl_coef"),
         )
     ]
-    + [("phase_visible", pa.bool_())]
+    + [("phase_visible", pa.bool_()), ("averaged", pa.bool_())]
     + [(name, pa.int64()) for name in ("seed", "interactions", "updates")]
     + [
         (name, pa.float64())
@@ -49,10 +49,30 @@ NOISE_SCHEMA = pa.schema(
 )
 """Columns of a noise table: parts of tr Cov of the per-timestep gradient, `signal` is |m|^2."""
 
+MEASURED_COLUMNS = (
+    *("interactions", "updates", "return_mean", "reward_mean", "train_accuracy", "test_accuracy"),
+    *("entropy", "kl_initial"),
+)
+
+RUN_COLUMNS = tuple(name for name in SCHEMA.names if name not in MEASURED_COLUMNS)
+"""Columns that hold one value per run: its id, its settings and its seed."""
+
 REQUIRED_COLUMNS = (
     *("run_id", "task", "network", "algorithm", "schedule", "schedule_level", "width"),
     *("parameters", "flops_per_interaction", "horizon", "discount", "seed", "interactions"),
     "return_mean",
+)
+
+CROSSINGS_SCHEMA = pa.schema(
+    [field for field in SCHEMA if field.name in RUN_COLUMNS]
+    + [("threshold", pa.float64()), ("interactions", pa.float64())]
+    + [("censored", pa.bool_()), ("left_censored", pa.bool_())]
+)
+"""Columns of a table of crossings, for runs whose curves are not known (`analysis.import_csv`)."""
+
+REQUIRED_CROSSING_COLUMNS = (
+    *(name for name in REQUIRED_COLUMNS if name != "return_mean"),
+    *("threshold", "censored"),
 )
 
 REQUIRED_NOISE_COLUMNS = tuple(name for name in NOISE_SCHEMA.names if name != "settings")
@@ -72,22 +92,16 @@ DEFAULTS: dict[str, Any] = {
     "entropy_coef": 0.0,
     "kl_coef": 0.0,
     "phase_visible": False,
+    "averaged": True,
     "updates": 0,
     "reward_mean": float("nan"),
     "train_accuracy": float("nan"),
     "test_accuracy": float("nan"),
     "entropy": float("nan"),
     "kl_initial": float("nan"),
+    "left_censored": False,
 }
 """Values of the optional columns where a table lacks them (0 and "": not given)."""
-
-MEASURED_COLUMNS = (
-    *("interactions", "updates", "return_mean", "reward_mean", "train_accuracy", "test_accuracy"),
-    *("entropy", "kl_initial"),
-)
-
-RUN_COLUMNS = tuple(name for name in SCHEMA.names if name not in MEASURED_COLUMNS)
-"""Columns that hold one value per run: its id, its settings and its seed."""
 
 DERIVED_COLUMNS = (
     *("parameters", "flops_per_interaction", "discount"),

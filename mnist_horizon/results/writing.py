@@ -10,13 +10,20 @@ import pyarrow.parquet as pq
 
 from mnist_horizon import files
 from mnist_horizon.results.errors import ResultsError, one_line
-from mnist_horizon.results.schema import REQUIRED_COLUMNS, REQUIRED_NOISE_COLUMNS, SCHEMA, conform
+from mnist_horizon.results.schema import (
+    CROSSINGS_SCHEMA,
+    REQUIRED_COLUMNS,
+    REQUIRED_CROSSING_COLUMNS,
+    REQUIRED_NOISE_COLUMNS,
+    SCHEMA,
+    conform,
+)
 
 
 def write_results(
     path: Path | str, rows: Sequence[Mapping[str, Any]] | pd.DataFrame, schema: pa.Schema = SCHEMA
 ) -> None:
-    """Write a results table (or, with `schema=NOISE_SCHEMA`, a noise table) atomically.
+    """Write a results table atomically (or, by `schema`, one of noise or of crossings).
 
     Args:
         path: `WORKDIR/results/<program>.parquet`; its folder is made.
@@ -27,7 +34,10 @@ def write_results(
         ResultsError: a required column is absent, a column is unknown or of a wrong type.
     """
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
-    required = REQUIRED_COLUMNS if schema is SCHEMA else REQUIRED_NOISE_COLUMNS
+    required: tuple[str, ...] = REQUIRED_COLUMNS
+    if schema is not SCHEMA:
+        crossings = schema is CROSSINGS_SCHEMA
+        required = REQUIRED_CROSSING_COLUMNS if crossings else REQUIRED_NOISE_COLUMNS
     missing = [name for name in required if name not in frame]
     unknown = [str(name) for name in frame if name not in schema.names]
     if missing or unknown:
@@ -35,6 +45,8 @@ def write_results(
         raise ResultsError(f"{path}: the table to write {problem}")
     try:
         table = conform(pa.Table.from_pandas(frame, preserve_index=False), schema)
+        if "averaged" in schema.names and "averaged" not in frame:  # only imported tables have it
+            table = table.drop_columns("averaged")
     except pa.ArrowException as error:
         raise ResultsError(f"{path}: cannot write: {one_line(error)}") from error
     files.write_atomically(Path(path), lambda file: pq.write_table(table, file, compression="zstd"))

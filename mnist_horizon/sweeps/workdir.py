@@ -75,6 +75,8 @@ def check(workdir: Path, spec: SweepSpec) -> None:
 
 def _check_settings(workdir: Path, old: Mapping[str, Any], spec: SweepSpec) -> None:
     """Refuse settings that differ from those of the directory in something that is not an axis."""
+    if "imported" in old:
+        raise SweepError(f"{workdir} holds imported results: choose another --workdir")
     if changes := differences(old, spec.to_json()):
         raise SweepError(
             f"{workdir} holds a sweep with other settings ({'; '.join(changes)}): "

@@ -206,8 +206,10 @@ def test_a_sweep_that_has_just_begun(tmp_path):
     _, fits = poor(tmp_path, frame.groupby("run_id").head(1))
     assert fits["horizon_law"] == []
     assert noted(fits, "no run reaches it")
-    curves = pd.read_csv(tmp_path / "out/figures/return_against_interactions.csv")
-    assert curves["horizon"].tolist() == [1, 7, 31]
+    assert noted(fits, "6 runs of one row each: they have no curves")
+    runs = pd.read_csv(tmp_path / "out/figures/interactions_against_horizon.csv")
+    assert sorted(runs["horizon"].unique()) == [1, 7, 31]
+    assert not list((tmp_path / "out/figures").glob("return_*")), "a point is no curve"
 
 
 def test_one_horizon(tmp_path):

@@ -1,5 +1,6 @@
 """The tutorials run as they are written."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,18 @@ from tests.docs.pages import CHECKOUT, python_blocks, run
 def test_train_and_look() -> None:
     namespace = run("docs/train_and_look.md")
     assert len(namespace["frame"].run_id.unique()) == 6
+
+
+def test_foreign_results() -> None:
+    namespace = run("docs/foreign_results.md")
+    assert namespace["lines"][0] == "144 rows of 9 runs, to returns of 0, 150, 300"
+    for name, thresholds in (("report", [0, 150, 300]), ("crossings_report", [0.9])):
+        fits = json.loads((namespace["folder"] / name / "fits.json").read_text())
+        laws = [law for law in fits["horizon_law"] if law["regressor"] == "h-1"]
+        assert [law["threshold"] for law in laws] == thresholds
+        for law in laws:
+            assert 18 < law["knee"] < 24, "as the page says, 21"
+    assert "run_id: horizon, seed" in "\n".join(namespace["lines"])
 
 
 def test_add_a_part() -> None:

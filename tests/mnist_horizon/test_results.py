@@ -11,12 +11,15 @@ import pytest
 
 from mnist_horizon.errors import InputError
 from mnist_horizon.results import (
+    CROSSINGS_SCHEMA,
     NOISE_SCHEMA,
     REQUIRED_COLUMNS,
+    RUN_COLUMNS,
     SCHEMA,
     ResultsError,
     learning_settings,
     load_policy,
+    read_crossings,
     read_noise,
     read_results,
     read_sweep,
@@ -373,6 +376,41 @@ def test_noise_tables_without_results_and_settings_are_read_too(tmp_path):
         (tmp_path / folder / "noise").mkdir(parents=True)
         frame.to_parquet(tmp_path / folder / "noise" / "a.parquet")
     assert set(read_noise([tmp_path / "v", tmp_path / "w"]).frame["run_id"]) == {"run", "run@w"}
+
+
+def crossing_rows(run_id, **changes):
+    same = {name: value for name, value in rows_of(run_id)[0].items() if name in RUN_COLUMNS}
+    rows = [{"threshold": 0.5 + i / 10, "censored": bool(i)} for i in range(3)]
+    return [same | row | {"interactions": 10.5} | changes for row in rows]
+
+
+def test_crossings_are_read_under_ids_of_their_own(tmp_path):
+    for folder, task in (("u", "one"), ("v", "digits"), ("w", "digits"), ("x", "three")):
+        rows = crossing_rows("run", task=task)
+        write_results(tmp_path / folder / "crossings" / "a.parquet", rows, CROSSINGS_SCHEMA)
+    write_results(tmp_path / "w" / "results" / "a.parquet", rows_of("run", task="digits"))
+    read = read_crossings([tmp_path / folder for folder in "uvwx"])
+    tasks = read.frame.groupby("run_id")["task"].first()
+    assert tasks.to_dict() == {"run@u": "one", "run@x": "three"}, "the others follow from curves"
+    assert len(read.frame) == 6, "equal interactions of several thresholds are no repetition"
+    assert read.frame["censored"].tolist() == [False, True, True] * 2
+    assert any("its crossings are left out" in note for note in read.notes)
+    assert any("crossings of 1 run left out" in note for note in read.notes)
+
+
+def test_crossings_that_are_no_numbers_are_left_out(tmp_path):
+    rows = [*crossing_rows("run"), *crossing_rows("bad", threshold=float("nan"))]
+    rows += crossing_rows("zero", interactions=0.0)
+    write_results(tmp_path / "crossings" / "a.parquet", rows, CROSSINGS_SCHEMA)
+    read = read_crossings(tmp_path)
+    assert set(read.frame["run_id"]) == {"run"}
+    assert read.notes
+    with pytest.raises(ResultsError, match="no crossings to read"):
+        read_crossings(tmp_path / "elsewhere")
+    for row in rows:
+        del row["censored"]
+    with pytest.raises(ResultsError, match="lacks censored"):
+        write_results(tmp_path / "crossings" / "a.parquet", rows, CROSSINGS_SCHEMA)
 
 
 def test_runs_of_programs_that_go_on_are_unfinished(tmp_path):

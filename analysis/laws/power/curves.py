@@ -1,6 +1,6 @@
 """Learning curves as the power law needs them: averaged over seeds, on one grid, weighted.
 
-- Rows are placed where a curve has the mean that they report (`crossings.place_in_interval`) and
+- Rows are placed where a curve has the mean that they report (`crossings.row_places`) and
   interpolated, linearly in log E, on a grid that all runs share.
 - **Early training is left out**: a size's curve begins at 1/64 of its training, as in the paper,
   and not before its averaged return has risen 3/4 of the way from the lowest return of all sizes to
@@ -26,7 +26,7 @@ import pandas as pd
 from scipy.optimize import minimize
 from sklearn.isotonic import isotonic_regression
 
-from analysis.data.crossings import place_in_interval
+from analysis.data.crossings import row_places
 from analysis.data.families import split
 
 EARLY_SHARE = 1 / 64
@@ -352,8 +352,7 @@ def _require_learning(returns: np.ndarray, variance: np.ndarray) -> None:
 def _curve(run: pd.DataFrame) -> Curve:
     """log E and return of one run, in order."""
     run = run.sort_values("interactions").drop_duplicates("interactions")
-    places = place_in_interval(run["interactions"].to_numpy(float))
-    return np.log(places), run["return_mean"].to_numpy(float)
+    return np.log(row_places(run)), run["return_mean"].to_numpy(float)
 
 
 def before_collapse(log_e: np.ndarray, returns: np.ndarray) -> Curve:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from analysis.data.curves import has_curves
 from analysis.figures import curves as figures
 from analysis.page.claims import Claim
 from analysis.page.content import Content
@@ -12,8 +13,7 @@ from analysis.page.section import Detail, PlannedFigure, Section
 
 def sections(content: Content) -> Iterator[Section]:
     """One section, where runs have several rows."""
-    frame = content.measured.curves
-    if frame.empty or frame.groupby("run_id").size().max() < 2:
+    if not has_curves(content.measured.curves, content.measured.unfinished):
         return
     several = len(content.families) > 1
     own = list(_of_first_family(content))
@@ -39,9 +39,13 @@ def _reached(crossings: pd.DataFrame) -> Claim:
 
 
 def _band(content: Content) -> str:
+    frame = content.measured.curves
     text = "Lines: mean over seeds; bands: from the lowest seed to the highest"
-    unfinished = set(content.measured.unfinished) & set(content.measured.curves["run_id"])
-    return f"{text}; faded: runs that are not done." if unfinished else f"{text}."
+    unfinished = set(content.measured.unfinished) & set(frame["run_id"])
+    text += "; faded: runs that are not done." if unfinished else "."
+    if max(frame["width"].nunique(), frame["horizon"].nunique()) > figures.MOST_PANELS:
+        text += " Of many sizes or horizons some are drawn, evenly spread; the table has all."
+    return text
 
 
 def _of_every_family(content: Content) -> PlannedFigure:
@@ -49,7 +53,8 @@ def _of_every_family(content: Content) -> PlannedFigure:
     parts = {
         family.label: rows[rows["width"] == content.width]
         for family in content.families
-        if len(rows := family.select(frame)) and (rows["width"] == content.width).any()
+        if ((rows := family.select(frame))["width"] == content.width).any()
+        and has_curves(rows, content.measured.unfinished)
     }
     return PlannedFigure(
         "return_by_family",

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.data.crossings import place_in_interval
-from analysis.data.curves import learning_rate_scores, placed, seed_averages
+from analysis.data.curves import has_curves, learning_rate_scores, placed, seed_averages
 from tests.analysis.report_sweeps import sweep_frame
 
 
@@ -28,6 +28,24 @@ def test_rows_are_placed_run_by_run_without_zero_and_repeats():
     by_hand = [place_in_interval(np.array(ends)) for ends in ([100, 400], [100, 300])]
     np.testing.assert_allclose(found["interactions"], np.concatenate(by_hand))
     assert placed(rows[:0]).empty
+    at_points = placed(rows.assign(averaged=False))
+    assert at_points["interactions"].tolist() == [100, 400, 100, 300]
+
+
+def test_there_is_a_curve_where_runs_of_a_cell_have_interactions_in_common():
+    cell = {"width": 8, "parameters": 100, "horizon": 1.0}
+    ends = {"a": [10, 20], "b": [3000, 4000], "c": [3500]}
+    rows = pd.DataFrame(
+        [{**cell, "run_id": run, "interactions": end} for run in ends for end in ends[run]]
+    ).assign(return_mean=0.5)
+    one, two, three = (rows["run_id"] == run for run in "abc")
+    assert has_curves(rows[one])
+    assert not has_curves(rows[one | two]), "nothing in common"
+    assert not has_curves(rows[three]), "one row"
+    assert has_curves(rows[two | three], unfinished={"b"}), "drawn by itself"
+    assert not has_curves(rows[:0])
+    for some in (one, one | two):
+        assert has_curves(rows[some]) == (len(seed_averages(rows[some], ["return_mean"])) > 1)
 
 
 def test_averages_are_over_seeds(frame):

@@ -2,12 +2,21 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.data import THRESHOLDS, families, measure, read
+from analysis.data.measurements import thresholds_of
 from analysis.laws import fit_horizon_laws
-from mnist_horizon.results import NOISE_SCHEMA, Results, ResultsError, write_results
+from mnist_horizon.results import (
+    NOISE_SCHEMA,
+    RUN_COLUMNS,
+    SCHEMA,
+    Results,
+    ResultsError,
+    write_results,
+)
 from tests.analysis.report_sweeps import SMALL, noise_rows, sweep_frame, two_rates, write_sweep
 
 
@@ -56,6 +65,41 @@ def test_sweeps_that_differ_in_what_is_no_column_are_both_kept_and_never_mixed(t
     assert len(laws) == 2 * len(THRESHOLDS)
     assert {law.runs for law in laws} == {frame["run_id"].nunique()}
     assert len({law.group["settings"] for law in laws}) == 2
+
+
+def test_thresholds_are_those_of_the_directories_together(tmp_path):
+    frame = sweep_frame(SMALL)
+    plain, own = (write_sweep(tmp_path / name, frame) for name in ("plain", "own"))
+    spec = json.loads((own / "sweep.json").read_text())
+    (own / "sweep.json").write_text(json.dumps({**spec, "thresholds": [0.9, -2]}))
+    assert thresholds_of([own]) == ((-2.0, 0.9), [])
+    assert thresholds_of([own, plain, tmp_path]) == ((-2.0, 0.5, 0.7, 0.85, 0.9), [])
+    assert set(read([own]).crossings["threshold"]) == {-2.0, 0.9}
+    for bad in (["x"], [], [None], 0.5):
+        (own / "sweep.json").write_text(json.dumps({"thresholds": bad}))
+        thresholds, (note,) = thresholds_of([own])
+        assert thresholds == THRESHOLDS
+        assert "no numbers, not used" in note
+
+
+def test_crossings_without_curves_have_a_row_without_a_return(tmp_path):
+    frame = sweep_frame(SMALL)
+    table = measure(Results(frame, ())).crossings.drop(columns=["score", "fell_back"])
+    table = table.assign(interactions=table["interactions"] + 0.25)
+    alone = measure(
+        Results(SCHEMA.empty_table().to_pandas(), ()),
+        thresholds=(0.5,),
+        crossings=Results(table, ()),
+    )
+    assert alone.curves.empty
+    assert len(alone.frame) == frame["run_id"].nunique() == len(alone.frame["run_id"].unique())
+    assert alone.frame["return_mean"].isna().all()
+    last = np.ceil(table.groupby("run_id")["interactions"].max())
+    assert alone.frame.set_index("run_id")["interactions"].to_dict() == last.to_dict()
+    assert len(alone.crossings) == len(table)
+    assert alone.crossings["score"].nunique() == frame["run_id"].nunique()
+    with_them = measure(Results(frame, ()))
+    assert set(alone.crossings) >= set(with_them.crossings) - set(RUN_COLUMNS)
 
 
 def test_nothing_to_read_is_said(tmp_path):

@@ -29,6 +29,21 @@ def test_curves_are_those_of_the_table(frame, draw, x):
     assert len(figure.axes) == panels
 
 
+def test_of_many_sizes_some_are_drawn_and_the_table_has_all(frame):
+    one = frame[(frame["width"] == 32) & (frame["seed"] == 0)]
+    sizes = [
+        one.assign(width=width, parameters=width, run_id=one["run_id"] + f"-{width}")
+        for width in range(1, 31)
+    ]
+    many = pd.concat(sizes, ignore_index=True)
+    figure, table = curves.return_by_horizon(many)
+    assert len(figure.axes) == curves.MOST_PANELS
+    assert table["width"].nunique() == 30
+    figure, table = curves.return_against_interactions(many)
+    assert len(figure.axes[0].get_lines()) == curves.MOST_CURVES
+    assert table["width"].nunique() == 30
+
+
 def test_unfinished_runs_are_faded_and_not_averaged(frame):
     run = frame["run_id"].iloc[0]
     cut = frame[(frame["run_id"] != run) | (frame["interactions"] < 50_000)]

@@ -19,6 +19,13 @@ def test_colours_are_ordered_in_lightness_and_markers_differ(make):
     assert len({look.marker for look in looks.values()}) == len(looks)
 
 
+def test_many_values_are_thinned_evenly_with_both_ends_and_none_have_no_looks():
+    assert theme.spread([3, 1, 2, 2], 3) == [1, 2, 3]
+    assert theme.spread(range(11), 3) == [0, 5, 10]
+    assert len(theme.spread(range(240), 12)) == 12
+    assert theme.looks([], "viridis") == {}
+
+
 def test_saved_files_are_small_and_repeat(tmp_path):
     frame = sweep_frame()
     for name in ("first", "second"):
