@@ -89,11 +89,11 @@ def over_batches(
     return frame.assign(**settings)
 
 
-def over_tasks() -> pd.DataFrame:
+def over_tasks(seeds: int = 2) -> pd.DataFrame:
     """Two tasks, the second with the shorter knee."""
     rng = np.random.default_rng(0)
     rows = {
-        task: table_of(rng, HorizonTruth(knee=knee), seeds=2).assign(task=task)
+        task: table_of(rng, HorizonTruth(knee=knee), seeds=seeds).assign(task=task)
         for task, knee in (("one", 30.0), ("two", 10.0))
     }
     return pd.concat(
@@ -101,14 +101,14 @@ def over_tasks() -> pd.DataFrame:
     )
 
 
-def over_optimizers() -> pd.DataFrame:
+def over_optimizers(seeds: int = 2) -> pd.DataFrame:
     """Two optimisers at two learning rates each, of which the lower is better at all horizons."""
     rng = np.random.default_rng(0)
     tables = []
     for optimizer in ("adam", "sgd"):
         for rate, score in ((1e-3, 0.7), (2e-3, 0.5)):
             table = table_of(
-                rng, HorizonTruth(), seeds=2, horizons=np.array([1.0, 3, 7, 15, 31, 127])
+                rng, HorizonTruth(), seeds=seeds, horizons=np.array([1.0, 3, 7, 15, 31, 127])
             )
             names = {"optimizer": optimizer, "learning_rate": rate, "score": score}
             run_id = f"{optimizer}-{rate}-" + table["run_id"]

@@ -11,18 +11,19 @@ from tests.analysis.horizon_runs import over_optimizers, over_tasks
 
 def knees(laws: tuple[HorizonLaw, ...], *names: str) -> dict[str, float]:
     return {
-        ", rate of ".join(law.labels[name] for name in names): law.quantities["knee"].value
+        ", rate of ".join(law.labels[name] for name in names): law.shown_knee.value
         for law in laws
+        if law.shown_knee is not None
     }
 
 
 @pytest.mark.parametrize(
     ("draw", "laws", "names"),
     [
-        (comparisons.multiplier_by_task, lambda: fit_task_laws(over_tasks()), ["task"]),
+        (comparisons.multiplier_by_task, lambda: fit_task_laws(over_tasks(4)), ["task"]),
         (
             comparisons.multiplier_by_optimizer,
-            lambda: fit_optimizer_laws(over_optimizers()),
+            lambda: fit_optimizer_laws(over_optimizers(4)),
             ["optimizer", "rates"],
         ),
     ],
@@ -37,8 +38,23 @@ def test_multipliers_and_knees_are_those_of_the_laws(draw, laws, names):
     curves = table[table["what"] == "law"]
     assert curves[curves["horizon"] == 1]["multiplier"].tolist() == pytest.approx([1.0] * len(laws))
     assert len(list(lines(figure, "law"))) == len(laws)
-    law = laws[0]
+    (law, *_) = [law for law in laws if law.shown_knee is not None]
     points = table[(table["what"] == "measured") & (table["name"] == drawn_knees.index[0])]
     log_e = pd.Series(law.data.values.log_e).groupby(law.data.horizon).mean()
-    expected = np.exp(log_e.to_numpy()) / law.quantities["a"].value
+    form = law.drawn.get("free", law.affine)
+    expected = np.exp(log_e.to_numpy() - form.fit.theta[0])
     np.testing.assert_allclose(points["multiplier"], expected)
+
+
+def test_a_law_that_the_runs_refuse_has_points_alone():
+    table = over_tasks(4)
+    step = (table["task"] == "one") & (table["horizon"] >= 15)
+    table["interactions"] *= np.where(step, 4.0, 1.0)
+    laws = fit_task_laws(table).entries
+    assert laws[0].drawn == {}
+    figure, numbers = comparisons.multiplier_by_task(laws)
+    assert set(numbers.loc[numbers["what"] == "law", "name"]) == {"two"}
+    assert set(numbers.loc[numbers["what"] == "knee", "name"]) <= {"two"}
+    assert len(list(lines(figure, "law"))) == 1
+    points = numbers[(numbers["what"] == "measured") & (numbers["name"] == "one")]
+    assert points["multiplier"].iloc[0] == pytest.approx(1)

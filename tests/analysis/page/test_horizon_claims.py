@@ -116,7 +116,7 @@ def test_a_form_is_told_with_its_margin():
     text = claims(straight)["form"].text
     assert "the knee, 2.1 [1.8, 2.4], within 1.33 to 3 of which 2 is exact" in text
     assert "concave" in claims(LAW)["form"].text
-    convex = {**LAW, "free_power": {"g": 1.4, "g_ci": [1.2, 1.6]}}
+    convex = {**LAW, "free_power": {**LAW["free_power"], "g": 1.4, "g_ci": [1.2, 1.6]}}
     assert "convex" in claims(convex)["form"].text
 
 
