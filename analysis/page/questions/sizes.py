@@ -64,6 +64,12 @@ def _figures(content: Content, family: Family) -> Iterator[PlannedFigure]:
         lambda: power_figures.exponents_against_horizon(entries),
     )
     yield PlannedFigure(
+        "residuals_by_size",
+        "How many times the law's interactions each size needs, by horizon, with 95% intervals: 1 "
+        "where the sizes follow one law. Rings: sizes that the law of the others does not explain.",
+        lambda: power_figures.residuals_by_size(single),
+    )
+    yield PlannedFigure(
         "intrinsic_performance_against_interactions",
         "Intrinsic performance, the least compute of any size for the same return, against "
         "interactions by size: measured (points, 95% intervals over seeds) and fitted (lines).",

@@ -68,8 +68,7 @@ def test_laws_of_one_width_in_h_are_offered_with_their_own_numbers():
     [
         {"determined": {"a": False, "b": True}},
         {"determined": {"a": True, "b": False}},
-        {"verdict": "refused"},
-        {"fit_test": {"refused": True}},
+        {"fit_test": {"affine": 1e-4, "free": 1e-4}},
     ],
 )
 def test_a_law_that_is_refused_or_not_determined_is_not_offered(change):

@@ -105,9 +105,10 @@ def test_the_law_of_horizon_and_schedule_is_drawn_at_each_schedule_that_it_is_of
 
 
 def test_a_refused_law_is_not_drawn(monkeypatch):
-    assert refused({"verdict": "refused"})
-    assert refused({"verdict": "affine", "fit_test": {"refused": True}})
-    assert not refused({"verdict": "affine", "fit_test": {"refused": False}})
+    tests = {"affine": 1e-4, "free": 0.5}
+    assert refused({"bands": {"form": "affine"}, "fit_test": tests})
+    assert not refused({"bands": {"form": "free"}, "fit_test": tests})
+    assert not refused({"bands": {"form": "free"}, "fit_test": {"free": None}})
     monkeypatch.setattr(module, "refused", lambda entry: True)
     for measured, fits in (dense(), sparse()):
         assert data_of(measured, fits)["laws"] == []

@@ -149,7 +149,8 @@ def test_measured_noise_is_told_for_each_batch_and_with_one_seed_without_interva
 
 
 def test_one_sentence_compares_the_knees_that_are_known():
-    known, unknown = LAW, {**LAW, "determined": {"knee": False}}
+    known = {**LAW, "determined": {"knee": True}}
+    unknown = {**LAW, "free_power": {}, "determined": {"knee": False}}
     claim = compared_answer([("adam", known), ("sgd", known)])
     assert "at h = 21 [15, 30] for adam; h = 21 [15, 30] for sgd." in claim.text
     assert claim.decided

@@ -97,9 +97,9 @@ def test_the_knee_is_of_the_law_that_is_shown():
     beyond = claims({**AFFINE, "measured": [1.0, 15.0]})["knee"]
     assert "beyond the largest horizon measured (15)" in beyond.text
     assert beyond.verdict == "beyond"
-    determined = {**LAW["determined"], "free_knee": False}
-    unknown = claims({**UNDECIDED, "determined": determined, "needs": {"free_knee": "more seeds"}})
-    assert unknown["knee"].text.endswith(f"{UNKNOWN} (more seeds).")
+    free = {**LAW["free_power"], "determined": {"knee": False}, "needs": {"knee": "more seeds"}}
+    unknown = claims({**UNDECIDED, "free_power": free})
+    assert unknown["knee"].text.endswith(f"{UNKNOWN} (needed: more seeds).")
     assert not unknown["knee"].decided
     assert unknown["knee"].numbers == {}
 
@@ -125,7 +125,8 @@ def test_an_undecided_form_names_the_exponent_where_it_is_known():
     assert (found["form"].verdict, found["form"].decided) == ("undecided", False)
     assert "g = 0.8 [0.7, 0.9]" in found["exponent"].text
     assert not found["exponent"].decided
-    unknown = claims({**UNDECIDED, "determined": {**LAW["determined"], "g": False}})
+    free = {**LAW["free_power"], "determined": {"g": False}}
+    unknown = claims({**UNDECIDED, "free_power": free})
     assert UNKNOWN in unknown["exponent"].text
     assert "exponent" not in claims(LAW)
     two = claims({**UNDECIDED, "free_power": None, "heldout_error": {}})

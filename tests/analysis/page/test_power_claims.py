@@ -23,7 +23,7 @@ def single(horizon: float, **more: Any) -> dict[str, Any]:
 def refused(horizon: float, reason: str, **more: Any) -> dict[str, Any]:
     """An entry of one horizon whose fit is refused."""
     none = dict.fromkeys(NUMBERS, False)
-    needs = dict.fromkeys(NUMBERS, "needs more")
+    needs = dict.fromkeys(NUMBERS, "more")
     return single(horizon, refused=reason, determined=none, needs=needs, **more)
 
 
@@ -101,7 +101,7 @@ def test_a_width_off_the_law_is_named_with_both_answers_and_nothing_is_decided_b
     )
     assert claim.numbers["factor"] == (1.3, [1.1, 1.6])
     assert not any(one.decided for one in about(claims, "exponents"))
-    assert "not determined by these runs (needs more)" in about(claims, "exponents")[0].text
+    assert "not determined by these runs (needed: more)" in about(claims, "exponents")[0].text
 
 
 @pytest.mark.parametrize(("p", "decided"), [(1e-5, True), (0.03, False)])
@@ -146,8 +146,8 @@ def test_the_answer_is_one_sentence_of_determined_numbers():
     assert set(answer.numbers) == {"alpha_n", "alpha_e", "e_c_growth"}
     assert power_answer([*entries, joint(0.01, "free")]).verdict == "changes"
     none = dict.fromkeys(("alpha_n", "alpha_e", "e_c_growth"), False)
-    open_ = power_answer([*entries, joint(0.4, determined=none, needs={"alpha_n": "needs seeds"})])
-    assert "not determined by these runs (needs seeds)" in open_.text
+    open_ = power_answer([*entries, joint(0.4, determined=none, needs={"alpha_n": "seeds"})])
+    assert "not determined by these runs (needed: seeds)" in open_.text
     assert "at least two horizons" in power_answer(entries).text
     assert not open_.decided
     assert open_.about == "exponent_change"
