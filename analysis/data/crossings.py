@@ -17,7 +17,7 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-from sklearn.isotonic import isotonic_regression
+from scipy.optimize import isotonic_regression
 
 from analysis.stats.intervals import mean_interval
 from mnist_horizon.results import RUN_COLUMNS
@@ -104,7 +104,7 @@ class RunCurve:
     def _monotone(self, rows: int) -> np.ndarray:
         # The variance of a mean goes as the inverse of what it is over; points have equal ones.
         weights = self.weights[:rows] if self.averaged else None
-        fitted = isotonic_regression(self.returns[:rows], sample_weight=weights)
+        fitted = isotonic_regression(self.returns[:rows], weights=weights).x
         return np.asarray(fitted)
 
     @functools.cached_property

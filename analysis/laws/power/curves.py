@@ -23,8 +23,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
-from sklearn.isotonic import isotonic_regression
+from scipy.optimize import isotonic_regression, minimize
 
 from analysis.data.crossings import row_places
 from analysis.data.families import split
@@ -254,7 +253,7 @@ def measure_noise(
     for size in np.unique(parameters):
         here = parameters == size
         if here.sum() > 1:
-            slope[here] = np.gradient(isotonic_regression(mean[here]), log_interactions[here])
+            slope[here] = np.gradient(isotonic_regression(mean[here]).x, log_interactions[here])
     freedom = counts - 1.0
     if not freedom.any():
         raise FitError("no size has two seeds: weights and intervals need the spread over seeds")
@@ -421,7 +420,7 @@ def _once_risen(
     """
     if not len(grid):
         return grid, returns
-    mean = isotonic_regression(np.nanmean(returns, axis=0))
+    mean = isotonic_regression(np.nanmean(returns, axis=0)).x
     risen = mean >= lowest + RISEN_SHARE * (mean[-1] - lowest)
     return grid[risen], returns[:, risen]
 
