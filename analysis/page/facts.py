@@ -10,7 +10,7 @@ from analysis.data.families import label, schedules_in_order
 from analysis.laws.horizon import main_entries
 from analysis.laws.power.curves import EARLY_SHARE, RISEN_SHARE
 from analysis.page.claims import Entry
-from analysis.page.wording import interval, number, with_interval
+from analysis.page.wording import interval, known, number
 from mnist_horizon.results import ResultsError, read_programs, read_sweep
 
 Comparison = list[tuple[str, str | None, str]]
@@ -117,14 +117,12 @@ def _without_width(group: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _constants(law: Entry) -> str:
-    return f"return {law['threshold']:g}: a = {with_interval(law, 'a')}, b = " + with_interval(
-        law, "b"
-    )
+    return f"return {law['threshold']:g}: a = {known(law, 'a')}, b = " + known(law, "b")
 
 
 def _exponents(law: Entry) -> str:
     return (
-        f"alpha_N = {with_interval(law, 'alpha_n')}, alpha_E = {with_interval(law, 'alpha_e')}, "
+        f"alpha_N = {known(law, 'alpha_n')}, alpha_E = {known(law, 'alpha_e')}, "
         f"against free ones: {law['verdict']}"
     )
 

@@ -63,12 +63,13 @@ def _figures(content: Content, family: Family) -> Iterator[PlannedFigure]:
         "fitted separately; orange: exponents shared over the horizons, E_c free.",
         lambda: power_figures.exponents_against_horizon(entries),
     )
-    yield PlannedFigure(
-        "residuals_by_size",
-        "How many times the law's interactions each size needs, by horizon, with 95% intervals: 1 "
-        "where the sizes follow one law. Rings: sizes that the law of the others does not explain.",
-        lambda: power_figures.residuals_by_size(single),
-    )
+    if any(fit.misfit is not None and fit.misfit.residuals for fit in single):
+        yield PlannedFigure(
+            "residuals_by_size",
+            "How many times the law's interactions each size needs, by horizon, with 95% intervals: 1 "
+            "where the sizes follow one law. Rings: sizes that the law of the others does not explain.",
+            lambda: power_figures.residuals_by_size(single),
+        )
     yield PlannedFigure(
         "intrinsic_performance_against_interactions",
         "Intrinsic performance, the least compute of any size for the same return, against "
