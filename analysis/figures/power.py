@@ -185,6 +185,10 @@ _HOLLOW: dict[str, Any] = {
 }
 
 
+_FARTHEST = 4.0
+"""Over the ends of what is determined, up to which marks of what is not widen a panel."""
+
+
 def _draw_exponents(axis: Axes, table: pd.DataFrame, *, is_log: bool) -> None:
     """One number against horizon, inside of the panel's axes."""
     known, open_ = table[table["determined"]], table[~table["determined"] & ~table["joint"]]
@@ -195,9 +199,11 @@ def _draw_exponents(axis: Axes, table: pd.DataFrame, *, is_log: bool) -> None:
     for shared in known[known["horizon"].isna()].itertuples():
         axis.axhspan(shared.low, shared.high, color=theme.ORANGE, alpha=0.25, linewidth=0)
         axis.axhline(shared.value, color=theme.ORANGE, linestyle="--", linewidth=1)
-    low, high = (known["low"].min(), known["high"].max()) if len(known) else (np.nan, np.nan)
-    middle = open_["value"].median() if len(open_) and not len(known) else np.nan
-    low, high = np.nanmin([low, middle, 1e300]), np.nanmax([high, middle, 1e-300])
+    low, high = known["low"].min(), known["high"].max()
+    if known.empty:
+        low = high = open_["value"].median()
+    near = open_["value"][open_["value"].between(low / _FARTHEST, high * _FARTHEST)]
+    low, high = np.nanmin([low, near.min()]), np.nanmax([high, near.max()])
     limits = (low / 2, high * 2) if is_log else (0.0, 1.15 * high)
     axis.set_ylim(*limits)
     if is_log:

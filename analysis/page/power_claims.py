@@ -126,8 +126,8 @@ def _off_size(of_size: Sequence[tuple[Entry, Mapping[str, Any]]]) -> Claim:
             numbers |= {f"{key}_with": (entry[key], None), f"{key}_without": (without[key], None)}
     text = (
         f"At h = {horizons}, {name} lies off the law that the other sizes follow: it needs "
-        f"{number(size['factor'])} {interval(size['ci'])} times the interactions (its learning rate "
-        f"or its budget). At h = {_horizon(entry):g}, {'; '.join(answers)}."
+        f"{number(size['factor'])} {interval(size['ci'])} times the interactions (its learning "
+        f"rate or its budget). At h = {_horizon(entry):g}, {'; '.join(answers)}."
     )
     return Claim(text, True, "off_law", "off", numbers)
 

@@ -151,7 +151,8 @@ def _refusal(shared: LevelEstimate, misfits: Sequence[Misfit]) -> str:
     parameters = np.concatenate([one.parameters for one in shared.curves])
     spread = seed_spread(shared.curves)
     p = fit_test(shared.problem, shared.fit.arguments, parameters, spread)
-    return "misfit" if min(p, *(one.p * len(misfits) for one in misfits)) < REFUSED else ""
+    alone = min(one.p for one in misfits) * len(misfits)
+    return "misfit" if 2 * min(p, alone) < REFUSED else ""
 
 
 _VARYING = ("horizon", "discount", "learning_rate")
