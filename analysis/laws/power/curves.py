@@ -46,6 +46,7 @@ COLLAPSE = 0.1
 _COLLAPSE_WINDOW = 1.5  # in E, over which returns are averaged
 _PLATEAU_WINDOW = 4  # grid steps, a factor 2 in E
 _PLATEAU_SLOPE = 1 / 4  # of the slopes before and after
+_PLATEAU_RISE = 1 / 20
 _LARGEST_DELAY = 0.1
 
 _GRID_STEP = np.log(64) / 24
@@ -385,8 +386,8 @@ def plateau(curves: Mapping[int, Curve]) -> tuple[float, float] | None:
     """log E between which the averaged return of a size's runs rests before it rises again.
 
     Slopes are over a factor 2 in E. A plateau is where the slope is under 1/4 of the largest before
-    and of the largest after, by 5 times the noise between seeds; chance level has no slope before
-    it, and a curve that saturates none after.
+    and of the largest after, and where these are over 5 times the noise between seeds and a
+    twentieth of the rise. Chance level has no slope before it, and a curve that saturates none after.
     """
     start = max(log_e[0] for log_e, _ in curves.values())
     grid = np.arange(start, min(log_e[-1] for log_e, _ in curves.values()), _GRID_STEP)
@@ -399,8 +400,9 @@ def plateau(curves: Mapping[int, Curve]) -> tuple[float, float] | None:
     before = np.maximum.accumulate(mean)[: -2 * _PLATEAU_WINDOW]
     after = np.maximum.accumulate(mean[::-1])[::-1][2 * _PLATEAU_WINDOW :]
     least = np.minimum(before, after)
-    noise = np.sqrt(np.mean(slopes.var(axis=0, ddof=1)) / len(slopes)) if len(slopes) > 1 else 0.0
-    rests = (mean[inside] < _PLATEAU_SLOPE * least) & (least - mean[inside] > 5 * noise)
+    noise = math.sqrt(slopes.var(axis=0, ddof=1).max() / len(slopes)) if len(slopes) > 1 else 0.0
+    large = least > max(5 * noise, _PLATEAU_RISE * float(np.ptp(returns.mean(axis=0))))
+    rests = large & (mean[inside] < _PLATEAU_SLOPE * least)
     if not rests.any():
         return None
     first, final = np.flatnonzero(rests)[[0, -1]] + _PLATEAU_WINDOW
