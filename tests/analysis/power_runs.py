@@ -7,6 +7,8 @@ import pandas as pd
 
 from analysis.data.crossings import place_in_interval
 from analysis.laws.power.frontier import PowerLaw, product_law
+from analysis.laws.synthetic import Design, PowerLawTruth
+from analysis.laws.synthetic import simulate as simulate_sweep
 
 TRUTH = product_law(0.55, 0.42, 0.55 * np.log(3e4) - 0.42 * np.log(1e5))
 MIDDLE = float(np.log(TRUTH.intrinsic_performance(np.array(3e4), np.array(1e5))))
@@ -84,3 +86,15 @@ def over_horizons(
             law = product_law(TRUTH.alpha_n, alpha_e, balance)
         frames.append(simulate(generator, law, horizon=horizon))
     return pd.concat(frames, ignore_index=True)
+
+
+WIDTHS = (4, 16, 64, 256, 1024)
+
+
+def with_a_wrong_width(seed: int, factor: float) -> pd.DataFrame:
+    """Five widths of a power law, of which the largest needs `factor` times the interactions."""
+    design = Design(horizons=(1,), widths=WIDTHS, seeds=4, budget=3_000_000, evaluations=50)
+    frame = simulate_sweep(PowerLawTruth(), design, np.random.default_rng(seed))
+    wrong = frame["width"] == max(WIDTHS)
+    slow = (factor * frame["interactions"]).round().astype(int)
+    return frame.assign(interactions=frame["interactions"].where(~wrong, slow))

@@ -376,8 +376,9 @@ def before_collapse(log_e: np.ndarray, returns: np.ndarray) -> Curve:
     means = np.where(places > start, (total - np.interp(start, places, total)) / width, returns)
     noise = np.median(np.abs(np.diff(returns, 2))) / 0.6745 / math.sqrt(6)
     best = int(np.argmax(means))
-    fallen = means[best] - means[-1]
-    if fallen <= max(5 * noise, COLLAPSE * (means[best] - means[: best + 1].min())):
+    risen, fallen = means[best] - means[0], means[best] - means[-1]
+    least = max(5 * noise, 1e-9 * np.abs(returns).max())
+    if risen <= least or fallen <= max(least, COLLAPSE * risen):
         return log_e, returns
     return log_e[: best + 1], returns[: best + 1]
 

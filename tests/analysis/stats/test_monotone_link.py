@@ -71,3 +71,15 @@ def test_bases_are_orthonormal_and_residuals_leave_the_links_own_movements():
     np.testing.assert_allclose(linked.basis.T @ linked.residuals, 0, atol=1e-9)
     np.testing.assert_allclose(linked.basis.T @ linked.jacobian, 0, atol=1e-9)
     assert linked.tangent().shape == (80, linked.link.freedom + 2)
+
+
+@pytest.mark.parametrize(("shift", "scale"), [(-0.5, 1.0), (-1.0, 1.0), (3.0, 1.0), (0.0, 10.0)])
+def test_the_link_does_not_know_where_zero_is(shift: float, scale: float) -> None:
+    rng = np.random.default_rng(2)
+    noisy = logistic(LEVEL) + 0.02 * rng.standard_normal(80)
+    first = fit_link(LEVEL, SLOPES, noisy, WEIGHT)
+    moved = fit_link(LEVEL, SLOPES, shift + scale * noisy, WEIGHT)
+    np.testing.assert_allclose(moved.residuals, scale * first.residuals, atol=1e-9 * scale)
+    expected = shift + scale * first.link.returns(LEVEL)
+    np.testing.assert_allclose(moved.link.returns(LEVEL), expected, atol=1e-9 * scale)
+    assert moved.link.freedom == first.link.freedom

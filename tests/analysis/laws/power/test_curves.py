@@ -6,7 +6,12 @@ import pytest
 
 from analysis.data.crossings import place_in_interval
 from analysis.data.families import with_chosen_rates
-from analysis.laws.power.curves import FitError, learning_curves
+from analysis.laws.power.curves import (
+    FitError,
+    before_collapse,
+    learning_curves,
+    plateau,
+)
 from tests.analysis.power_runs import simulate
 
 
@@ -86,3 +91,68 @@ def test_groups_that_differ_in_a_setting_are_not_mixed() -> None:
     settings = frame["seed"].map(lambda seed: f'{{"decay_interactions": {seed % 2}}}')
     with pytest.raises(FitError, match="2 groups of settings"):
         learning_curves(frame.assign(settings=settings))
+
+
+def test_a_run_that_collapses_ends_at_its_best_return() -> None:
+    frame = simulate(np.random.default_rng(4))
+    fallen = (frame["parameters"] == frame["parameters"].max()) & (frame["seed"] < 2)
+    late = fallen & (frame["interactions"] > 8e5)
+    whole = learning_curves(frame)
+    frame.loc[late, "return_mean"] -= 0.3
+    curves = learning_curves(frame)
+    assert "2 runs fell below their best return for good: what follows is left out" in curves.notes
+    here = curves.parameters == curves.sizes[-1]
+    assert curves.interactions[here].max() < 8e5
+    same = whole.parameters == whole.sizes[-1]
+    kept = whole.returns[:, same][:, : here.sum()]
+    np.testing.assert_allclose(curves.returns[:, here], kept, atol=1e-9)
+    assert curves.interactions[~here].max() > 2e6
+
+
+def test_a_dip_that_recovers_and_noise_are_no_collapse() -> None:
+    log_e = np.linspace(8, 15, 60)
+    rise = 0.9 / (1 + np.exp(-(log_e - 11)))
+    noisy = rise + 0.02 * np.random.default_rng(0).standard_normal(60)
+    dip = np.where((log_e > 13) & (log_e < 14), rise - 0.4, rise)
+    falls = np.where(log_e > 13, rise - 0.4, rise)
+    for returns, rows in ((rise, 60), (noisy, 60), (dip, 60), (falls, np.sum(log_e <= 13))):
+        for unit in (1.0, 100.0):
+            assert len(before_collapse(log_e, unit * returns - 5)[0]) == rows
+
+
+def test_a_plateau_is_found_where_it_is_and_nowhere_else() -> None:
+    log_e = np.linspace(8, 15, 80)
+    generator = np.random.default_rng(0)
+
+    def runs(log_places: np.ndarray) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        returns = 0.9 / (1 + np.exp(-(log_places - 11)))
+        noise = 0.003 * generator.standard_normal((4, 80))
+        return {i: (log_e, returns + noise[i]) for i in range(4)}
+
+    assert plateau(runs(log_e)) is None
+    rests = np.where(log_e < 10.5, log_e, np.maximum(10.5, 10.5 + 1.5 * (log_e - 12)))
+    first, final = plateau(runs(rests))
+    assert first == pytest.approx(10.5, abs=0.4)
+    assert final == pytest.approx(12.0, abs=0.5)
+
+
+def test_sizes_that_a_plateau_delays_are_named() -> None:
+    frame = simulate(np.random.default_rng(6))
+    assert learning_curves(frame).plateaus == ()
+    ends = frame["interactions"].to_numpy(float)
+    seen = np.where(ends < 2e4, ends, np.where(ends < 1e5, 2e4, ends - 8e4))
+    for _, rows in frame.groupby("run_id"):
+        at = rows.index
+        frame.loc[at, "return_mean"] = np.interp(seen[at], ends[at], rows["return_mean"])
+    curves = learning_curves(frame)
+    assert len(curves.plateaus) >= 3
+    assert any("have a plateau" in note for note in curves.notes)
+
+
+def test_runs_of_few_rows_are_left_out_with_a_note() -> None:
+    frame = simulate(np.random.default_rng(8))
+    short = (frame["parameters"] == frame["parameters"].max()) & (frame["seed"] == 1)
+    frame = frame[~short | (frame["interactions"] > 2.5e6)]
+    curves = learning_curves(frame)
+    assert curves.runs == 19
+    assert "1 runs left out, they have fewer than 4 rows" in curves.notes

@@ -3,10 +3,16 @@
 import numpy as np
 import pytest
 
-from analysis.laws.power.draws import draw_curves, redraw
+from analysis.laws.power.draws import (
+    HorizonLevels,
+    draw_curves,
+    draw_returns,
+    redraw,
+    shift_correlation,
+)
 from analysis.laws.power.level_estimate import constants
-from analysis.laws.power.single import fit_power_law
-from tests.analysis.power_runs import simulate
+from analysis.laws.power.single import estimate_each, fit_power_law, power_law_groups
+from tests.analysis.power_runs import over_horizons, simulate
 
 
 def test_data_drawn_from_a_fit_have_its_shape_and_are_refitted_to_it() -> None:
@@ -26,3 +32,18 @@ def test_data_drawn_from_a_fit_have_its_shape_and_are_refitted_to_it() -> None:
         assert mean == pytest.approx(truth[name].value, rel=0.05)
         ends = [one.quantities[name].interval for one in redrawn]
         assert sum(low <= truth[name].value <= high for low, high in ends) >= 5
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.8])
+def test_a_seed_is_ahead_at_several_horizons_as_often_as_it_was(correlation: float) -> None:
+    generator = np.random.default_rng(3)
+    frame = over_horizons(generator, (1.0, 7.0, 31.0))
+    (group,) = power_law_groups(frame)
+    alone, _ = estimate_each(group, generator)
+    laws = [HorizonLevels(one.problem, one.fit.arguments, one.fit.link) for one in alone]
+    curves = [one.curves[0] for one in alone]
+    found = [
+        shift_correlation(draw_returns(laws, curves, correlation, generator)) for _ in range(10)
+    ]
+    assert np.mean(found) == pytest.approx(correlation, abs=0.2)
+    assert shift_correlation(curves) < 0.4  # runs of different horizons were drawn independently

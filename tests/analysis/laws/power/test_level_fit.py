@@ -10,9 +10,10 @@ from sklearn.isotonic import isotonic_regression
 from analysis.laws.power.curves import FitError, learning_curves
 from analysis.laws.power.level_estimate import product_law_at
 from analysis.laws.power.level_fit import (
-    STARTS,
+    SEARCHES,
     LevelProblem,
     PinnedProblem,
+    descend,
     pinned_loss,
     require_identified,
     search,
@@ -87,7 +88,9 @@ def _problem() -> LevelProblem:
 
 def test_starts_are_within_the_bounds_and_know_how_far_horizons_are_apart(problem) -> None:
     starts = sobol_starts(problem, np.random.default_rng(0))
-    assert starts.shape == (STARTS, 5)
+    assert starts.shape == (SEARCHES, 5)
+    losses = [np.sum(problem.linked(start).residuals ** 2) for start in starts]
+    assert losses == sorted(losses)
     lower, upper = problem.bounds()
     assert ((starts > lower) & (starts < upper)).all()
     growth = np.exp(starts[0, 3:])  # E_c grows by 1/30 per step of the horizon
@@ -118,3 +121,38 @@ def test_a_fit_at_a_bound_is_refused_by_name(problem) -> None:
         arguments[place] = lower[place]
         with pytest.raises(FitError, match=f"do not determine {name}"):
             require_identified(problem, replace(fit, arguments=arguments))
+
+
+def test_a_search_finds_what_a_general_minimiser_finds(problem) -> None:
+    start = sobol_starts(problem, np.random.default_rng(0))[0]
+
+    def loss(arguments: np.ndarray) -> float:
+        return float(np.sum(problem.linked(arguments).residuals ** 2))
+
+    found, least = descend(problem, start)
+    general = minimize(loss, found + 0.01, method="Nelder-Mead", options={"xatol": 1e-7})
+    assert least == pytest.approx(loss(found))
+    assert least <= general.fun * (1 + 1e-6)
+    np.testing.assert_allclose(found, general.x, atol=0.02)
+
+
+def test_a_search_stays_within_its_bounds(problem) -> None:
+    lower, upper = problem.bounds()
+    for start in (lower - 1.0, upper + 1.0):
+        end, _ = descend(problem, start)
+        assert ((end >= lower) & (end <= upper)).all()
+
+
+def test_points_of_one_horizon_have_the_same_levels_and_links(problem) -> None:
+    arguments = np.array([-0.5, -0.9, 0.3, 0.1, 0.8])
+    own = replace(problem, own_links=True)
+    links = own.links(arguments)
+    assert len(links) == 3
+    for i, shift in enumerate((0.0, 0.1, 0.8)):
+        here = problem.horizon == i
+        part = problem.of_horizon(i, shift)
+        levels = problem.levels(arguments)[0][here]
+        np.testing.assert_allclose(part.levels(arguments[:3])[0], levels)
+        linked = part.linked(arguments[:3])
+        np.testing.assert_allclose(linked.link.returns(levels), links[i].returns(levels))
+        np.testing.assert_allclose(linked.residuals, own.linked(arguments).residuals[here])
