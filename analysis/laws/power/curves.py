@@ -388,7 +388,7 @@ def plateau(curves: Mapping[int, Curve]) -> tuple[float, float] | None:
 
     Slopes are over a factor 2 in E. A plateau is where the slope is under 1/4 of the largest before
     and of the largest after, and where these are over 5 times the noise between seeds and a
-    twentieth of the rise. Chance level has no slope before it, and a curve that saturates none after.
+    twentieth of the rise. Chance level has no slope before it, a curve that saturates none after.
     """
     start = max(log_e[0] for log_e, _ in curves.values())
     grid = np.arange(start, min(log_e[-1] for log_e, _ in curves.values()), _GRID_STEP)

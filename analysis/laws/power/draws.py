@@ -74,7 +74,8 @@ def shift_correlation(curves: Sequence[LearningCurves]) -> float:
     """How far the shifts of a size and seed agree between two horizons, 0 to 1.
 
     A run's shift is the slope of its standardised deviations on what a shift does to each point,
-    `shift dR/dlogE` over the standard deviation; the correlation is over pairs of horizons.
+    `shift dR/dlogE` over the standard deviation, shrunk by its share of noise; the correlation is
+    over pairs of horizons.
     """
     shifts = [_shifts(one) for one in curves]
     products, first, second = 0.0, 0.0, 0.0
@@ -93,10 +94,10 @@ def _shifts(curves: LearningCurves) -> dict[tuple[float, int], float]:
     found = {}
     for size in curves.sizes:
         here = curves.parameters == size
-        square = np.sum(effect[here] ** 2)
+        square = float(np.sum(effect[here] ** 2))
         for seed, values in zip(curves.seeds, deviations[:, here], strict=True):
-            if square > 0 and np.isfinite(values).all():
-                found[size, seed] = float(values @ effect[here] / square)
+            if np.isfinite(values).all():
+                found[size, seed] = float(values @ effect[here]) / (1 + square)
     return found
 
 

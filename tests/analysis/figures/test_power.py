@@ -1,13 +1,15 @@
 """Figures of the power law hold the numbers of the fits."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from analysis.figures import power
-from analysis.laws.power.single import PowerLawFit, fit_power_laws
+from analysis.laws.power.single import PowerLawFit, fit_power_law, fit_power_laws
 from tests.analysis.drawings import drawn, lines, tabled
+from tests.analysis.power_runs import WIDTHS, with_a_wrong_width
 from tests.analysis.report_sweeps import DESIGN, sweep_frame
 
 
@@ -33,6 +35,91 @@ def test_power_law_figures(laws):
         rows = table[table["horizon"] == fit.group["horizon"]]
         slope = np.polyfit(np.log(rows["compute"]), np.log(rows["optimal_parameters"]), 1)[0]
         assert slope == pytest.approx(rows["slope"].iloc[0])
+    sizes = table.loc[table["trained"], "optimal_parameters"]
+    points = drawn(figure, "trained")
+    np.testing.assert_allclose(np.sort(points[np.isfinite(points[:, 1]), 1]), np.sort(sizes))
+    curves = single[0].estimate.curves[0]
+    assert curves.sizes.min() <= sizes.min() <= sizes.max() <= curves.sizes.max()
+
+
+def legend_of(figure) -> list[str]:
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def test_slopes_are_printed_only_where_they_are_determined(laws):
+    single = [fit for fit in laws if isinstance(fit, PowerLawFit) and fit.compute == "NE"]
+    figure, table = power.optimal_size_against_compute(single)
+    for fit, label in zip(single, legend_of(figure), strict=True):
+        assert ("slope" in label) is fit.determined["optimal_size_exponent"]
+    open_ = [replace(fit, misfit=replace(fit.misfit, fit_test=0.0)) for fit in single]
+    figure, table = power.optimal_size_against_compute(open_)
+    assert not any("slope" in label for label in legend_of(figure))
+    assert not table["determined"].any()
+
+
+def inside(figure) -> None:
+    """Every bar and mark lies in its axes, which have two labels or more."""
+    figure.canvas.draw()
+    for axis in figure.axes:
+        low, high = axis.get_ylim()
+        for container in axis.containers:
+            for bars in container.lines[2]:
+                for segment in bars.get_segments():
+                    assert low <= segment[:, 1].min() <= segment[:, 1].max() <= high
+        for line in axis.get_lines():
+            if line.get_gid() == "open" and len(line.get_ydata()):
+                assert low <= np.min(line.get_ydata()) <= np.max(line.get_ydata()) <= high
+        for ticks, (first, last) in (
+            (axis.xaxis, axis.get_xlim()),
+            (axis.yaxis, axis.get_ylim()),
+        ):
+            shown = [tick for tick in ticks.get_major_ticks() if tick.label1.get_text()]
+            places = [tick.get_loc() for tick in shown]
+            assert sum(first <= place <= last for place in places) >= 2
+
+
+def entry(horizon: float, ends: list[float | None], *, known: bool = True) -> dict[str, Any]:
+    """An entry with all intervals alike."""
+    names = ("alpha_n", "alpha_e", "e_c")
+    numbers = {name: 0.5 for name in names} | {f"{name}_ci": ends for name in names}
+    return {"group": {"horizon": horizon}, **numbers, "determined": dict.fromkeys(names, known)}
+
+
+def test_numbers_that_are_not_determined_are_hollow_marks_without_bars():
+    entries = [entry(1.0, [0.4, 0.6]), entry(7.0, [1e-6, 50.0], known=False)]
+    figure, table = power.exponents_against_horizon(entries)
+    inside(figure)
+    for axis in figure.axes:
+        (bars,) = axis.containers
+        assert bars.lines[0].get_xdata().tolist() == [1.0]
+        assert axis.get_ylim()[1] < 5
+    assert drawn(figure, "open")[:, 0].tolist() == [7.0] * 3
+    assert table.set_index("horizon").loc[7.0, "high"].max() == 50.0
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [entry(15.0, [0.4, 0.6])],
+        [entry(15.0, [0.1, 0.9])],
+        [entry(15.0, [None, 0.6], known=False)],
+        [entry(1.0, [0.4, 0.6]), {**entry(7.0, [30.0, 70.0]), "alpha_n": 50.0, "e_c": 50.0}],
+    ],
+)
+def test_bars_stay_in_axes_that_have_labels(entries):
+    for one in entries:
+        if one["group"]["horizon"] == 7.0:
+            one["alpha_e_ci"] = [0.4, 0.6]
+    inside(power.exponents_against_horizon(entries)[0])
+
+
+def test_residuals_by_size_hold_the_factors_and_ring_the_size_that_is_off():
+    fit = fit_power_law(with_a_wrong_width(2000, 2.0), generator=np.random.default_rng(0))
+    figure, table = power.residuals_by_size([fit])
+    assert table["factor"].tolist() == [one.factor for one in fit.misfit.residuals]
+    assert table.loc[table["off"], "width"].tolist() == [max(WIDTHS)]
+    assert drawn(figure, "off_law")[0, 1] == fit.misfit.off_law[0].factor
+    inside(figure)
 
 
 def test_exponents_figure_holds_every_number_of_the_fits(laws):

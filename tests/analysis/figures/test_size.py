@@ -1,5 +1,6 @@
 from analysis.figures.size import size_exponent_by_schedule
 from analysis.laws.size import fit_size_exponents
+from tests.analysis.drawings import drawn
 from tests.analysis.sparse_runs import FIVE_SCHEDULES, two_widths
 
 
@@ -13,5 +14,10 @@ def test_each_schedule_is_drawn_with_its_exponent_and_interval():
         assert (row.low, row.high) == found[row.schedule].interval
     (axis,) = figure.axes
     (bars,) = axis.containers
-    assert bars.lines[0].get_xdata().tolist() == table["exponent"].tolist()
+    known = table[table["determined"]]
+    assert 0 < len(known) < len(table)  # that of streaks is 0
+    assert bars.lines[0].get_xdata().tolist() == known["exponent"].tolist()
+    assert (
+        drawn(figure, "open")[:, 0].tolist() == table.loc[~table["determined"], "exponent"].tolist()
+    )
     assert [label.get_text() for label in axis.get_yticklabels()] == table["schedule"].tolist()

@@ -49,6 +49,22 @@ def test_the_entry_has_settings_and_ends_side_by_side(exponents):
     assert "learning_rate" not in entry
     alone = exponents["dense"].without_seed(0).without_seed(1).without_seed(2)
     assert alone.to_json()["exponent_low"] is None
+    two = exponents["dense"].without_seed(0).without_seed(1)
+    low, high = two.quantities["exponent"].interval  # Student's t of 1 degree of freedom
+    assert high - low == pytest.approx(12.7062 * abs(np.diff(two.exponents)[0]), rel=1e-4)
+
+
+def test_an_exponent_is_determined_where_its_sign_and_width_are_known(exponents):
+    assert exponents["dense"].determined["exponent"]
+    assert not exponents["streak:2"].determined["exponent"]  # it is 0
+    assert exponents["streak:2"].determined["change"]
+    assert (
+        not exponents["dense"]
+        .without_seed(0)
+        .without_seed(1)
+        .without_seed(2)
+        .determined["exponent"]
+    )
 
 
 def test_horizons_at_which_a_seed_does_not_reach_the_return_are_left_out():

@@ -49,6 +49,8 @@ def test_an_interval_without_bounds_is_open() -> None:
     assert quantity("n_c", 1.0, scattered).ends == [None, None]
     slope = quantity("optimal_size_exponent", -0.5, np.array([-0.4, -0.6]))
     assert slope.interval[0] < -0.5 < slope.interval[1]
+    wide = quantity("optimal_size_exponent", 0.38, np.array([0.2, 0.3, 0.6, 0.5]))
+    assert 0 < wide.interval[0] < 0.38 < wide.interval[1] < 1
 
 
 def test_an_estimate_without_a_seed_is_that_of_the_others(estimate) -> None:

@@ -73,5 +73,5 @@ def test_the_test_of_fit_is_of_the_loss_against_the_spread_over_seeds() -> None:
     fitted = estimate(simulate(np.random.default_rng(0)))
     curves, spread = fitted.curves[0], seed_spread(fitted.curves)
     good = fit_test(fitted.problem, fitted.fit.arguments, curves.parameters, spread)
-    away = fitted.fit.arguments + [0.5, 0.0, 0.0]
+    away = fitted.fit.arguments + np.array([0.5, 0.0, 0.0])
     assert fit_test(fitted.problem, away, curves.parameters, spread) < 1e-3 < good
