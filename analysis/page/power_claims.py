@@ -204,11 +204,11 @@ def _exponent_change(joint: Entry, single: Sequence[Entry]) -> Claim:
 def _would_have_been_seen(joint: Entry) -> str:
     """The power of the test, in words; empty where there was none."""
     power = joint.get("exponent_test", {}).get("power", {})
-    chances = [
-        f"{one['change']:g} in {_NAMES[name]} with probability {one['probability']:.2g}"
-        for name, one in power.items()
-    ]
-    return f"a change of {' and of '.join(chances)} would have been seen" if chances else ""
+    if not power:
+        return ""
+    chances = [f"{one['probability']:.2g} in {_NAMES[name]}" for name, one in power.items()]
+    change = next(iter(power.values()))["change"]
+    return f"a change of {change:g} would have been seen with probability {' and '.join(chances)}"
 
 
 def _e_c(joint: Entry) -> Claim:

@@ -81,7 +81,7 @@ def inside(figure) -> None:
 def entry(horizon: float, ends: list[float | None], *, known: bool = True) -> dict[str, Any]:
     """An entry with all intervals alike."""
     names = ("alpha_n", "alpha_e", "e_c")
-    numbers = {name: 0.5 for name in names} | {f"{name}_ci": ends for name in names}
+    numbers = dict.fromkeys(names, 0.5) | {f"{name}_ci": ends for name in names}
     return {"group": {"horizon": horizon}, **numbers, "determined": dict.fromkeys(names, known)}
 
 

@@ -16,7 +16,7 @@ def single(horizon: float, **more: Any) -> dict[str, Any]:
     """An entry of one horizon."""
     entry = {"group": {"horizon": horizon}, "off_law": [], "plateaus": [], "refused": ""}
     entry |= {"misfit_p": 0.5, "without_size": [], "residuals_by_size": []}
-    entry |= {name: 0.5 for name in NUMBERS} | {f"{name}_ci": [0.4, 0.6] for name in NUMBERS}
+    entry |= dict.fromkeys(NUMBERS, 0.5) | {f"{name}_ci": [0.4, 0.6] for name in NUMBERS}
     return {**entry, "determined": dict.fromkeys(NUMBERS, True), **more}
 
 
@@ -46,7 +46,7 @@ def about(claims: list[Claim], name: str) -> list[Claim]:
 @pytest.mark.parametrize(
     ("entry", "sentence", "verdict"),
     [
-        (joint(0.4), "No change .* seen .* 0.1 in alpha_E with probability 0.4", "undecided"),
+        (joint(0.4), "No change .* change of 0.1 .* with probability 0.4 in alpha_E", "undecided"),
         (joint(0.01, "free"), "exponents change with the horizon, alpha_N from 0.5", "changes"),
         (joint(None), "undecided: fewer than two horizons", "undecided"),
     ],
@@ -140,8 +140,8 @@ def test_the_answer_is_one_sentence_of_determined_numbers():
     answer = power_answer([*entries, joint(0.4)])
     assert answer.text == (
         "Across horizons the exponents are alpha_N = 0.5 [0.3, 0.6] and alpha_E = 0.4 [0.3, 0.6], "
-        "and the coefficient E_c grows 31 [25, 40] times; a change of 0.1 in alpha_E would have "
-        "been seen with probability 0.4."
+        "and the coefficient E_c grows 31 [25, 40] times; a change of 0.1 would have been "
+        "seen with probability 0.4 in alpha_E."
     )
     assert set(answer.numbers) == {"alpha_n", "alpha_e", "e_c_growth"}
     assert power_answer([*entries, joint(0.01, "free")]).verdict == "changes"
