@@ -56,8 +56,15 @@ def test_the_power_grows_with_the_change(monkeypatch) -> None:
 )
 def test_the_verdict_follows_the_test(p, scores, verdict) -> None:
     aicc = dict(zip(("shared", "exponents", "free"), scores, strict=True))
-    test = None if p is None else ExponentTest(p, 99, {})
+    test = None if p is None else ExponentTest(p, 99, {"alpha_n": 0.9, "alpha_e": 0.85})
     assert Comparison(aicc, test).verdict == verdict
+
+
+def test_a_test_that_would_not_see_a_change_decides_for_none() -> None:
+    aicc = {"shared": 1.0, "exponents": 9.0, "free": 9.0}
+    assert Comparison(aicc, ExponentTest(0.3, 99, {"alpha_n": 0.9})).verdict == "shared"
+    weak = ExponentTest(0.3, 99, {"alpha_n": 0.9, "alpha_e": 0.2})
+    assert Comparison(aicc, weak).verdict == "undecided"
 
 
 def test_without_a_generator_nothing_is_drawn() -> None:
