@@ -10,7 +10,7 @@ from analysis.data.families import label, schedules_in_order
 from analysis.laws.horizon import main_entries
 from analysis.laws.power.curves import EARLY_SHARE, RISEN_SHARE
 from analysis.page.claims import Entry
-from analysis.page.wording import interval, known, number
+from analysis.page.wording import NOT_DETERMINED, interval, is_determined, known, number
 from mnist_horizon.results import ResultsError, read_programs, read_sweep
 
 Comparison = list[tuple[str, str | None, str]]
@@ -121,9 +121,11 @@ def _constants(law: Entry) -> str:
 
 
 def _exponents(law: Entry) -> str:
+    if not (is_determined(law, "alpha_n") or is_determined(law, "alpha_e")):
+        return NOT_DETERMINED
     return (
-        f"alpha_N = {known(law, 'alpha_n')}, alpha_E = {known(law, 'alpha_e')}, "
-        f"against free ones: {law['verdict']}"
+        f"alpha_N = {known(law, 'alpha_n')}, alpha_E = {known(law, 'alpha_e')}, against free ones: "
+        f"{law['verdict']}"
     )
 
 

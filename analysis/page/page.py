@@ -92,11 +92,14 @@ class Page:
 
     def _section(self, section: Section) -> str:
         parts = [f'<h2 id="{section.key}">{escape(section.question)}</h2>']
-        parts += [_claims(section.answers[:2])] if section.answers else []
-        if section is self.first:
-            parts.append('<p class="soft">The figure is <a href="#answer">above</a>.</p>')
-        elif section.figure:
-            parts.append(self._figure(section.figure))
+        if section is self.first:  # what is at the top is not said twice
+            said = headlines(self.sections)
+            more = [claim for claim in section.answers if claim not in said]
+            parts.append('<p class="soft">See <a href="#answer">the top of the page</a>.</p>')
+        else:
+            more = list(section.answers[:1])
+            parts += [self._figure(section.figure)] if section.figure else []
+        parts.insert(1, _claims(more) if more else "")
         parts += [self._detail(detail) for detail in section.details]
         return "\n".join(parts)
 

@@ -42,6 +42,9 @@ POWER_DRAWS = 40
 CHANGE = 0.1
 """Change of an exponent from the shortest to the longest horizon, linear in log h."""
 
+LEAST_POWER = 0.8
+"""Probability to see such a change from which on shared exponents can be the verdict."""
+
 _LEAST_EXPONENT = 0.02
 
 
@@ -79,16 +82,18 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """`free` where the test refuses shared exponents, the better of the others, or undecided.
+        """`free` where the test refuses shared exponents, the best of the models, or undecided.
 
-        Without a test nothing is decided.
+        A model of shared exponents is named only where a change of `CHANGE` in either would have
+        been seen with probability `LEAST_POWER`; without a test nothing is decided.
         """
         if self.test is None:
             return "undecided"
         if self.test.p <= LEVEL:
             return "free"
         best, second, *_ = sorted(self.aicc, key=lambda model: self.aicc[model])
-        decided = best != "free" and self.aicc[second] - self.aicc[best] >= DECISIVE
+        seen = min(self.test.power.values()) >= LEAST_POWER
+        decided = seen and best != "free" and self.aicc[second] - self.aicc[best] >= DECISIVE
         return best if decided else "undecided"
 
 

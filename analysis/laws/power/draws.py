@@ -58,14 +58,18 @@ def draw_returns(
     """
     sizes = sorted({size for one in curves for size in one.sizes})
     seeds = sorted({seed for one in curves for seed in one.seeds})
-    shape = len(seeds), len(sizes)
-    common = np.sqrt(correlation) * generator.standard_normal(shape)
+    common = np.zeros((len(seeds), len(sizes)))
+    if correlation > 0:
+        common = np.sqrt(correlation) * generator.standard_normal(common.shape)
     drawn = []
     for law, one in zip(laws, curves, strict=True):
-        ahead = common + np.sqrt(1 - correlation) * generator.standard_normal(shape)
-        ahead = one.noise.shift * ahead[:, np.searchsorted(sizes, one.parameters)]
-        returns = np.stack([law.returns(ahead[seeds.index(seed)]) for seed in one.seeds])
-        returns += one.noise.floor * generator.standard_normal(returns.shape)
+        place = np.searchsorted(sizes, one.parameters)
+        returns = np.empty_like(one.returns)
+        for row, seed in enumerate(one.seeds):
+            own = np.sqrt(1 - correlation) * generator.standard_normal(len(sizes))
+            ahead = one.noise.shift * (common[seeds.index(seed)] + own)
+            returns[row] = law.returns(ahead[place])
+            returns[row] += one.noise.floor * generator.standard_normal(len(place))
         drawn.append(replace(one, returns=np.where(np.isfinite(one.returns), returns, np.nan)))
     return drawn
 

@@ -10,6 +10,11 @@ covariance of a run's standardised returns and M = 1 - H:
 - **of each size**: it has a shift of its own in log E, `exp(shift)` times the interactions that the
   law of the others gives it. Student's t, with the error of the shift from the same spread.
 
+With 4 seeds the spread is itself uncertain: of 180 simulated sweeps that follow the law 20 are
+refused, not 9. The error is towards saying nothing. A largest width whose E is 1.3 times too large
+is noticed in 87 of 100 fits of 5 sizes, and a width named in 40 of them, in 37 rightly; at 2 times
+in all 100, and named in 92, all rightly.
+
 A size has one learning rate in a fit (the chosen one), so leaving out a size leaves out its rate.
 With three sizes the law of the others has none to check it: nothing is said about sizes, and the
 exponents are not determined, however narrow their intervals.

@@ -60,14 +60,16 @@ def _figures(content: Content, family: Family) -> Iterator[PlannedFigure]:
     yield PlannedFigure(
         "exponents_against_horizon",
         "Exponents and E_c against horizon with 95% intervals over seeds. Blue: each horizon "
-        "fitted separately; orange: exponents shared over the horizons, E_c free.",
+        "fitted separately; orange: exponents shared over the horizons, E_c free. Hollow grey: not "
+        "determined by these runs, at the edge of a panel where it lies beyond.",
         lambda: power_figures.exponents_against_horizon(entries),
     )
     if any(fit.misfit is not None and fit.misfit.residuals for fit in single):
         yield PlannedFigure(
             "residuals_by_size",
-            "How many times the law's interactions each size needs, by horizon, with 95% intervals: 1 "
-            "where the sizes follow one law. Rings: sizes that the law of the others does not explain.",
+            "How many times the law's interactions each size needs, by horizon, with 95% "
+            "intervals: 1 where the sizes follow one law. Rings: sizes that the law of the others "
+            "does not explain.",
             lambda: power_figures.residuals_by_size(single),
         )
     yield PlannedFigure(

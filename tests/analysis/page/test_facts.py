@@ -56,12 +56,15 @@ def test_one_family_needs_no_name_and_has_all_its_thresholds():
 def test_shared_power_laws_are_named_by_family_too():
     numbers = {"alpha_n": 0.5, "alpha_e": 0.4, "joint": True, "compute": "NE", "verdict": "shared"}
     groups = [{**LAW["group"], "task": task} for task in ("mnist", "digits")]
-    power = [{"group": group, **numbers} for group in groups]
+    ends = {"alpha_n_ci": [0.4, 0.6], "alpha_e_ci": [0.3, 0.5]}
+    power = [{"group": groups[0], **numbers, **ends}, {"group": groups[1], **numbers}]
     power.append({**power[0], "compute": "flops"})
     power.append({**power[0], "joint": False})
     text = rows_of([], power)["Power law over horizons"]
-    assert text.count("alpha_N") == 2
-    assert text.startswith("mnist, dense: alpha_N = 0.5")
+    assert text == (
+        "mnist, dense: alpha_N = 0.5 [0.4, 0.6], alpha_E = 0.4 [0.3, 0.5], against free ones: "
+        "shared. digits, dense: not determined by these runs"
+    )
     assert ". digits, dense: alpha_N = 0.5" in text
     assert "mnist" not in rows_of([], power[:1])["Power law over horizons"]
 
