@@ -27,20 +27,18 @@ EQUAL = 1.5
 
 
 def _against(ends: Sequence[float | None] | None, expected: float, factor: float) -> str:
-    """Whether an interval shows a number "above" or "below" one that is expected, or "equal" to it.
+    """Whether an interval shows a number to be "equal" to one that is expected, "above" or "below".
 
-    "equal" needs the interval to hold the expected number and to lie within the factor about it;
-    else it is "undecided".
+    "equal": the interval lies within the factor about the expected number. Else an interval that
+    excludes it is "above" or "below", and one that holds it is "undecided".
     """
     low, high = ends or (None, None)
+    low_is_close = low is not None and expected < low * factor
+    if low_is_close and high is not None and high < expected * factor:
+        return "equal"
     if low is not None and low > expected:
         return "above"
-    if high is not None and high < expected:
-        return "below"
-    if low is None or high is None:
-        return "undecided"
-    narrow = low > expected / factor and high < expected * factor
-    return "equal" if narrow else "undecided"
+    return "below" if high is not None and high < expected else "undecided"
 
 
 def schedule_claims(entry: Entry) -> list[Claim]:

@@ -18,8 +18,7 @@ class PlannedFigure:
 
     def save(self, directory: Path) -> None:
         """Draw it and write its files (`theme.save`)."""
-        figure, table = self.draw()
-        theme.save(figure, table, directory, self.name)
+        theme.save(*self.draw(), directory, self.name)
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.stats import binomtest
 
-from analysis.data import Measurements, families, measure
+from analysis.data import Measurements, measure
 from analysis.laws import fit_laws
 from analysis.page.claims import Claim
-from analysis.report import family_claims
+from analysis.page.content import Content
+from analysis.page.questions import sections
 from mnist_horizon.results import Results
 from tests.worlds.judge import Judgement, judge
 from tests.worlds.worlds import WORLDS
@@ -24,12 +25,8 @@ from tests.worlds.worlds import WORLDS
 
 def claims_of(measured: Measurements) -> list[Claim]:
     """Everything that the page claims of some measurements; the only place that knows how."""
-    entries = fit_laws(measured).to_json()
-    claims: list[Claim] = []
-    for family in families(measured.frame):
-        found = family_claims(family, entries, family.select(measured.noise))
-        claims += [claim for part in found.values() for claim in part]
-    return claims
+    content = Content.of(measured, fit_laws(measured))
+    return [claim for section in sections(content) for claim in section.claims]
 
 
 @dataclass(frozen=True)

@@ -82,8 +82,8 @@ def _of_first_family(content: Content) -> Iterator[PlannedFigure]:
         f"Return against training compute in counted FLOPs, one panel per horizon. {band}",
         lambda: figures.return_against_compute(frame, unfinished),
     )
-    policy = frame.dropna(subset=["entropy", "kl_initial"])
-    if not policy.empty:
+    measured = ["entropy", "kl_initial"]
+    if set(measured) <= set(frame) and not (policy := frame.dropna(subset=measured)).empty:
         largest = policy["width"].max()
         yield PlannedFigure(
             "entropy_and_divergence",

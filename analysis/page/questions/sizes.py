@@ -78,6 +78,8 @@ def _figures(content: Content, family: Family) -> Iterator[PlannedFigure]:
         "interactions by size: measured (points, 95% intervals over seeds) and fitted (lines).",
         lambda: power_figures.intrinsic_performance_against_interactions(single),
     )
+    if not any(map(_is_known, entries)):
+        return  # a frontier and best sizes of a law that is not determined mean nothing
     yield PlannedFigure(
         "intrinsic_performance_against_compute",
         "Intrinsic performance against the compute that was used: all sizes lie under the frontier "

@@ -89,7 +89,7 @@ def test_a_departure_is_told_by_its_interval(change, sentence, verdict):
         ({"measured_ci": [6.0, 9.0]}, "at h = 7 [6, 9], h = 8 by the law: as predicted", "equal"),
         ({"measured_ci": [3.0, 9.0]}, "undecided whether as predicted", "undecided"),
         ({"measured_ci": [5.0, 7.5]}, "shorter than predicted", "below"),
-        ({"measured_ci": [8.5, 9.5]}, "longer than predicted", "above"),
+        ({"measured_ci": [9.5, 13.0]}, "longer than predicted", "above"),
         ({}, NOT_DETERMINED, "undecided"),
         ({"edge": "longest"}, "at the longest horizon measured (7): its best", "edge"),
     ],
