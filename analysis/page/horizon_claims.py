@@ -36,22 +36,22 @@ def horizon_answer(entry: Entry, of: str = "") -> Claim:
         entry: one of `horizon_law` in h - 1.
         of: what the sentence is about; by default the width and the return.
     """
-    verdict = entry["multiplier_verdict"]
-    text = f"{of or about_runs(entry)}: {_multiplier(entry)}"
-    numbers = _numbers(entry, "multiplier")
+    verdict = _cost_verdict(entry)
+    needs = _multiplier(entry)
+    needs = f"a horizon of {needs}" if needs.startswith("h = ") else needs
+    text = f"{of or about_runs(entry)}: {needs}"
+    numbers = _of_multiplier(entry)
     if verdict == UNDECIDED:
         text += "; undecided whether the horizon costs anything"
     elif verdict == "less":
         text += "; a longer horizon costs less"
-    elif "free" in _refused(entry):
-        text += "; the cost grows by none of the three laws"
+    elif verdict == "measured":
+        text += "; the cost follows none of the three laws of the horizon"
     elif not entry["costs"]:
         text += "; undecided by which law the cost grows"
     else:
-        source = knee_source(entry)
-        known_knee = is_determined(source, "knee")
-        text += f"; {_growth(entry, known_knee)}"
-        numbers |= _numbers(source, "knee")
+        text += f"; {_growth(entry)}"
+        numbers |= _numbers(knee_source(entry), "knee") if _knee_is_inside(entry) else {}
     return Claim(f"{text}.", verdict != UNDECIDED, "cost", verdict, numbers)
 
 
@@ -61,21 +61,31 @@ def about_runs(entry: Entry) -> str:
     return f"{f'Width {width}' if width else 'All widths'}, return {entry['threshold']:g}"
 
 
-def _growth(entry: Entry, known_knee: bool) -> str:
+def _growth(entry: Entry) -> str:
     """Where the cost doubles and how it grows, as the end of a sentence."""
+    forms = {
+        "proportional": "it is proportional to the horizon",
+        "affine": "it grows in proportion to h - 1 beyond its constant part (affine)",
+        "free": f"it grows as (h - 1) to the power {known(_free(entry), 'g')}",
+    }
+    return f"{_doubling(entry)}; {forms.get(entry['verdict'], 'undecided by which law it grows')}"
+
+
+def _doubling(entry: Entry) -> str:
+    """Where the cost doubles; not where that lies beyond what was measured."""
     source = knee_source(entry)
-    knee = f"the cost doubles at h = {known(source, 'knee')} (the knee)"
-    if not known_knee:
-        knee = f"the horizon at which the cost doubles (the knee) is {known(source, 'knee')}"
-    form = entry["verdict"]
-    if form == "proportional":
-        return f"{knee}: the cost is proportional to the horizon"
-    if form == "affine":
-        return f"{knee} and grows affinely beyond" if known_knee else f"{knee}; it grows affinely"
-    if form == "free":
-        power = f"as (h - 1) to the power {number(entry['free_power']['g'])}"
-        return f"{knee} and grows {power} beyond" if known_knee else f"{knee}; it grows {power}"
-    return f"{knee}; undecided by which law it grows"
+    if not is_determined(source, "knee"):
+        return f"the horizon at which the cost doubles (the knee) is {known(source, 'knee')}"
+    if not _knee_is_inside(entry):
+        largest = entry["measured"][1]
+        return f"the cost does not double within the horizons measured (up to h = {largest:g})"
+    return f"the cost doubles at h = {known(source, 'knee')} (the knee)"
+
+
+def _knee_is_inside(entry: Entry) -> bool:
+    """Whether a knee is determined and lies within the measured horizons: none is extrapolated."""
+    source = knee_source(entry)
+    return is_determined(source, "knee") and source["knee"] <= entry["measured"][1]
 
 
 def _refused(entry: Entry) -> set[str]:
@@ -124,6 +134,22 @@ def _multiplier(entry: Entry) -> str:
     return ", ".join(parts) or "no two horizons can be compared, too few runs reach the return"
 
 
+def _cost_verdict(entry: Entry) -> str:
+    """What is said of the cost: "more", "less" or undecided; of runs on no law only the ratio.
+
+    A law that does not fit may turn: then it is not said that a longer horizon costs more.
+    """
+    verdict = str(entry["multiplier_verdict"])
+    return "measured" if verdict != UNDECIDED and "free" in _refused(entry) else verdict
+
+
+def _of_multiplier(entry: Entry) -> dict[str, Any]:
+    """The measured multiplier, and the horizon that it is of."""
+    if not (found := _numbers(entry, "multiplier")):
+        return {}
+    return {**found, "horizon": (entry["multiplier_horizons"][1], None)}
+
+
 _COSTS = {
     "more": "a longer horizon costs more",
     "less": "a longer horizon costs less",
@@ -132,11 +158,12 @@ _COSTS = {
 
 
 def _cost(entry: Entry) -> Claim:
-    verdict = entry["multiplier_verdict"]
+    verdict = _cost_verdict(entry)
     text = _multiplier(entry)
     text = f"{text[0].upper()}{text[1:]}" if text.startswith("no ") else text
-    numbers = _numbers(entry, "multiplier")
-    return Claim(f"{text}: {_COSTS[verdict]}.", verdict != UNDECIDED, "cost", verdict, numbers)
+    text += f": {_COSTS[verdict]}" if verdict in _COSTS else ""
+    numbers = _of_multiplier(entry)
+    return Claim(f"{text}.", verdict != UNDECIDED, "cost", verdict, numbers)
 
 
 def _of_the_law(entry: Entry) -> list[Claim]:
@@ -164,17 +191,17 @@ def _share(entry: Entry, form: str) -> str:
 
 def _knee(entry: Entry) -> Claim:
     source = knee_source(entry)
-    law = "affine law" if source is entry else "free power"
+    text = _doubling(entry)
+    text = f"{text[0].upper()}{text[1:]}"
+    if _knee_is_inside(entry):
+        law = "affine law" if source is entry else "free power"
+        numbers = _numbers(source, "knee")
+        return Claim(f"{text}, by the {law}.", True, "knee", "inside", numbers)
     if not is_determined(source, "knee"):
-        text = f"The knee, the horizon at which the cost doubles, is {known(source, 'knee')}."
-        return Claim(text, False, "knee", UNDECIDED)
-    text = f"The cost doubles at h = {known(source, 'knee')} (the knee, by the {law})"
-    largest = entry["measured"][1]
-    inside = source["knee"] <= largest
-    if not inside:
-        text += f", beyond the largest horizon measured ({largest:g})"
-    verdict = "inside" if inside else "beyond"
-    return Claim(f"{text}.", True, "knee", verdict, _numbers(source, "knee"))
+        return Claim(f"{text}.", False, "knee", UNDECIDED)
+    highest = (entry.get("multiplier_ci") or [None, None])[1]
+    shown = highest is not None and highest < 2
+    return Claim(f"{text}.", shown, "knee", "beyond" if shown else UNDECIDED)
 
 
 def _exponent(entry: Entry) -> Claim:

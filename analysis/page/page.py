@@ -168,9 +168,10 @@ def _caution(sections: Sequence[Section]) -> str:
     if not claims:
         return ""
     return (
-        f'<p class="soft">Intervals are at 95%, over seeds. This page holds {len(claims)} '
-        "statements with intervals: about one interval in 20 misses the true value, and "
-        "statements on several returns are of the same runs.</p>"
+        '<p class="soft">The horizon h is the number of steps over which rewards count, a return '
+        "the expected reward per step. Intervals are at 95%, over seeds. This page holds "
+        f"{len(claims)} statements with intervals: about one interval in 20 misses the true value, "
+        "and statements on several returns are of the same runs.</p>"
     )
 
 

@@ -17,9 +17,11 @@ What counts as true, beyond the plain meaning of the words:
 | exponent | below, above | the true g is below 1, above 1 |
 | knee, exponent, exponents, best_horizon | any | the number exists (see below) |
 | misfit, plateau | any but none | a fitted law does not describe the runs; there is a plateau |
+| knee | beyond | the cost does not double within the measured horizons |
+| misfit | affine, theory | the true g is not 1, the runs do not follow the theory |
 | fell_back | any | the count is right within a fifth, at least 1; where no run fell back, exactly |
 | off_law | any | the width is right; a factor without an interval is right within 10% |
-| best_horizon | as_predicted, not_as_predicted | runs follow the theory, or do not |
+| best_horizon | inside | the best horizon lies inside the measured range |
 
 A number does not exist, and to state it is false: a knee where E does not just rise, g where no
 power of the horizon holds or E does not grow, a best horizon where all cost the same, one alpha_E
@@ -102,7 +104,7 @@ def _value(claim: Claim, name: str) -> float | None:
 
 SETTINGS = {
     *(("cost", "horizon"), ("exponents", "horizon"), ("e_c", "horizon")),
-    *(("off_law", "width"), ("fell_back", "runs"), ("fell_back", "of")),
+    *(("off_law", "width"), ("off_law", "horizon"), ("fell_back", "fell_back")),
 }
 """Numbers that say of what the claim speaks, or that its sentence is judged by."""
 
@@ -114,9 +116,12 @@ def _multiplier(claim: Claim, growth: Growth) -> float:
 
 OF_GROWTH: Mapping[tuple[str, str], Callable[[Claim, Growth], float | None]] = {
     ("cost", "multiplier"): _multiplier,
+    ("cost", "knee"): lambda claim, growth: growth.knee,
     ("knee", "knee"): lambda claim, growth: growth.knee,
+    ("form", "knee"): lambda claim, growth: growth.knee,
+    ("form", "g"): lambda claim, growth: growth.g,
     ("exponent", "g"): lambda claim, growth: growth.g,
-    ("best_horizon", "measured"): lambda claim, growth: growth.best,
+    ("best_horizon", "best_horizon"): lambda claim, growth: growth.best,
     ("best_horizon", "predicted"): lambda claim, growth: growth.best,
 }
 """The true number of each that a claim on the horizon states."""
@@ -127,7 +132,8 @@ OF_SIZES: Mapping[tuple[str, str], Callable[[Claim, Sizes], float | None]] = {
     ("exponents", "optimal_size_exponent"): lambda claim, sizes: sizes.size_exponent_at(
         _value(claim, "horizon")
     ),
-    ("e_c", "ratio"): lambda claim, sizes: sizes.e_c_ratio,
+    ("e_c", "e_c_growth"): lambda claim, sizes: sizes.e_c_ratio,
+    ("exponent_change", "e_c_growth"): lambda claim, sizes: sizes.e_c_ratio,
     ("off_law", "factor"): lambda claim, sizes: sizes.off_factor,
 }
 """The true number of each that a claim on sizes states."""
@@ -168,15 +174,23 @@ def _exponent(claim: Claim, truth: Truth) -> bool | None:
 
 
 def _knee(claim: Claim, truth: Truth) -> bool | None:
-    return False if truth.growth and math.isnan(truth.growth.knee) else None
+    if truth.growth is None:
+        return None
+    if claim.verdict == "beyond":
+        return not truth.growth.knee <= truth.growth.longest
+    return False if math.isnan(truth.growth.knee) else None
 
 
-def _misfit(claim: Claim, truth: Truth) -> bool:
+def _misfit(claim: Claim, truth: Truth) -> bool | None:
+    if claim.verdict == "affine":
+        return None if truth.growth is None else truth.growth.g != 1
+    if claim.verdict == "theory":
+        return not truth.by_theory
     return truth.fits == (claim.verdict in NONE)
 
 
 def _fell_back(claim: Claim, truth: Truth) -> bool:
-    found = _value(claim, "runs")
+    found = _value(claim, "fell_back")
     found = 0.0 if found is None and claim.verdict in NONE else found
     margin = max(1.0, COUNT_MARGIN * truth.fell_back) if truth.fell_back else 0.0
     return found is not None and abs(found - truth.fell_back) <= margin
@@ -187,8 +201,7 @@ def _best_horizon(claim: Claim, truth: Truth) -> bool | None:
         return None
     if math.isnan(truth.growth.best):
         return False
-    verdict = claim.verdict.replace(" ", "_")
-    return {"as_predicted": truth.by_theory, "not_as_predicted": not truth.by_theory}.get(verdict)
+    return {"inside": truth.growth.best < truth.growth.longest}.get(claim.verdict)
 
 
 def _exponent_change(claim: Claim, truth: Truth) -> bool | None:

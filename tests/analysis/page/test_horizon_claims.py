@@ -52,7 +52,8 @@ def test_the_cost_is_what_was_measured(verdict, ends, says):
     claim = claims(entry)["cost"]
     assert claim.text.endswith(says)
     assert (claim.verdict, claim.decided) == (verdict, verdict != "undecided")
-    assert claim.numbers == {"multiplier": (8.4, ends)}
+    known = {"multiplier": (8.4, ends), "horizon": (127.0, None)}
+    assert claim.numbers == known
 
 
 def test_a_cost_whose_factor_is_open_is_at_least_its_lower_end():
@@ -90,13 +91,15 @@ def test_where_the_horizon_costs_nothing_there_is_no_sentence_on_knee_form_or_ex
 
 def test_the_knee_is_of_the_law_that_is_shown():
     knee = claims(AFFINE)["knee"]
-    assert knee.text == "The cost doubles at h = 21 [15, 30] (the knee, by the affine law)."
+    assert knee.text == "The cost doubles at h = 21 [15, 30] (the knee), by the affine law."
     assert (knee.verdict, knee.numbers) == ("inside", {"knee": (21.0, [15.0, 30.0])})
     for entry in (LAW, UNDECIDED):
-        assert "h = 19 [14, 25] (the knee, by the free power)" in claims(entry)["knee"].text
+        assert "h = 19 [14, 25] (the knee), by the free power" in claims(entry)["knee"].text
     beyond = claims({**AFFINE, "measured": [1.0, 15.0]})["knee"]
-    assert "beyond the largest horizon measured (15)" in beyond.text
-    assert beyond.verdict == "beyond"
+    assert beyond.text == "The cost does not double within the horizons measured (up to h = 15)."
+    assert (beyond.verdict, beyond.decided, beyond.numbers) == ("undecided", False, {})
+    shown = claims({**AFFINE, "measured": [1.0, 15.0], "multiplier_ci": [1.2, 1.8]})["knee"]
+    assert (shown.verdict, shown.decided) == ("beyond", True)
     free = {**LAW["free_power"], "determined": {"knee": False}, "needs": {"knee": "more seeds"}}
     unknown = claims({**UNDECIDED, "free_power": free})
     assert unknown["knee"].text.endswith(f"{UNKNOWN} (needed: more seeds).")
@@ -141,7 +144,7 @@ def test_a_refused_law_has_no_knee_no_exponent_and_no_verdict():
     assert "lie on none of the three laws" in found["form"].text
     assert "0.2% of such sweeps" in found["form"].text
     assert found["cost"].decided
-    assert "grows by none of the three laws" in horizon_answer(entry).text
+    assert "follows none of the three laws" in horizon_answer(entry).text
 
 
 def test_where_the_affine_law_alone_is_refused_it_is_said():
@@ -182,9 +185,18 @@ def test_runs_that_fell_back_are_named():
 @pytest.mark.parametrize(
     ("entry", "ends"),
     [
-        (AFFINE, "the cost doubles at h = 21 [15, 30] (the knee) and grows affinely beyond."),
-        (LAW, "at h = 19 [14, 25] (the knee) and grows as (h - 1) to the power 0.8 beyond."),
-        ({**AFFINE, "verdict": "proportional"}, "the cost is proportional to the horizon."),
+        (
+            AFFINE,
+            "the cost doubles at h = 21 [15, 30] (the knee); it grows in proportion to h - 1 "
+            "beyond its constant part (affine).",
+        ),
+        (LAW, "h = 19 [14, 25] (the knee); it grows as (h - 1) to the power 0.8 [0.7, 0.9]."),
+        ({**AFFINE, "verdict": "proportional"}, "it is proportional to the horizon."),
+        (
+            {**AFFINE, "measured": [1.0, 15.0]},
+            "the cost does not double within the horizons measured (up to h = 15); it grows in "
+            "proportion to h - 1 beyond its constant part (affine).",
+        ),
         (UNDECIDED, "h = 19 [14, 25] (the knee); undecided by which law it grows."),
         (
             {**UNDECIDED, "determined": {}, "free_power": None, "knee_ci": [2.0, 90.0]},
@@ -199,14 +211,14 @@ def test_runs_that_fell_back_are_named():
 )
 def test_the_answer_is_one_sentence(entry, ends):
     answer = horizon_answer(entry)
-    assert answer.text.startswith("All widths, return 0.7: h = 127 needs 8.4 [7.1, 10] times the ")
+    assert answer.text.startswith("All widths, return 0.7: a horizon of h = 127 needs 8.4 ")
     assert answer.text.endswith(ends)
     assert answer.about == "cost"
     assert answer.verdict == entry["multiplier_verdict"]
     assert answer.numbers["multiplier"] == (8.4, [7.1, 10.0])
     one = {**entry, "group": {**entry["group"], "width": 64}}
-    assert horizon_answer(one).text.startswith("Width 64, return 0.7: h = 127 needs")
-    assert horizon_answer(one, "sgd").text.startswith("sgd: h = 127 needs")
+    assert horizon_answer(one).text.startswith("Width 64, return 0.7: a horizon of h = 127")
+    assert horizon_answer(one, "sgd").text.startswith("sgd: a horizon of h = 127 needs")
 
 
 @pytest.mark.parametrize("knee", [30.0, 1e6])
