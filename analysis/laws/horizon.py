@@ -123,7 +123,8 @@ class HorizonLaw(FittedLaw):
         determine is 1 or infinite.
         """
         knee = knee_of(self.affine.fit.theta[-1], self.affine.mean.x_max, self.regressor)
-        profiles = self.profiles and self.regressor == "h-1" and self.allows("knee")
+        shown = self.costs and "affine" not in self.refused
+        profiles = self.profiles and self.regressor == "h-1" and shown
         knee_ci = knee_interval(self.affine, profiles)
         return {**self._affine_numbers, "knee": Quantity(knee, knee_ci, least=1.0)}
 
