@@ -1,7 +1,7 @@
 """Interactions to threshold: how much experience a run needs to reach a return.
 
 A run **reaches** a return where it first does so lastingly: at the first place E from which its
-mean return over (E, 1.5 E] is at least that return. Up to the end of that window its curve is made
+mean return over (E, 2 E] is at least that return. Up to the end of that window its curve is made
 monotone by isotonic regression, and the crossing is interpolated in log E. What comes later plays
 no part: a run that learns and then collapses did reach the return, and is marked as fallen back.
 Where there is no such window (a run may end just past the return) all rows count.
@@ -26,7 +26,7 @@ THRESHOLDS = (0.5, 0.7, 0.85)
 """Thresholds of return, fixed before any run."""
 
 
-LASTING = 1.5
+LASTING = 2.0
 """A return is reached where the mean up to this factor of interactions later is as high."""
 
 
@@ -109,9 +109,9 @@ class RunCurve:
 
     @functools.cached_property
     def _windows(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean return over (E, 1.5 E] from each row's start E, and how many rows end with it.
+        """Mean return over (E, 2 E] from each row's start E, and how many rows end with it.
 
-        The window of the first row starts at 0 and ends at 1.5 of its end; rows with windows that
+        The window of the first row starts at 0 and ends at twice its end; rows with windows that
         the run does not fill are left out.
         """
         starts = np.concatenate([self.ends[:1], self.ends[:-1]])

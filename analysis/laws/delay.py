@@ -76,6 +76,7 @@ class DelayLaw(FittedLaw):
         data: the runs.
         best: the best horizon, measured.
         theory: None where the rewards do not add up, or there are fewer than 5 horizons.
+        intervals: whether its numbers have intervals.
     """
 
     group: dict[str, Any]
@@ -84,6 +85,7 @@ class DelayLaw(FittedLaw):
     data: HorizonData
     best: MeasuredBest
     theory: DelayTheory | None
+    intervals: bool = True
 
     @property
     def seeds(self) -> list[int]:
@@ -105,8 +107,10 @@ class DelayLaw(FittedLaw):
         if self.theory is not None:
             found = best_by_theory(self.schedule, self.theory.fit.theta, self.theory.left_out)
             numbers["predicted"] = found
-        exact = {name: one.ratio for name, one in self.costs.items() if not one.is_bound}
-        return {**numbers, **exact}
+        numbers |= {name: one.ratio for name, one in self.costs.items() if not one.is_bound}
+        if not self.intervals:
+            numbers = {name: Quantity(one.value) for name, one in numbers.items()}
+        return numbers
 
     def is_determined(self, name: str, one: Quantity) -> bool:
         """Whether a number is determined; none of a curve that the runs do not lie on."""
@@ -161,14 +165,17 @@ class DelayLaw(FittedLaw):
         return np.exp(self.best.curve(np.log(horizon)))
 
     def without_seed(self, seed: int) -> Self:
-        """The law fitted again without the runs of one seed."""
+        """The law fitted again without the runs of one seed; its numbers have no intervals.
+
+        Raises:
+            ValueError: no best horizon can be measured without them.
+        """
         data = self.data.without_seed(seed)
         best = _measured(data)
         if best is None:
             raise ValueError(f"without seed {seed} no best horizon can be measured")
-        return replace(
-            self, data=data, best=best, theory=_theory(self.schedule, data, self.threshold)
-        )
+        fitted = _theory(self.schedule, data, self.threshold)
+        return replace(self, data=data, best=best, theory=fitted, intervals=False)
 
     def details(self) -> dict[str, Any]:
         """What else the entry of `fits.json` holds."""

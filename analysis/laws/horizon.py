@@ -31,7 +31,6 @@ import pandas as pd
 from analysis.data.families import COLUMNS, Group, schedule_names, schedules_in_order, split
 from analysis.laws.horizon_forms import (
     EXPONENT_BOUNDS,
-    MULTIPLIER_BOUNDS,
     FormFit,
     HorizonData,
     fit_form,
@@ -124,7 +123,8 @@ class HorizonLaw(FittedLaw):
         determine is 1 or infinite.
         """
         knee = knee_of(self.affine.fit.theta[-1], self.affine.mean.x_max, self.regressor)
-        profiles = self.profiles and self.regressor == "h-1" and self.allows("knee")
+        shown = self.costs and "affine" not in self.refused
+        profiles = self.profiles and self.regressor == "h-1" and shown
         knee_ci = knee_interval(self.affine, profiles)
         return {**self._affine_numbers, "knee": Quantity(knee, knee_ci, least=1.0)}
 
@@ -410,27 +410,22 @@ def knee_interval(affine: FormFit, profiles: bool) -> Interval | None:
 
     An end that the data do not determine is 1 or infinite; None with one seed.
     """
-    ends = _parameter_interval(affine, affine.mean.widths, MULTIPLIER_BOUNDS, profiles)
+    ends = _interval_of_last(affine, profiles)
     if ends is None:
         return None
     high, low = (knee_of(end, affine.mean.x_max, affine.regressor) for end in ends)
     return low, high
 
 
-def _parameter_interval(
-    form: FormFit, index: int, limits: Interval, profiles: bool
-) -> Interval | None:
-    """95% interval of a parameter; an end at the limit of the search is infinite."""
-    estimate, left_out = float(form.fit.theta[index]), form.left_out[:, index]
+def _interval_of_last(form: FormFit, profiles: bool) -> Interval | None:
+    """95% interval of a form's last parameter; an end at the limit of the search is infinite."""
+    left_out, limits = form.left_out[:, -1], form.mean.bounds[-1]
     if len(left_out) < 2:
         return None
     if profiles:
-        error = intervals.jackknife_error(estimate, left_out)
-        ends = intervals.profile_interval(
-            form.profile(index), estimate, error, len(left_out), limits
-        )
+        ends = form.profile_of_last
     else:
-        ends = intervals.jackknife_interval(estimate, left_out) or limits
+        ends = intervals.jackknife_interval(float(form.fit.theta[-1]), left_out) or limits
     return (
         -math.inf if ends[0] <= limits[0] else float(ends[0]),
         math.inf if ends[1] >= limits[1] else float(ends[1]),
@@ -443,7 +438,7 @@ def free_numbers(free: FormFit, profiles: bool) -> dict[str, Quantity]:
     There are no intervals with one seed, and none of the knee where g is at a bound of the search.
     """
     theta, left_out = free.fit.theta, free.left_out
-    ends = _parameter_interval(free, len(theta) - 1, EXPONENT_BOUNDS, profiles)
+    ends = _interval_of_last(free, profiles)
     g_ci = None if ends is None else (float(np.exp(ends[0])), float(np.exp(ends[1])))
     numbers = {"g": Quantity(float(np.exp(theta[-1])), g_ci, least=0.0)}
     knees = [_log_free_knee(one, free.mean.x_max) for one in (theta, *left_out)]

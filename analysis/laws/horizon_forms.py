@@ -18,9 +18,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.laws.regressors import regressor_values
-from analysis.stats import censored
+from analysis.stats import censored, intervals
 from analysis.stats.censored import Fit, Sample, Values
 from analysis.stats.fit_test import REFUSED, Saturated
+from analysis.stats.intervals import Interval
 
 MULTIPLIER_BOUNDS = (-6.0, 16.0)
 EXPONENT_BOUNDS = (float(np.log(0.05)), float(np.log(8.0)))
@@ -293,6 +294,16 @@ class FormFit:
             return last.log_likelihood
 
         return at
+
+    @functools.cached_property
+    def profile_of_last(self) -> Interval:
+        """95% interval of the last parameter, by the profile likelihood (`profile_interval`)."""
+        last, left_out = len(self.fit.theta) - 1, self.left_out[:, -1]
+        estimate = float(self.fit.theta[-1])
+        error = intervals.jackknife_error(estimate, left_out)
+        return intervals.profile_interval(
+            self.profile(last), estimate, error, len(left_out), self.mean.bounds[-1]
+        )
 
     def without_seed(self, seed: int) -> Self:
         """The form at its parameters without one seed; these have no intervals."""

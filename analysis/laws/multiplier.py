@@ -34,19 +34,25 @@ class SeedValues:
     @classmethod
     def of(cls, data: HorizonData) -> "SeedValues":
         """The runs of a group."""
-        columns = {"log_e": data.values.log_e, "right": data.values.right, "left": data.values.left}
-        table = pd.DataFrame(
-            {"seed": data.seed, "width": data.width, "horizon": data.horizon, **columns}
-        ).drop_duplicates(["seed", "width", "horizon"])
-        wide = table.set_index(["seed", "width", "horizon"]).unstack("horizon")
-        censored = (wide[name].eq(True) for name in ("right", "left"))
-        return cls(wide["log_e"], *censored)
+        units = np.unique(np.stack([data.seed, data.width]), axis=1, return_inverse=True)
+        horizons, column = np.unique(data.horizon, return_inverse=True)
+        place = np.ravel(units[1]), np.ravel(column)
+        rows = pd.MultiIndex.from_arrays(units[0], names=["seed", "width"])
+
+        def table(values: np.ndarray, missing: float | bool) -> pd.DataFrame:
+            cells = np.full((len(rows), len(horizons)), missing)
+            cells[place] = values
+            return pd.DataFrame(cells, rows, horizons)
+
+        values = data.values
+        censored = (table(one, missing=False) for one in (values.right, values.left))
+        return cls(table(values.log_e, np.nan), *censored)
 
     @property
     def reached(self) -> list[float]:
         """Horizons at which every run has an uncensored value, increasing."""
-        exact = ~(self.right | self.left).any()
-        return [float(horizon) for horizon in self.log_e.columns if exact[horizon]]
+        exact = ~(self.right.to_numpy() | self.left.to_numpy()).any(axis=0)
+        return [float(horizon) for horizon in self.log_e.columns[exact]]
 
     @property
     def longest(self) -> float:

@@ -135,23 +135,9 @@ def log_likelihood(
         )
     effect = center[:, None] + np.sqrt(variance)[:, None] * _NODES  # [block, node]
     gap = (residual[:, None] - effect[values.block]) / sigma[:, None]  # [run, node]
-    by_mean, by_log_sigma, second = _exact_derivatives(gap)
-    beyond = np.flatnonzero(~exact)
-    sign = np.where(values.right, -1.0, 1.0)[beyond, None]
-    log_tail = log_ndtr(sign * gap[beyond])
-    parts = _censored_derivatives(gap[beyond], sign, log_tail)
-    by_mean[beyond], by_log_sigma[beyond], second[:, beyond] = parts
-    log_posterior = _LOG_WEIGHTS + blocks[:, beyond] @ log_tail
-    top = log_posterior.max(axis=1, keepdims=True)
-    log_evidence = top + np.log(np.exp(log_posterior - top).sum(axis=1, keepdims=True))
-    total += log_evidence.sum()
-    posterior = np.exp(log_posterior - log_evidence)  # [block, node]
-    return float(total), *_averaged(
-        derivatives / sigma[:, None],
-        values,
-        posterior,
-        (by_mean, by_log_sigma, second),
-        effect**2 / tau2,
+    evidence, posterior, by_run = _with_censored(gap, values)
+    return float(total + evidence), *_averaged(
+        derivatives / sigma[:, None], values, posterior, by_run, effect**2 / tau2
     )
 
 
@@ -205,6 +191,26 @@ def _without_censored(
 Derivatives = tuple[np.ndarray, np.ndarray, np.ndarray]
 """First derivatives of each run's log density in mean / sigma and in log sigma, shape [run, node],
 and minus the second ones (mean mean, mean sigma, sigma sigma), shape [3, run, node]."""
+
+
+def _with_censored(gap: np.ndarray, values: Values) -> tuple[float, np.ndarray, Derivatives]:
+    """What censored values add: the log evidence, the posterior of each effect, the derivatives.
+
+    Args:
+        gap: standardised distances at the nodes of each effect, shape [run, node].
+        values: the values.
+    """
+    by_mean, by_log_sigma, second = _exact_derivatives(gap)
+    beyond = np.flatnonzero(~values.exact)
+    sign = np.where(values.right, -1.0, 1.0)[beyond, None]
+    log_tail = log_ndtr(sign * gap[beyond])
+    parts = _censored_derivatives(gap[beyond], sign, log_tail)
+    by_mean[beyond], by_log_sigma[beyond], second[:, beyond] = parts
+    log_posterior = _LOG_WEIGHTS + values.members[:, beyond] @ log_tail  # [block, node]
+    top = log_posterior.max(axis=1, keepdims=True)
+    log_evidence = top + np.log(np.exp(log_posterior - top).sum(axis=1, keepdims=True))
+    posterior = np.exp(log_posterior - log_evidence)
+    return float(log_evidence.sum()), posterior, (by_mean, by_log_sigma, second)
 
 
 def _exact_derivatives(gap: np.ndarray) -> Derivatives:

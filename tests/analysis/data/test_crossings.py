@@ -119,7 +119,7 @@ def test_a_run_that_stays_above_has_not_fallen_back():
 
 
 def test_a_short_peak_is_no_lasting_crossing():
-    # 0.9 in (1000, 1100] alone; the mean over (1000, 1500] is 0.34.
+    # 0.9 in (1000, 1100] alone; the mean over (1000, 2000] is 0.27.
     ends, returns = np.array([500, 1000, 1100, 1300, 1500, 2000]), [0.1, 0.2, 0.9, 0.2, 0.2, 0.2]
     assert RunCurve.of(ends, np.array(returns)).reach(0.7)[1]
 

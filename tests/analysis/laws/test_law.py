@@ -48,6 +48,12 @@ def over_schedules(widths: tuple[int, ...] = (16,), seeds: int = 2) -> pd.DataFr
 
 SWEEPS: dict[str, Callable[[], pd.DataFrame]] = {
     "horizon_law": lambda: table_of(np.random.default_rng(0), HorizonTruth(), seeds=3),
+    "delay_law": lambda: crossings(
+        theta(s_min=40.0, noise_scale=60.0, share=0.5, accuracy=0.4),
+        np.random.default_rng(0),
+        schedules=("periodic:4",),
+        seeds=3,
+    ),
     "power_law": lambda: sweep_frame(
         Design(horizons=(1, 7), widths=(8, 32, 128), seeds=2, budget=1_000_000, evaluations=20)
     ),
@@ -192,7 +198,7 @@ def test_a_number_is_determined_by_an_interval_that_says_what_it_is(one, determi
 def test_entries_say_which_of_their_numbers_are_determined():
     law = fitted("horizon_law")[1].entries[0]
     known = law.to_json()["determined"]
-    assert set(known) == {"a", "b", "knee", "g"}
+    assert set(known) == {"a", "b", "knee", "g", "free_knee", "multiplier"}
     assert known["a"] is law.quantities["a"].is_determined is True
     assert known["g"] is law.free_power["g"].is_determined
 
