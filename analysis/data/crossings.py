@@ -29,6 +29,9 @@ THRESHOLDS = (0.5, 0.7, 0.85)
 LASTING = 2.0
 """A return is reached where the mean up to this factor of interactions later is as high."""
 
+LAST_ROWS = 3
+"""A run has fallen back where as many of its last rows are below a return that it had reached."""
+
 
 def place_in_interval(ends: np.ndarray) -> np.ndarray:
     """Interactions at which a run's curve has the mean that each row reports.
@@ -127,8 +130,8 @@ class RunCurve:
 
         Returns:
             `(interactions, censored, left_censored, fell_back)`, the first three as of `crossing`;
-            fallen back is a run that reached the return, and whose isotonic curve over all rows
-            ends below it.
+            fallen back is a run that lastingly reached the return and of which the isotonic curve
+            of all rows ends below it, or the last `LAST_ROWS` rows are all below.
         """
         means, rows = self._windows
         lasting = np.flatnonzero(means >= threshold)
@@ -139,7 +142,9 @@ class RunCurve:
         # Rounding may leave the end of the curve, a mean of the same rows, just below.
         curve[-1] = max(curve[-1], threshold)
         found = crossing(self.places[:end], curve, threshold)
-        return *found, bool(self.monotone[-1] < threshold)
+        last = self.returns[end:][-LAST_ROWS:]
+        are_below = len(last) == LAST_ROWS and bool((last < threshold).all())
+        return *found, are_below or bool(self.monotone[-1] < threshold)
 
 
 def crossing(

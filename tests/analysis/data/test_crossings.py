@@ -143,6 +143,13 @@ def test_what_comes_after_the_window_changes_nothing():
     assert later.reach(0.7)[3]
 
 
+def test_a_late_fall_of_three_rows_is_a_fall():
+    ends, returns = np.geomspace(100, 1e6, 40), np.append(np.full(37, 0.9), np.full(3, 0.3))
+    assert RunCurve.of(ends, returns).reach(0.7)[3]
+    returns[-1] = 0.75
+    assert not RunCurve.of(ends, returns).reach(0.7)[3]
+
+
 def test_a_plateau_just_below_the_return_is_not_taken_for_it():
     """With the noise of evaluation: 3 standard errors of a row below."""
     rng = np.random.default_rng(0)
