@@ -4,19 +4,14 @@ from typing import Any
 
 from analysis.page.claims import Claim, Entry
 from analysis.page.horizon_claims import UNDECIDED, about_runs, fell_back_claims
-from analysis.page.wording import is_determined, known, number, with_interval
+from analysis.page.wording import in_words, is_determined, known, number, with_interval
 from analysis.stats.fit_test import REFUSED
-
-_RULES = {
-    "periodic": "Rewards paid every {delay} steps",
-    "streak": "Rewards paid for {delay} right answers in a row",
-}
 
 
 def delay_claims(entry: Entry) -> list[Claim]:
     """Claims of one entry of `delay_law`."""
     p = entry["fit_test"].get("theory")
-    claims = [_best(entry, _rule(entry))]
+    claims = [_best(entry, _rule(entry)[0].upper() + _rule(entry)[1:])]
     if p is not None and p < REFUSED:
         text = "The points do not lie on the curve of the theory of the gradient's noise"
         claims.append(Claim(f"{text} (p = {p:.1g}).", True, "misfit", "theory"))
@@ -25,12 +20,11 @@ def delay_claims(entry: Entry) -> list[Claim]:
 
 def delay_answer(entry: Entry) -> Claim:
     """One sentence: the best horizon, and how much more the shortest and the longest need."""
-    return _best(entry, f"{about_runs(entry)}: {_rule(entry)[0].lower()}{_rule(entry)[1:]}")
+    return _best(entry, f"{about_runs(entry)}: {_rule(entry)}")
 
 
 def _rule(entry: Entry) -> str:
-    kind = entry["schedule"].partition(":")[0]
-    return _RULES.get(kind, f"Rewards by {entry['schedule']}").format(delay=entry["delay"])
+    return in_words(entry["schedule"])
 
 
 def _best(entry: Entry, of: str) -> Claim:

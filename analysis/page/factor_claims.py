@@ -14,6 +14,7 @@ from analysis.page.claims import Claim, Entry
 from analysis.page.horizon_claims import knee_source
 from analysis.page.wording import (
     NOT_DETERMINED,
+    in_words,
     interval,
     is_determined,
     known,
@@ -202,25 +203,36 @@ def compared_answer(compared: Sequence[tuple[str, Entry]]) -> Claim:
     return Claim(f"{text}.", len(found) > 1, "compared_knees", verdict, numbers)
 
 
-def schedule_cost(ratios: Mapping[str, Ratio], width: int, threshold: float) -> Claim:
-    """What each schedule needs over dense rewards, each at the horizon at which it needs least."""
-    parts = []
-    for name, found in ratios.items():
-        if found.bound == "unknown":
-            continue
-        times = f"at least {number(found.value)}" if found.bound else number(found.value)
-        ends = f" {interval(found.interval)}" if found.interval else ""
-        parts.append(f"{name} {times}{ends}")
-    text = (
-        f"Each at its best horizon, to a return of {threshold:g} at width {width}, schedules need "
-        f"these multiples of the interactions of dense rewards: {'; '.join(parts)}."
-    )
-    numbers = {
-        name: (found.value, list(found.interval))
-        for name, found in ratios.items()
-        if found.interval
-    }
-    return Claim(text, bool(numbers), "schedule_cost", "known" if numbers else "bounds", numbers)
+def schedule_cost(ratios: Mapping[str, Ratio], width: int, threshold: float) -> list[Claim]:
+    """What schedules need over dense rewards, each at the horizon at which it needs least.
+
+    First the hardest of each kind that has an interval, in words; then all of them, by name.
+    """
+    of = f"at width {width}, to a return of {threshold:g}"
+    known_ratios = {name: one for name, one in ratios.items() if one.interval}
+    hardest: dict[str, str] = {}
+    for name, one in known_ratios.items():
+        kind = name.partition(":")[0]
+        if kind not in hardest or one.value > known_ratios[hardest[kind]].value:
+            hardest[kind] = name
+    parts = [f"{in_words(name)} need {_times(ratios[name])}" for name in hardest.values()]
+    first = f"Over dense rewards, each at its best horizon, {of}: {' times; '.join(parts)} times."
+    every = "; ".join(f"{n} {_times(one)}" for n, one in ratios.items() if one.bound != "unknown")
+    last = f"Multiples of the interactions of dense rewards, {of}: {every}."
+    claims = [_cost_claim(first, {name: ratios[name] for name in hardest.values()})]
+    return [*claims, _cost_claim(last, known_ratios)] if hardest else [_cost_claim(last, {})]
+
+
+def _times(one: Ratio) -> str:
+    if one.interval:
+        return f"{number(one.value)} {interval(one.interval)}"
+    return f"{one.bound} {number(one.value)}".strip()
+
+
+def _cost_claim(text: str, ratios: Mapping[str, Ratio]) -> Claim:
+    numbers = {name: (one.value, one.interval) for name, one in ratios.items()}
+    verdict = "known" if numbers else "bounds"
+    return Claim(text, bool(numbers), "schedule_cost", verdict, numbers)
 
 
 def batch_claims(entry: Entry) -> list[Claim]:

@@ -118,9 +118,10 @@ class Page:
         source = f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
         # At most 1.35 times its size in print, at least half of it: a small screen scrolls.
         style = f"max-width:{1.35 * width:.0f}px;min-width:{0.62 * width:.0f}px"
-        caption = escape(figure.caption)
+        caption, name = escape(figure.caption), escape(figure.name.replace("_", " "))
+        wide = " wide" if 0.62 * width > _PHONE else ""
         return (
-            f'<figure><div class="scroll" tabindex="0" role="group" aria-label="{caption[:60]}">'
+            f'<figure><div class="scroll{wide}" tabindex="0" role="group" aria-label="{name}">'
             f'<img src="{source}" style="{style}" alt="{caption}"></div>'
             f"<figcaption>{caption} <code>{escape(figure.name)}.csv</code></figcaption></figure>"
         )
@@ -147,6 +148,9 @@ class Page:
             parts.append(_folded(f"Settings of the sweep in {workdir}", text))
         return "\n".join(parts)
 
+
+_PHONE = 340
+"""Pixels of a figure that a phone shows without scrolling."""
 
 _QUESTION = """<p class="soft">Each timestep of the task is an independent example to label, so that
 a long horizon adds only noise. Hilton, Tang and Schulman (2023, arXiv 2301.13442) found on MNIST

@@ -52,6 +52,24 @@ def cell(entry: Mapping[str, Any], name: str) -> str:
     return with_interval(entry, name) if is_determined(entry, name) else "-"
 
 
+_SCHEDULES = {
+    "dense": "a reward for each right answer",
+    "revealed": "rewards for 1 right answer in {rarity:g}",
+    "lottery": "rewards for 1 right answer in {rarity:g}",
+    "periodic": "rewards paid every {level:g} steps",
+    "streak": "rewards paid for {level:g} right answers in a row",
+}
+
+
+def in_words(schedule: str) -> str:
+    """A schedule as a config writes it in plain words; one of a user's own by its name."""
+    kind, _, text = schedule.partition(":")
+    if kind not in _SCHEDULES:
+        return f"rewards by {schedule}"
+    level = float(text or 1.0)
+    return _SCHEDULES[kind].format(level=level, rarity=1 / level)
+
+
 NOT_DETERMINED = "not determined by these runs"
 
 

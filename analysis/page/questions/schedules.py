@@ -28,21 +28,20 @@ def sections(content: Content) -> Iterator[Section]:
     planned = {
         name: list(_figures(found, name if several else "")) for name, found in groups.items()
     }
-    shown = next(iter(planned.values()), [])
+    shown, cost = next(iter(planned.values()), []), _cost(content)
+    details = [Detail("What every schedule costs", cost[1:])] if cost[1:] else []
     yield Section(
         "schedule",
         "What do rare or delayed rewards cost?",
-        [*_cost(content), *(schedule_claims(law[0].to_json())[:1] if law else [])],
+        [*cost[:1], *(schedule_claims(law[0].to_json())[:1] if law else [])],
         shown.pop(0) if shown else None,
-        [
-            Detail(
-                f"The law of all schedules and horizons: {name}",
-                [claim for one in found for claim in schedule_claims(one.to_json())],
-                planned[name],
-            )
-            for name, found in groups.items()
-        ],
+        details + [_law(name, found, planned[name]) for name, found in groups.items()],
     )
+
+
+def _law(name: str, laws: Sequence[ScheduleLaw], figures: Sequence[PlannedFigure]) -> Detail:
+    claims = [claim for one in laws for claim in schedule_claims(one.to_json())]
+    return Detail(f"The law of all schedules and horizons: {name}", claims, figures)
 
 
 def _groups(laws: Sequence[ScheduleLaw]) -> dict[str, list[ScheduleLaw]]:
@@ -67,7 +66,7 @@ def _cost(content: Content) -> list[Claim]:
         found = _at_best(table[table["name"] == name], dense)
         if found is not None:
             ratios[name] = found
-    return [schedule_cost(ratios, content.width, content.threshold)] if ratios else []
+    return schedule_cost(ratios, content.width, content.threshold) if ratios else []
 
 
 def _at_best(runs: pd.DataFrame, dense: pd.DataFrame) -> Ratio | None:

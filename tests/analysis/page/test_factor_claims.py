@@ -168,10 +168,23 @@ def test_the_cost_of_schedules_is_told_with_bounds_where_runs_are_censored():
         "streak:4": Ratio(30.0, None, "at least", 4),
         "streak:8": Ratio(30.0, None, "unknown", 4),
     }
-    claim = schedule_cost(ratios, 64, 0.7)
-    assert "revealed:0.25 4 [3, 5]; streak:4 at least 30." in claim.text
-    assert claim.numbers == {"revealed:0.25": (4.0, [3.0, 5.0])}
-    assert not schedule_cost({"streak:4": ratios["streak:4"]}, 64, 0.7).decided
+    first, every = schedule_cost(ratios, 64, 0.7)
+    assert "rewards for 1 right answer in 4 need 4 [3, 5] times." in first.text
+    assert "revealed:0.25 4 [3, 5]; streak:4 at least 30." in every.text
+    assert first.numbers == every.numbers == {"revealed:0.25": (4.0, (3.0, 5.0))}
+    (bounds,) = schedule_cost({"streak:4": ratios["streak:4"]}, 64, 0.7)
+    assert not bounds.decided
+
+
+def test_the_hardest_of_each_kind_comes_first_in_words():
+    ratios = {
+        "revealed:0.25": Ratio(4.0, (3.0, 5.0), "", 4),
+        "revealed:0.0625": Ratio(9.0, (8.0, 10.0), "", 4),
+        "periodic:4": Ratio(2.0, (1.5, 2.5), "", 4),
+    }
+    first, _ = schedule_cost(ratios, 64, 0.7)
+    assert list(first.numbers) == ["revealed:0.0625", "periodic:4"]
+    assert "1 right answer in 16 need 9 [8, 10] times; rewards paid every 4 steps" in first.text
 
 
 @pytest.mark.parametrize(

@@ -91,3 +91,17 @@ NOT = wording.NOT_DETERMINED
 )
 def test_a_number_that_the_runs_do_not_determine_is_not_printed(entry, text):
     assert wording.known(entry, "g") == text
+
+
+@pytest.mark.parametrize(
+    ("schedule", "text"),
+    [
+        ("dense", "a reward for each right answer"),
+        ("revealed:0.25", "rewards for 1 right answer in 4"),
+        ("periodic:16", "rewards paid every 16 steps"),
+        ("streak:3", "rewards paid for 3 right answers in a row"),
+        ("mine:2", "rewards by mine:2"),
+    ],
+)
+def test_schedules_are_told_in_words(schedule, text):
+    assert wording.in_words(schedule) == text
