@@ -20,7 +20,7 @@ a multiplier whose interval spans a factor 10 is not printed.
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -194,18 +194,26 @@ def measured_laws(path: Path, threshold: float) -> tuple[list[MeasuredLaw], str,
     entry = matching[0]
     if entry.get("knee") is None and is_determined(entry, "b"):
         raise InputError(f"{path}: interactions do not grow with h, there is no multiplier")
-    if not is_determined(entry, "knee"):
-        raise InputError(f"{path}: the knee at a return of {threshold:g} is {known(entry, 'knee')}")
-    laws = [MeasuredLaw("affine", entry["knee"], entry["knee_ci"])]
-    free = entry.get("free_power") or {}
     name = label_of_law(entry["group"], entry["threshold"])
-    missing = [one for one in ("g", "knee") if not is_determined(free, one)]
-    if missing:
-        name += f"; no free power, its {missing[0]} is {known(free, missing[0])}"
+    laws, missing = _determined_laws(entry)
+    if not laws:
+        raise InputError(f"{path}: the knee at a return of {threshold:g} is {known(entry, 'knee')}")
+    return laws, f"{name}{missing}", float(entry["measured"][1])
+
+
+def _determined_laws(entry: Mapping[str, Any]) -> tuple[list[MeasuredLaw], str]:
+    """The laws of an entry that its runs determine, and why one of them is missing."""
+    laws, missing = [], ""
+    if is_determined(entry, "knee"):
+        laws.append(MeasuredLaw("affine", entry["knee"], entry["knee_ci"]))
     else:
-        power = (free["knee"], free["knee_ci"], free["g"], free["g_ci"])
-        laws.append(MeasuredLaw("free power", *power))
-    return laws, name, float(entry["measured"][1])
+        missing = "; no affine law, it is not shown"
+    free = entry.get("free_power") or {}
+    lacking = [one for one in ("g", "knee") if not is_determined(free, one)]
+    if lacking:
+        return laws, f"{missing}; no free power, its {lacking[0]} is {known(free, lacking[0])}"
+    power = (free["knee"], free["knee_ci"], free["g"], free["g_ci"])
+    return [*laws, MeasuredLaw("free power", *power)], missing
 
 
 def _given_laws() -> tuple[list[MeasuredLaw], str, float | None]:

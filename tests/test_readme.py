@@ -9,7 +9,13 @@ import pytest
 import yaml
 
 import mnist_horizon
-from mnist_horizon.results import CROSSINGS_SCHEMA, NOISE_SCHEMA, RUN_COLUMNS, SCHEMA, read_results
+from mnist_horizon.results import (
+    CROSSINGS_SCHEMA,
+    NOISE_SCHEMA,
+    READ_SCHEMA,
+    RUN_COLUMNS,
+    read_results,
+)
 from tests.docs.pages import python_blocks
 from tests.mnist_horizon.test_adapters import needs_gymnax
 
@@ -76,7 +82,7 @@ def documented_columns(title: str) -> dict[str, str]:
 
 
 def test_every_column_of_a_results_table_is_explained() -> None:
-    expected = {field.name: str(field.type) for field in SCHEMA}
+    expected = {field.name: str(field.type) for field in READ_SCHEMA}
     assert documented_columns("Columns of a results table") == expected
 
 

@@ -35,10 +35,10 @@ from mnist_horizon.horizon import discount_from_horizon, horizon_from_discount
 from mnist_horizon.results import (
     CROSSINGS_SCHEMA,
     DEFAULTS,
+    READ_SCHEMA,
     REQUIRED_COLUMNS,
     REQUIRED_CROSSING_COLUMNS,
     RUN_COLUMNS,
-    SCHEMA,
 )
 from mnist_horizon.schedules import make, parse
 
@@ -73,7 +73,7 @@ class Rules:
     @property
     def schema(self) -> pa.Schema:
         """The columns of the results that the table is brought into."""
-        return CROSSINGS_SCHEMA if self.crossings else SCHEMA
+        return CROSSINGS_SCHEMA if self.crossings else READ_SCHEMA
 
     @property
     def required(self) -> tuple[str, ...]:

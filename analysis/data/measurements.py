@@ -12,7 +12,7 @@ import pyarrow as pa
 from analysis.data.crossings import THRESHOLDS, interactions_to_threshold
 from analysis.data.families import with_chosen_rates
 from mnist_horizon.results import (
-    SCHEMA,
+    READ_SCHEMA,
     Results,
     ResultsError,
     conform,
@@ -107,10 +107,10 @@ def _last_rows(crossings: pd.DataFrame) -> pd.DataFrame:
     """One row per run in the columns of the results: its last interactions, and no return."""
     runs = crossings.sort_values("interactions").drop_duplicates("run_id", keep="last")
     runs = runs.sort_values("run_id").assign(interactions=np.ceil(runs["interactions"]))
-    columns = [name for name in runs if name in SCHEMA.names]
+    columns = [name for name in runs if name in READ_SCHEMA.names]
     table = pa.Table.from_pandas(runs[columns], preserve_index=False)
     table = table.append_column("return_mean", pa.nulls(len(runs), pa.float64()))
-    return conform(table, SCHEMA).to_pandas()
+    return conform(table, READ_SCHEMA).to_pandas()
 
 
 def read(workdirs: Sequence[Path]) -> Measurements:
@@ -129,7 +129,7 @@ def read(workdirs: Sequence[Path]) -> Measurements:
     except ResultsError:
         if crossings is None or crossings.frame.empty:
             raise
-        results = Results(SCHEMA.empty_table().to_pandas(), ())
+        results = Results(READ_SCHEMA.empty_table().to_pandas(), ())
     thresholds, notes = thresholds_of(workdirs)
     measured = measure(results, noise, thresholds, crossings)
     return replace(measured, notes=(*measured.notes, *notes))

@@ -15,11 +15,11 @@ from mnist_horizon.results.records import read_programs, read_sweep
 from mnist_horizon.results.schema import (
     CROSSINGS_SCHEMA,
     NOISE_SCHEMA,
+    READ_SCHEMA,
     REQUIRED_COLUMNS,
     REQUIRED_CROSSING_COLUMNS,
     REQUIRED_NOISE_COLUMNS,
     RUN_COLUMNS,
-    SCHEMA,
     conform,
 )
 from mnist_horizon.schedules import make
@@ -54,15 +54,15 @@ def read_results(
 
     Args:
         workdirs: one directory or several.
-        columns: names of `SCHEMA` to read (`run_id`, `interactions`, `return_mean` always are).
+        columns: which of `READ_SCHEMA` (`run_id`, `interactions`, `return_mean` always are).
 
     Raises:
         ResultsError: there is no row to read.
     """
     folders = _folders(workdirs)
-    wanted = {*SCHEMA.names} if columns is None else {*columns, *ALWAYS_READ}
+    wanted = {*READ_SCHEMA.names} if columns is None else {*columns, *ALWAYS_READ}
     # Runs are distinguished by all columns that identify them, whichever were requested.
-    schema = pa.schema([field for field in SCHEMA if field.name in wanted | {*RUN_COLUMNS}])
+    schema = pa.schema([field for field in READ_SCHEMA if field.name in wanted | {*RUN_COLUMNS}])
     notes: list[str] = []
     frames: dict[Path, pd.DataFrame] = {}
     unfinished: dict[Path, set[str]] = {}
@@ -168,7 +168,7 @@ def read_crossings(workdirs: Path | str | Sequence[Path | str]) -> Results:
     return Results(frame, tuple(notes))
 
 
-_RUN_SCHEMA = pa.schema([field for field in SCHEMA if field.name in RUN_COLUMNS])
+_RUN_SCHEMA = pa.schema([field for field in READ_SCHEMA if field.name in RUN_COLUMNS])
 
 
 def _folders(workdirs: Path | str | Sequence[Path | str]) -> list[Path]:
@@ -229,7 +229,7 @@ def _finite(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
             f"{len(bad)} rows of {bad['run_id'].nunique()} runs left out: their return is not a "
             f"number (first: {first['run_id']} at {int(first['interactions'])} interactions)"
         )
-    whole = {field.name: "int64" for field in SCHEMA if pa.types.is_integer(field.type)}
+    whole = {field.name: "int64" for field in READ_SCHEMA if pa.types.is_integer(field.type)}
     # An empty value turns a column of whole numbers into floats; without it, they convert back.
     frame = frame[good & ~empty].astype({name: whole[name] for name in frame if name in whole})
     return _possible(frame, notes)

@@ -23,7 +23,7 @@ SCHEMA = pa.schema(
             *("learning_rate", "entropy_coef", "kl_coef"),
         )
     ]
-    + [("phase_visible", pa.bool_()), ("averaged", pa.bool_())]
+    + [("phase_visible", pa.bool_())]
     + [(name, pa.int64()) for name in ("seed", "interactions", "updates")]
     + [
         (name, pa.float64())
@@ -34,6 +34,10 @@ SCHEMA = pa.schema(
     ]
 )
 """Columns of a results table; their meaning and units are listed in the README."""
+
+READ_SCHEMA = SCHEMA.append(pa.field("averaged", pa.bool_()))
+"""Columns of any results table. Rows of a sweep are means over the interactions since the row
+before; imported rows may be values at a point, and say so in `averaged`."""
 
 NOISE_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("run_id", "task", "schedule", "baseline", "settings")]
@@ -54,7 +58,7 @@ MEASURED_COLUMNS = (
     *("entropy", "kl_initial"),
 )
 
-RUN_COLUMNS = tuple(name for name in SCHEMA.names if name not in MEASURED_COLUMNS)
+RUN_COLUMNS = tuple(name for name in READ_SCHEMA.names if name not in MEASURED_COLUMNS)
 """Columns that hold one value per run: its id, its settings and its seed."""
 
 REQUIRED_COLUMNS = (
@@ -64,7 +68,7 @@ REQUIRED_COLUMNS = (
 )
 
 CROSSINGS_SCHEMA = pa.schema(
-    [field for field in SCHEMA if field.name in RUN_COLUMNS]
+    [field for field in READ_SCHEMA if field.name in RUN_COLUMNS]
     + [("threshold", pa.float64()), ("interactions", pa.float64())]
     + [("censored", pa.bool_()), ("left_censored", pa.bool_())]
 )

@@ -12,6 +12,7 @@ from mnist_horizon import files
 from mnist_horizon.results.errors import ResultsError, one_line
 from mnist_horizon.results.schema import (
     CROSSINGS_SCHEMA,
+    READ_SCHEMA,
     REQUIRED_COLUMNS,
     REQUIRED_CROSSING_COLUMNS,
     REQUIRED_NOISE_COLUMNS,
@@ -35,7 +36,7 @@ def write_results(
     """
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
     required: tuple[str, ...] = REQUIRED_COLUMNS
-    if schema is not SCHEMA:
+    if schema not in (SCHEMA, READ_SCHEMA):
         crossings = schema is CROSSINGS_SCHEMA
         required = REQUIRED_CROSSING_COLUMNS if crossings else REQUIRED_NOISE_COLUMNS
     missing = [name for name in required if name not in frame]
@@ -45,8 +46,6 @@ def write_results(
         raise ResultsError(f"{path}: the table to write {problem}")
     try:
         table = conform(pa.Table.from_pandas(frame, preserve_index=False), schema)
-        if "averaged" in schema.names and "averaged" not in frame:  # only imported tables have it
-            table = table.drop_columns("averaged")
     except pa.ArrowException as error:
         raise ResultsError(f"{path}: cannot write: {one_line(error)}") from error
     files.write_atomically(Path(path), lambda file: pq.write_table(table, file, compression="zstd"))

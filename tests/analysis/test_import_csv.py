@@ -115,11 +115,16 @@ def test_plans_and_coverage_start_from_it(
     assert len(targets) == 2
 
 
-def test_the_calculator_reads_its_fits(imported: Path, tmp_path: Path) -> None:
+def test_anchors_reads_its_fits(imported: Path, tmp_path: Path) -> None:
+    """Three horizons and seeds determine no form of the law: it says so, with the need."""
     write_report([imported], tmp_path)
-    laws, _, largest = measured_laws(tmp_path / "fits.json", 150.0)
-    assert laws[0].knee == pytest.approx(KNEE, rel=0.15)
-    assert largest == 41
+    with pytest.raises(InputError, match=r"knee at a return of 150 is not determined.*needed:"):
+        measured_laws(tmp_path / "fits.json", 150.0)
+    fits = json.loads((tmp_path / "fits.json").read_text())
+    (law,) = [
+        law for law in fits["horizon_law"] if law["threshold"] == 150 and law["regressor"] == "h-1"
+    ]
+    assert law["knee"] == pytest.approx(KNEE, rel=0.15)
 
 
 def test_curves_and_crossings_are_read_together(imported: Path, tmp_path: Path) -> None:
@@ -173,7 +178,7 @@ def test_fits_are_written_before_any_figure(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("analysis.report.save_figures", stop)
+    monkeypatch.setattr("analysis.figures.theme.save", stop)
     with pytest.raises(KeyboardInterrupt):
         write_report([imported], tmp_path)
     assert json.loads((tmp_path / "fits.json").read_text())["horizon_law"]

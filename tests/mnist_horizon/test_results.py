@@ -13,6 +13,7 @@ from mnist_horizon.errors import InputError
 from mnist_horizon.results import (
     CROSSINGS_SCHEMA,
     NOISE_SCHEMA,
+    READ_SCHEMA,
     REQUIRED_COLUMNS,
     RUN_COLUMNS,
     SCHEMA,
@@ -53,7 +54,8 @@ def test_round_trip_fills_in_defaults_and_keeps_types(tmp_path):
     write_results(tmp_path / "results" / "a.parquet", rows_of("one", baseline="value_net"))
     read = read_results(tmp_path)
     assert read.notes == ()
-    assert list(read.frame) == SCHEMA.names
+    assert list(read.frame) == READ_SCHEMA.names
+    assert pq.read_schema(tmp_path / "results" / "a.parquet").names == SCHEMA.names
     assert read.frame["baseline"].tolist() == ["value_net"] * 3
     assert read.frame["gae_lambda"].tolist() == [1.0] * 3
     assert read.frame["interactions"].dtype == np.int64
