@@ -156,11 +156,19 @@ def test_a_free_power_that_is_not_determined_is_left_out(tmp_path, capsys, free,
 def test_a_knee_that_is_not_determined_is_refused(tmp_path, change):
     path = tmp_path / "fits.json"
     change |= {"needs": {"knee": "about 9 seeds instead of 4, at this spread"}}
-    path.write_text(json.dumps({"horizon_law": [law(0.7, **change)]}))
+    path.write_text(json.dumps({"horizon_law": [law(0.7, free_power={}, **change)]}))
     says = r"knee at a return of 0\.7 is not determined by these runs \(needed: about 9 seeds"
     with pytest.raises(InputError, match=says) as error:
         anchors.measured_laws(path, 0.7)
     assert "\n" not in str(error.value)
+
+
+def test_a_free_power_is_taken_where_the_affine_law_is_not_shown(tmp_path):
+    path = tmp_path / "fits.json"
+    path.write_text(json.dumps({"horizon_law": [law(0.7, determined={"knee": False})]}))
+    laws, name, _ = anchors.measured_laws(path, 0.7)
+    assert [one.name for one in laws] == ["free power"]
+    assert "no affine law" in name
 
 
 def test_a_multiplier_that_spans_a_factor_10_is_not_printed(capsys):

@@ -102,11 +102,12 @@ def test_summaries_show_every_quantity_with_its_interval(key):
         assert table.index.tolist() == list(law.quantities)
         for name, one in law.quantities.items():
             assert one.interval is not None, name
-            assert table.loc[name].tolist() == [one.value, *one.interval, one.is_determined]
+            known = law.is_determined(name, one)
+            assert table.loc[name].tolist() == [one.value, *one.interval, known]
             assert name in law._repr_html_()
             (line,) = [text for text in str(law).splitlines() if text.split()[0] == name]
-            assert (f"{one.value:.4g}" in line.split()) is one.is_determined
-            assert ("not determined, needed: " in line) is not one.is_determined
+            assert (f"{one.value:.4g}" in line.split()) is known
+            assert ("not determined, needed: " in line) is not known
         assert "<table" in law._repr_html_()
         assert type(law).__name__ in str(law)
 
@@ -266,13 +267,16 @@ def test_needs_name_the_seeds_or_else_the_axis():
     open_above = Quantity(20.0, (6.0, math.inf), least=1.0)
     assert law.needs_of({"knee": almost}) == {"knee": "about 4 seeds instead of 3, at this spread"}
     assert law.needs_of({"knee": open_above}) == {"knee": "longer horizons than 127"}
-    assert law.needs_of({"knee": Quantity(20.0, (10.0, 40.0))}) == {}
+    known = Quantity(20.0, (10.0, 40.0))
+    assert law.needs_of({"a": known}) == {}
+    assert law.verdict == "undecided", "the affine knee of another form is not determined"
+    assert law.needs_of({"knee": known}) == {"knee": "longer horizons than 127"}
     single = fit_horizon_laws(table_of(np.random.default_rng(0), HorizonTruth(), seeds=1))
     assert set(single.entries[0].to_json()["needs"].values()) == {"at least 2 seeds"}
     assert single.entries[0].to_json()["free_power"]["needs"]["g"] == "at least 2 seeds"
     power = fitted("power_law")[1].entries[0]
-    assert power.determined_by["n_c"] == "sizes over more than 1.2 decades"
-    assert power.determined_by["alpha_e"] == "a larger budget"
+    assert power.refusal == "unchecked"
+    assert set(power.determined_by.values()) == {"a fourth size, to check the law"}
 
 
 def test_numbers_within_an_entry_have_their_own_needs():
@@ -290,7 +294,7 @@ def test_numbers_within_an_entry_have_their_own_needs():
     shared = next(law for law in fitted("power_law")[1].entries if hasattr(law, "e_c"))
     shared = replace(shared, e_c={**shared.e_c, 7.0: wide})
     needs = {one["horizon"]: one["needs"] for one in shared.to_json()["e_c_by_horizon"]}
-    assert needs[7.0] == {"e_c": "a larger budget"}
+    assert needs[7.0] == {"e_c": "a fourth size, to check the law"}
 
 
 def test_where_no_run_at_the_longest_horizon_reached_the_return_budget_is_needed():
