@@ -63,7 +63,8 @@ class Page:
             compared=self._compared(),
             answer=self._answer(),
             links="".join(
-                f'<a href="#{one.key}">{escape(one.question)}</a>' for one in self.sections
+                f'<a href="#{one.key}">{one.key.capitalize().replace("-", " ")}</a>'
+                for one in self.sections
             ),
             sections="\n".join(self._section(one) for one in self.sections),
             tools=self.tools.html,
@@ -92,14 +93,15 @@ class Page:
 
     def _section(self, section: Section) -> str:
         parts = [f'<h2 id="{section.key}">{escape(section.question)}</h2>']
-        if section is self.first:  # what is at the top is not said twice
-            said = headlines(self.sections)
+        said = headlines(self.sections)  # what is at the top is not said twice
+        more = [claim for claim in section.answers[:1] if claim not in said]
+        if section is self.first:
             more = [claim for claim in section.answers if claim not in said]
+        parts += [_claims(more)] if more else []
+        if len(more) < len(section.answers[:1]) or section is self.first:
             parts.append('<p class="soft">See <a href="#answer">the top of the page</a>.</p>')
-        else:
-            more = list(section.answers[:1])
-            parts += [self._figure(section.figure)] if section.figure else []
-        parts.insert(1, _claims(more) if more else "")
+        if section.figure and section is not self.first:
+            parts.append(self._figure(section.figure))
         parts += [self._detail(detail) for detail in section.details]
         return "\n".join(parts)
 
@@ -139,7 +141,7 @@ class Page:
             items = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
             title = f"{len(self.notes)} notes: what could not be computed, and what it would need"
             parts.append(_folded(title, f"<ul>{items}</ul>"))
-        return _QUESTION + "\n".join(parts)
+        return _folded("What the task is, and where it comes from", _TASK) + "\n".join(parts)
 
     def _provenance(self) -> str:
         parts = [_table(Table(("what", "value"), self.provenance))]
@@ -152,7 +154,7 @@ class Page:
 _PHONE = 340
 """Pixels of a figure that a phone shows without scrolling."""
 
-_QUESTION = """<p class="soft">Each timestep of the task is an independent example to label, so that
+_TASK = """<p class="soft">Each timestep of the task is an independent example to label, so that
 a long horizon adds only noise. Hilton, Tang and Schulman (2023, arXiv 2301.13442) found on MNIST
 that the interactions needed are the sum of a part inherent to the task and a part proportional to
 the horizon. The numbers of figures are in figures/*.csv, those of every fit in fits.json.</p>"""
@@ -173,9 +175,9 @@ def _caution(sections: Sequence[Section]) -> str:
         return ""
     return (
         '<p class="soft">The horizon h is the number of steps over which rewards count, a return '
-        "the expected reward per step. Intervals are at 95%, over seeds. This page holds "
-        f"{len(claims)} statements with intervals: about one interval in 20 misses the true value, "
-        "and statements on several returns are of the same runs.</p>"
+        "the expected reward per step. Of the 95% intervals (over seeds) of the "
+        f"{len(claims)} statements on this page about 1 in 20 misses the true value; statements on "
+        "several returns share their runs.</p>"
     )
 
 

@@ -88,7 +88,7 @@ def test_the_figure_of_the_first_section_is_at_the_top_and_only_there(folder):
     assert rest.count("<img") == 1
     assert "<code>first.csv</code>" in top
     assert "<li>Known.</li><li class=open>Open.</li>" in top
-    assert '<a href="#y">What of y?</a>' in rest
+    assert '<a href="#y">Y</a>' in rest
     assert 'href="#answer"' in rest
 
 
@@ -119,8 +119,8 @@ def test_what_is_folded_is_in_details_and_what_is_empty_is_not_there(folder):
 def test_the_page_counts_its_statements_with_intervals(folder):
     known = Claim("The knee is 3.", True, numbers={"knee": (3.0, [2.0, 4.0])})
     html = page(folder, sections=[section("x", known, known, Claim("Words.", True))]).html()
-    assert "holds 2 statements with intervals" in html
-    assert "statements with intervals" not in page(folder).html()
+    assert "of the 2 statements on this page" in html
+    assert "statements on this page" not in page(folder).html()
 
 
 def test_what_the_paper_does_not_say_is_unknown(folder):
