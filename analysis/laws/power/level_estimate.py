@@ -224,16 +224,39 @@ def estimate_from(
     return LevelEstimate(tuple(curves), problem, fit, np.array(without))
 
 
-def constants(estimate: LevelEstimate, compute: Compute) -> Constants:
-    """The constants for a kind of compute; I = C on the frontier of the reference horizon."""
+def constants(
+    estimate: LevelEstimate, compute: Compute, rivals: Sequence[np.ndarray] = ()
+) -> Constants:
+    """The constants for a kind of compute; I = C on the frontier of the reference horizon.
+
+    Args:
+        estimate: the level sets.
+        compute: what C is.
+        rivals: arguments of fits that the data hardly refuse; intervals hold their numbers too.
+    """
     law, frontier, numbers = _law_at(estimate.fit.arguments, estimate, compute)
     others = [_law_at(arguments, estimate, compute)[2] for arguments in estimate.without_seed]
+    beside = [_law_at(arguments, estimate, compute)[2] for arguments in rivals]
     left_out = {name: np.array([other[name] for other in others]) for name in numbers}
-    quantities = {name: quantity(name, number, left_out[name]) for name, number in numbers.items()}
+    quantities = {
+        name: quantity(name, number, left_out[name], [rival[name] for rival in beside])
+        for name, number in numbers.items()
+    }
     return Constants(law, frontier, quantities, left_out)
 
 
-def quantity(name: str, number: float, left_out: np.ndarray) -> Quantity:
+def quantity(
+    name: str, number: float, left_out: np.ndarray, rivals: Sequence[float] = ()
+) -> Quantity:
+    """A constant with its interval, wide enough to hold its values in rival fits."""
+    one = _by_seeds(name, number, left_out)
+    if one.interval is None or not rivals:
+        return one
+    low, high = one.interval
+    return replace(one, interval=(min(low, *rivals), max(high, *rivals)))
+
+
+def _by_seeds(name: str, number: float, left_out: np.ndarray) -> Quantity:
     """A constant with its jackknife-t interval: on logit in (0, 1), on log where it is positive."""
     is_slope = name == "optimal_size_exponent"
     if is_slope:  # with counted compute it can lie outside of (0, 1)

@@ -145,13 +145,14 @@ def _determines_exponents(estimate: LevelEstimate) -> bool:
 
 def _refusal(shared: LevelEstimate, misfits: Sequence[Misfit]) -> str:
     """Why the shared numbers are not determined: what the horizons say, and the shared loss."""
-    for reason in ("plateau", "unchecked"):
+    for reason in ("plateau", "off_law", "unchecked"):
         if any(one.reason == reason for one in misfits):
             return reason
     parameters = np.concatenate([one.parameters for one in shared.curves])
     spread = seed_spread(shared.curves)
-    p = fit_test(shared.problem, shared.fit.arguments, parameters, spread)
-    alone = min(one.p for one in misfits) * len(misfits)
+    linked = shared.problem.linked(shared.fit.arguments)
+    p = fit_test([linked], parameters, spread.deviations)
+    alone = min(one.p for one in misfits)
     return "misfit" if 2 * min(p, alone) < REFUSED else ""
 
 
