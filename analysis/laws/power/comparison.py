@@ -129,7 +129,9 @@ def compare_models(
         return Comparison(scores)
     bootstrap = _Bootstrap.of(*models[null], shared.curves, generator)
     delayed = min(_delayed_scores(*models[null], shared.curves, spread))
-    return Comparison(scores, bootstrap.test(scores[null] - scores["free"], delayed - scores["free"]))
+    return Comparison(
+        scores, bootstrap.test(scores[null] - scores["free"], delayed - scores["free"])
+    )
 
 
 def _delayed_scores(

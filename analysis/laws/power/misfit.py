@@ -208,13 +208,12 @@ def measure_misfits(estimates: Sequence[LevelEstimate]) -> list[Misfit]:
     widths = {size: width for one in horizons for size, width in one.widths.items()}
     residuals = {n: _residual(n, _pooled(shifts[n]), widths.get(n)) for n in sizes}
     explaining = [n for n in sizes if _explains(horizons, shifts[n])]
+    off = len(explaining) == 1 and len(sizes) * residuals[explaining[0]].p < REFUSED
     by_offset = _explains(horizons, [one.offset for one in horizons])
-    refused = _smallest(p, tuple(residuals.values())) < REFUSED
-    off = refused and len(explaining) == 1 and not by_offset
     joint = Joint(
         fit_test=p,
         residuals=tuple(residuals.values()),
-        off_law=explaining[0] if off else None,
+        off_law=explaining[0] if off and not by_offset else None,
         horizons=len(horizons),
     )
     offset = _pooled([one.offset for one in horizons])
@@ -292,9 +291,7 @@ class _Horizon:
                 for size, one in self.shifts.items()
             ),
             joint=joint,
-            offset=Offset(
-                offset.value * unit, (low * unit, high * unit), offset.p_above, explains
-            ),
+            offset=Offset(offset.value * unit, (low * unit, high * unit), offset.p_above, explains),
             without_size=tuple(_exponents(size, *fit) for size, fit in without.items()),
             rivals=tuple(without[size][0] for size in doubtful if size in without),
             sizes=len(curves.sizes),
