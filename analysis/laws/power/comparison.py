@@ -10,10 +10,10 @@ How much lower the AICc of `free` is by chance is not known from theory: points 
 correlated, and links absorb what they can. It is simulated (a parametric bootstrap): data sets are
 drawn from the better of the two models whose exponents are shared, with the noise that the seeds
 show, and both are fitted again; p is the rank of the observed difference among those drawn. A size
-with a wrong rate, or an offset in E, also moves the exponents of horizons apart: the difference
-must be as rare against shared exponents with a shift of any one size, or an offset, the same at all
-horizons (`p_delayed`). The same test on data in which one exponent changes by `CHANGE` over the horizons says how probable it
-was to see such a change.
+with a wrong rate, or an offset in E, also moves the exponents of horizons apart: where misfits cast
+doubt on one (`power.misfit`), the difference must be as rare against shared exponents with this
+delay, the same at all horizons (`p_delayed`). The same test on data in which one exponent changes
+by `CHANGE` over the horizons says how probable it was to see such a change.
 """
 
 from collections.abc import Sequence
@@ -106,6 +106,7 @@ def compare_models(
     shared: LevelEstimate,
     alone: Sequence[LevelEstimate],
     generator: np.random.Generator | None = None,
+    delays: Sequence[np.ndarray] = (),
 ) -> Comparison:
     """Compare the models, with the test of shared exponents where a generator is given.
 
@@ -113,6 +114,7 @@ def compare_models(
         shared: the fit of all horizons.
         alone: the fit of each.
         generator: of the data sets that are drawn.
+        delays: columns of the delays that are in doubt (`power.delays`), each of shape [point].
     """
     spread = seed_spread(shared.curves)
     free = {one.curves[0].horizon: one for one in alone}
@@ -128,30 +130,13 @@ def compare_models(
     if generator is None or not np.isfinite(list(scores.values())).all():
         return Comparison(scores)
     bootstrap = _Bootstrap.of(*models[null], shared.curves, generator)
-    delayed = min(_delayed_scores(*models[null], shared.curves, spread))
-    return Comparison(
-        scores, bootstrap.test(scores[null] - scores["free"], delayed - scores["free"])
+    problem, arguments = models[null]
+    others = [replace(problem, delay=column) for column in delays]
+    least = min(
+        [scores[null]]
+        + [_score(spread, [(one, descend(one, np.append(arguments, 0.0))[0])]) for one in others]
     )
-
-
-def _delayed_scores(
-    problem: LevelProblem,
-    arguments: np.ndarray,
-    curves: Sequence[LearningCurves],
-    spread: SeedSpread,
-) -> list[float]:
-    """AICc of shared exponents with a delay (`power.delays`), of each size and of an offset in E.
-
-    The offset is proportional to the typical E of each horizon.
-    """
-    parameters = np.concatenate([one.parameters for one in curves])
-    late = [np.exp(np.median(np.log(one.interactions))) / one.interactions for one in curves]
-    columns = [np.concatenate(late), *((parameters == n) * 1.0 for n in np.unique(parameters))]
-    scores = []
-    for column in columns:
-        delayed = replace(problem, delay=column)
-        scores.append(_score(spread, [(delayed, descend(delayed, np.append(arguments, 0.0))[0])]))
-    return scores
+    return Comparison(scores, bootstrap.test(scores[null] - scores["free"], least - scores["free"]))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """One more number in a power law: how much longer some of its points take, in log E.
 
 The law of a horizon is fitted again with `log E - value * column`: a column that is 1 at the points
-of a size gives that size a factor of its own, `exp(value)`; the column `E_1 / E` takes an offset
-from E, in which nothing is learned (`E - delta`, to first order, delta = value * E_1).
+of a size gives that size a factor of its own, `exp(value)`; the column `E_t / E` takes an offset
+from E, in which nothing is learned (`E - delta`, to first order, delta = value * E_t, with E_t the
+median E of the horizon).
 
 The value has one meaning at all horizons, so that they are pooled, weighted by the squares of what
 is the value's own in the Jacobian. The error is what the spread over seeds does to the value: runs
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import t as student
 
+from analysis.laws.power.curves import LearningCurves
 from analysis.laws.power.level_estimate import LevelEstimate
 from analysis.laws.power.level_fit import descend
 from analysis.stats.intervals import LEVEL, Interval
@@ -45,11 +47,13 @@ class FittedDelay:
 
     Attributes:
         linked: the fit with it.
+        arguments: of the law in that fit, without the delay.
         score: from the law without it.
         refit: at the fit with it.
     """
 
     linked: LinkedFit
+    arguments: np.ndarray
     score: Direction
     refit: Direction
 
@@ -97,6 +101,16 @@ class Delay:
         return float(student.sf(self.score.value / self.score.error, self.score.freedom))
 
 
+def offset_column(curves: LearningCurves) -> np.ndarray:
+    """What an offset, counted in `typical_interactions`, adds to the log E of each point."""
+    return typical_interactions(curves) / curves.interactions
+
+
+def typical_interactions(curves: LearningCurves) -> float:
+    """The median E of a horizon's points, in which its offset is counted."""
+    return float(np.exp(np.median(np.log(curves.interactions))))
+
+
 def fit_delay(estimate: LevelEstimate, column: np.ndarray, deviations: np.ndarray) -> FittedDelay:
     """Fit the law of one horizon with a delay.
 
@@ -111,13 +125,13 @@ def fit_delay(estimate: LevelEstimate, column: np.ndarray, deviations: np.ndarra
     linked, parameters = problem.linked(arguments), estimate.curves[0].parameters
     score = _direction(0.0, problem.linked(start), parameters, deviations)
     refit = _direction(float(arguments[-1]), linked, parameters, deviations)
-    return FittedDelay(linked, score, refit)
+    return FittedDelay(linked, arguments[:-1], score, refit)
 
 
 def _direction(
     value: float, linked: LinkedFit, parameters: np.ndarray, deviations: np.ndarray
 ) -> Direction:
-    """What the last column of a Jacobian can do that the others cannot, and the step that it asks."""
+    """What the last column of a Jacobian can do that others cannot, and the step it takes."""
     others = np.linalg.qr(linked.jacobian[:, :-1])[0]
     own = linked.jacobian[:, -1] - others @ (others.T @ linked.jacobian[:, -1])
     weight = max(float(own @ own), 1e-300)

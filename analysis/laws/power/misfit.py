@@ -16,8 +16,9 @@ A size is named, or an offset, only where it explains all horizons' residuals an
 
 Tests miss what the exponents take up: of 40 simulated sweeps of 3 horizons and 5 sizes the largest
 of which needs 1.3 times the interactions, 31 are refused (and 5 of 40 that follow the law, with 4
-seeds, whose spread is itself uncertain). So a fit without a size that the tests doubt at `DOUBT` is
-a rival: intervals hold its exponents too.
+seeds, whose spread is itself uncertain). So the fit in which a size has a factor of its own is a
+rival where the test of the factor has p < `DOUBT`, and that with an offset where its p is less than
+`OFFSET_DOUBT`: intervals reach as far about the exponents of rivals.
 
 A size has one learning rate in a fit (the chosen one), so leaving out a size leaves out its rate.
 With three sizes the law of the others has none to check it: nothing is said about sizes, and the
@@ -32,7 +33,14 @@ import numpy as np
 from scipy.stats import f as fisher
 
 from analysis.laws.law import Quantity
-from analysis.laws.power.delays import Delay, FittedDelay, fit_delay, pooled
+from analysis.laws.power.delays import (
+    Delay,
+    FittedDelay,
+    fit_delay,
+    offset_column,
+    pooled,
+    typical_interactions,
+)
 from analysis.laws.power.level_estimate import LevelEstimate
 from analysis.laws.power.level_fit import descend
 from analysis.laws.power.model_choice import seed_spread, trace_of_square
@@ -45,11 +53,14 @@ CHECKED_SIZES = 4
 REFUSED = 1 - LEVEL
 """p value below which a fit is refused by its residuals."""
 
-OFFSET = 0.01
+OFFSET = 0.02
 """p value below which a fit is refused by an offset."""
 
 DOUBT = 0.2
-"""p value of a size's shift below which the fit without the size is a rival."""
+"""p value of a size's shift below which the fit with the shift is a rival."""
+
+OFFSET_DOUBT = 0.1
+"""p value of an offset below which the fit with it is a rival."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +123,14 @@ class Joint:
         residuals: of each size, with one factor for all horizons; empty with three sizes.
         off_law: N of the size that lies off the law of the others: a shift of this size, and
             nothing else, makes the fits such that their residuals do not refuse them; or None.
+        doubtful: N of the sizes whose shift is in doubt.
         horizons: how many they are.
     """
 
     fit_test: float
     residuals: tuple[SizeResidual, ...]
     off_law: float | None
+    doubtful: tuple[float, ...]
     horizons: int
 
 
@@ -132,7 +145,7 @@ class Misfit:
         offset: interactions in which nothing seems to be learned.
         without_size: `parameters`, `alpha_n`, `alpha_e`, `optimal_size_exponent` and `loss` of the
             fit without each size.
-        rivals: arguments of the fits without the sizes that are in doubt.
+        rivals: arguments of the fits with the delays that are in doubt.
         sizes: number of sizes.
         plateaus: sizes whose curves a plateau delays (`power.curves`).
         starts_disagree: no other search ended where the best one did.
@@ -214,11 +227,11 @@ def measure_misfits(estimates: Sequence[LevelEstimate]) -> list[Misfit]:
         fit_test=p,
         residuals=tuple(residuals.values()),
         off_law=explaining[0] if off and not by_offset else None,
+        doubtful=tuple(n for n in sizes if residuals[n].p < DOUBT),
         horizons=len(horizons),
     )
     offset = _pooled([one.offset for one in horizons])
-    doubtful = [n for n in sizes if residuals[n].p < DOUBT]
-    return [one.misfit(joint, offset, by_offset and not explaining, doubtful) for one in horizons]
+    return [one.misfit(joint, offset, by_offset and not explaining) for one in horizons]
 
 
 def measure_misfit(estimate: LevelEstimate) -> Misfit:
@@ -277,13 +290,14 @@ class _Horizon:
         curves = self.estimate.curves[0]
         return dict(zip(curves.sizes.tolist(), curves.widths, strict=False))
 
-    def misfit(
-        self, joint: Joint, offset: Delay, explains: bool, doubtful: Sequence[float]
-    ) -> Misfit:
+    def misfit(self, joint: Joint, offset: Delay, explains: bool) -> Misfit:
         """What is said of this horizon."""
-        curves, unit = self.estimate.curves[0], _unit(self.estimate)
+        curves = self.estimate.curves[0]
+        unit = typical_interactions(curves)
         low, high = offset.interval
-        without = {size: _without(self.estimate, size) for size in self.shifts}
+        doubtful = [self.shifts[size] for size in joint.doubtful if size in self.shifts]
+        if offset.p_above < OFFSET_DOUBT:
+            doubtful.append(self.offset)
         return Misfit(
             fit_test=_fit_test([self], [self.linked]),
             residuals=tuple(
@@ -292,8 +306,8 @@ class _Horizon:
             ),
             joint=joint,
             offset=Offset(offset.value * unit, (low * unit, high * unit), offset.p_above, explains),
-            without_size=tuple(_exponents(size, *fit) for size, fit in without.items()),
-            rivals=tuple(without[size][0] for size in doubtful if size in without),
+            without_size=tuple(_without(self.estimate, size) for size in self.shifts),
+            rivals=tuple(one.arguments for one in doubtful),
             sizes=len(curves.sizes),
             plateaus=curves.plateaus,
             starts_disagree=self.estimate.fit.starts > 1 and self.estimate.fit.agreeing < 2,
@@ -309,15 +323,10 @@ def _horizons(estimates: Sequence[LevelEstimate]) -> list[_Horizon]:
         curves = estimate.curves[0]
         sizes = curves.sizes.tolist() if len(curves.sizes) >= CHECKED_SIZES else []
         shifts = {n: fit_delay(estimate, (curves.parameters == n) * 1.0, own) for n in sizes}
-        offset = fit_delay(estimate, _unit(estimate) / curves.interactions, own)
+        offset = fit_delay(estimate, offset_column(curves), own)
         linked = estimate.problem.linked(estimate.fit.arguments)
         found.append(_Horizon(estimate, own, linked, shifts, offset))
     return found
-
-
-def _unit(estimate: LevelEstimate) -> float:
-    """A typical E of a horizon's points, in which its offset is counted."""
-    return float(np.exp(np.median(np.log(estimate.curves[0].interactions))))
 
 
 def _smallest(p: float, residuals: Sequence[SizeResidual]) -> float:
@@ -350,14 +359,10 @@ def _residual(size: float, shift: Delay, width: float | None) -> SizeResidual:
     return SizeResidual(size, factor, (low, high), shift.p, width)
 
 
-def _without(estimate: LevelEstimate, size: float) -> tuple[np.ndarray, float]:
-    """The fit without a size: arguments and loss."""
-    part = estimate.problem.where(estimate.curves[0].parameters != size)
-    return descend(part, estimate.fit.arguments)
-
-
-def _exponents(size: float, arguments: np.ndarray, loss: float) -> dict[str, float]:
+def _without(estimate: LevelEstimate, size: float) -> dict[str, float]:
     """The exponents of the fit without a size."""
+    part = estimate.problem.where(estimate.curves[0].parameters != size)
+    arguments, loss = descend(part, estimate.fit.arguments)
     alpha_n, alpha_e = np.exp(arguments[:2]).tolist()
     slope = alpha_e / (alpha_n + alpha_e)
     exponents = {"alpha_n": alpha_n, "alpha_e": alpha_e, "optimal_size_exponent": slope}
