@@ -262,10 +262,11 @@ def quantity(
     if is_slope:  # with counted compute it can lie outside of (0, 1)
         scale = LOGIT if inside else LINEAR
     ends = jackknife_interval(number, left_out, scale)
-    if ends is not None:
+    if ends is not None and len(rivals):
         moves = [scale.to(rival) - scale.to(number) for rival in (number, *rivals)]
-        low, high = (scale.to(end) for end in ends)
-        ends = scale.back(low + min(moves)), scale.back(high + max(moves))
+        with np.errstate(divide="ignore", over="ignore"):  # an end may be 0 or infinite
+            low, high = (scale.to(end) for end in ends)
+            ends = scale.back(low + min(moves)), scale.back(high + max(moves))
     if is_slope:
         return Quantity(number, ends, within=(0.0, 1.0))
     return Quantity(number, ends, least=0.0)
