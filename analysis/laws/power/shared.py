@@ -192,7 +192,7 @@ def _refusal(shared: LevelEstimate, misfits: Sequence[Misfit]) -> str:
     linked = shared.problem.linked(shared.fit.arguments)
     p = fit_test([linked], parameters, spread.deviations)
     alone = min(one.p for one in misfits)
-    return "misfit" if 2 * min(p, alone) < REFUSED else ""
+    return "misfit" if min(2 * p, alone) < REFUSED else ""
 
 
 _VARYING = ("horizon", "discount", "learning_rate")

@@ -40,11 +40,11 @@ def of_offset(one: LevelEstimate) -> FittedDelay:
 
 @pytest.mark.parametrize("factor", [1.0, 1.6])
 def test_the_factor_of_a_size_and_the_law_of_the_others_are_found(factor: float) -> None:
-    frame = simulate(np.random.default_rng(3), shift=0.03)
+    frame = simulate(np.random.default_rng(3), shift=0.003, noise=3e-4)
     size = sorted(frame["parameters"].unique())[2]
     fitted = of_size(estimate(slower(frame, size, factor)), size)
     delay = pooled([fitted])
-    assert delay.value == pytest.approx(np.log(factor), abs=0.1)
+    assert delay.value == pytest.approx(np.log(factor), abs=0.05)
     assert delay.interval[0] < delay.value < delay.interval[1]
     assert (delay.p < 0.01) is (factor > 1)
     assert np.exp(fitted.arguments)[:2] == pytest.approx([TRUTH.alpha_n, TRUTH.alpha_e], rel=0.15)

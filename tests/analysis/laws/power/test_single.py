@@ -185,7 +185,7 @@ def test_a_size_exponent_lies_in_the_unit_interval_and_a_wide_one_is_not_determi
     low, high = wide.quantities["optimal_size_exponent"].interval
     assert 0 < low < high < 1
     assert not wide.determined["optimal_size_exponent"]
-    assert wide.needs["alpha_n"] == "needs more seeds, or sizes over a wider range"
+    assert wide.needs["alpha_n"] == "sizes over more than 2.5 decades"
     assert "alpha_e" not in wide.needs
 
 
