@@ -16,9 +16,10 @@ A size is named, or an offset, only where it explains all horizons' residuals an
 
 Tests miss what the exponents take up: of 40 simulated sweeps of 3 horizons and 5 sizes the largest
 of which needs 1.3 times the interactions, 37 are refused (at 2 times all 40, and the size named in
-34), and 6 of 40 that follow the law: with 4 seeds their spread is itself uncertain. So the fit in which a size has a factor of its own is a
-rival where the test of the factor has p < `DOUBT`, and that with an offset where its p is less than
-`OFFSET_DOUBT`: intervals reach as far about the exponents of rivals.
+34), and 6 of 40 that follow the law: with 4 seeds their spread is itself uncertain. So the fit in
+which a size has a factor of its own is a rival where the test of the factor has p < `DOUBT`, and
+that with an offset where its p is less than `OFFSET_DOUBT`: intervals reach as far about the
+exponents of rivals.
 
 A size has one learning rate in a fit (the chosen one), so leaving out a size leaves out its rate.
 With three sizes the law of the others has none to check it: nothing is said about sizes, and the
