@@ -9,9 +9,11 @@ Three models are compared by AICc on independent values (`power.model_choice`):
 How much lower the AICc of `free` is by chance is not known from theory: points of a run are
 correlated, and links absorb what they can. It is simulated (a parametric bootstrap): data sets are
 drawn from the better of the two models whose exponents are shared, with the noise that the seeds
-show, and both are fitted again; p is the rank of the observed difference among those drawn. The
-same test on data in which one exponent changes by `CHANGE` over the horizons says how probable it
-was to see such a change.
+show, and both are fitted again; p is the rank of the observed difference among those drawn. A size
+with a wrong rate, or an offset in E, also moves the exponents of horizons apart: where misfits cast
+doubt on one (`power.misfit`), the difference must be as rare against shared exponents with this
+delay, the same at all horizons (`p_delayed`). The same test on data in which one exponent changes
+by `CHANGE` over the horizons says how probable it was to see such a change.
 """
 
 from collections.abc import Sequence
@@ -54,18 +56,20 @@ class ExponentTest:
 
     Attributes:
         p: of the difference in AICc where the exponents are shared.
+        p_delayed: the largest p of the differences to shared exponents with a delay.
         draws: data sets drawn.
         power: probability to see a change of `CHANGE`, by exponent.
     """
 
     p: float
+    p_delayed: float
     draws: int
     power: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
         """What the entry of `fits.json` holds."""
         power = {n: {"change": CHANGE, "probability": one} for n, one in self.power.items()}
-        return {"p": self.p, "draws": self.draws, "power": power}
+        return {"p": self.p, "p_delayed": self.p_delayed, "draws": self.draws, "power": power}
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class Comparison:
         if self.test is None:
             return "undecided"
         if self.test.p <= LEVEL:
-            return "free"
+            return "free" if self.test.p_delayed <= LEVEL else "undecided"
         best, second, *_ = sorted(self.aicc, key=lambda model: self.aicc[model])
         seen = min(self.test.power.values()) >= LEAST_POWER
         decided = seen and best != "free" and self.aicc[second] - self.aicc[best] >= DECISIVE
@@ -102,6 +106,7 @@ def compare_models(
     shared: LevelEstimate,
     alone: Sequence[LevelEstimate],
     generator: np.random.Generator | None = None,
+    delays: Sequence[np.ndarray] = (),
 ) -> Comparison:
     """Compare the models, with the test of shared exponents where a generator is given.
 
@@ -109,6 +114,7 @@ def compare_models(
         shared: the fit of all horizons.
         alone: the fit of each.
         generator: of the data sets that are drawn.
+        delays: columns of the delays that are in doubt (`power.delays`), each of shape [point].
     """
     spread = seed_spread(shared.curves)
     free = {one.curves[0].horizon: one for one in alone}
@@ -124,7 +130,13 @@ def compare_models(
     if generator is None or not np.isfinite(list(scores.values())).all():
         return Comparison(scores)
     bootstrap = _Bootstrap.of(*models[null], shared.curves, generator)
-    return Comparison(scores, bootstrap.test(scores[null] - scores["free"]))
+    problem, arguments = models[null]
+    others = [replace(problem, delay=column) for column in delays]
+    least = min(
+        [scores[null]]
+        + [_score(spread, [(one, descend(one, np.append(arguments, 0.0))[0])]) for one in others]
+    )
+    return Comparison(scores, bootstrap.test(scores[null] - scores["free"], least - scores["free"]))
 
 
 @dataclass(frozen=True)
@@ -163,15 +175,15 @@ class _Bootstrap:
         ]
         return cls(problem, arguments, laws, curves, shift_correlation(curves), generator)
 
-    def test(self, observed: float) -> ExponentTest:
-        """The rank of a difference in AICc, and the power of the test."""
+    def test(self, observed: float, delayed: float) -> ExponentTest:
+        """The ranks of differences in AICc, without and with a delay, and the power of the test."""
         null = np.array([self._difference(self.laws) for _ in range(DRAWS)])
         power = {}
         for place, name in enumerate(("alpha_n", "alpha_e")):
             changed = self._changed(place)
             drawn = np.array([self._difference(changed) for _ in range(POWER_DRAWS)])
             power[name] = float(np.mean([_rank(one, null) <= LEVEL for one in drawn]))
-        return ExponentTest(_rank(observed, null), DRAWS, power)
+        return ExponentTest(_rank(observed, null), _rank(delayed, null), DRAWS, power)
 
     def _difference(self, laws: Sequence[HorizonLevels]) -> float:
         """AICc of shared less that of free exponents, of a data set drawn from laws."""

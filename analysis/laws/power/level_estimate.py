@@ -120,12 +120,14 @@ class Constants:
         quantities: alpha_n, alpha_e, beta, n_c, e_c and optimal_size_exponent, the slope of log N*
             against log C, with their 95% intervals.
         left_out: the numbers without each seed in turn, each of shape [seed].
+        rivals: the numbers in each rival fit, each of shape [rival].
     """
 
     law: PowerLaw
     frontier: Frontier
     quantities: dict[str, Quantity]
     left_out: dict[str, np.ndarray]
+    rivals: dict[str, np.ndarray]
 
 
 class LevelLaw(FittedLaw):
@@ -224,23 +226,49 @@ def estimate_from(
     return LevelEstimate(tuple(curves), problem, fit, np.array(without))
 
 
-def constants(estimate: LevelEstimate, compute: Compute) -> Constants:
-    """The constants for a kind of compute; I = C on the frontier of the reference horizon."""
+def constants(
+    estimate: LevelEstimate, compute: Compute, rivals: Sequence[np.ndarray] = ()
+) -> Constants:
+    """The constants for a kind of compute; I = C on the frontier of the reference horizon.
+
+    Args:
+        estimate: the level sets.
+        compute: what C is.
+        rivals: arguments of fits that are in doubt; intervals hold their numbers too.
+    """
     law, frontier, numbers = _law_at(estimate.fit.arguments, estimate, compute)
     others = [_law_at(arguments, estimate, compute)[2] for arguments in estimate.without_seed]
+    beside = [_law_at(arguments, estimate, compute)[2] for arguments in rivals]
     left_out = {name: np.array([other[name] for other in others]) for name in numbers}
-    quantities = {name: quantity(name, number, left_out[name]) for name, number in numbers.items()}
-    return Constants(law, frontier, quantities, left_out)
+    doubts = {name: np.array([rival[name] for rival in beside]) for name in numbers}
+    quantities = {
+        name: quantity(name, number, left_out[name], doubts[name])
+        for name, number in numbers.items()
+    }
+    return Constants(law, frontier, quantities, left_out, doubts)
 
 
-def quantity(name: str, number: float, left_out: np.ndarray) -> Quantity:
-    """A constant with its jackknife-t interval: on logit in (0, 1), on log where it is positive."""
+def quantity(
+    name: str, number: float, left_out: np.ndarray, rivals: Sequence[float] | np.ndarray = ()
+) -> Quantity:
+    """A constant with its jackknife-t interval, on logit in (0, 1), on log where it is positive.
+
+    It reaches as far about the number's value in each rival fit: the interval holds all of these.
+    """
     is_slope = name == "optimal_size_exponent"
+    everything = np.array([number, *left_out, *rivals])
+    inside = bool(np.all((everything > 0) & (everything < 1)))
+    scale = LOG
     if is_slope:  # with counted compute it can lie outside of (0, 1)
-        inside = bool(np.all((left_out > 0) & (left_out < 1))) and 0 < number < 1
-        ends = jackknife_interval(number, left_out, LOGIT if inside else LINEAR)
+        scale = LOGIT if inside else LINEAR
+    ends = jackknife_interval(number, left_out, scale)
+    if ends is not None and len(rivals):
+        moves = [scale.to(rival) - scale.to(number) for rival in (number, *rivals)]
+        with np.errstate(divide="ignore", over="ignore"):  # an end may be 0 or infinite
+            low, high = (scale.to(end) for end in ends)
+            ends = scale.back(low + min(moves)), scale.back(high + max(moves))
+    if is_slope:
         return Quantity(number, ends, within=(0.0, 1.0))
-    ends = jackknife_interval(number, left_out, LOG)
     return Quantity(number, ends, least=0.0)
 
 

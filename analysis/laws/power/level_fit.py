@@ -6,8 +6,10 @@ Returns identify the level `x = -log(u + v)` up to a monotone map, with
 
 where n and e are log N and log E from their centres, nu is the log size at which u = v at the
 centre of e, and s_h the shift of log E_c at horizon h from that of the reference (0 there). The
-arguments are (log alpha_N, log alpha_E, nu, s_1, s_2, ...). The objective is summed, not averaged:
-with a mean over hundreds of points the default tolerances stop the search far from the optimum.
+arguments are (log alpha_N, log alpha_E, nu, s_1, s_2, ...). A problem with a delay (`power.delays`)
+has one more, the last, times which each point's `delay` adds to its s_h. The objective is summed,
+not averaged: with a mean over hundreds of points the default tolerances stop the search far from
+the optimum.
 """
 
 from collections.abc import Sequence
@@ -53,6 +55,7 @@ class LevelProblem:
         centre_n: log N of the centre.
         centre_e: log E of the centre.
         own_links: each horizon has a link of its own, else all share one.
+        delay: log E that a unit of the last argument takes longer at each point; or None.
     """
 
     log_n: np.ndarray
@@ -63,6 +66,7 @@ class LevelProblem:
     centre_n: float
     centre_e: float
     own_links: bool = False
+    delay: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -93,9 +97,12 @@ class LevelProblem:
     def levels(self, arguments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Levels, shape [point], and their derivatives, shape [point, argument]."""
         alpha_n, alpha_e = np.exp(arguments[:2])
-        shifts = np.concatenate([[0.0], arguments[3:]])
+        shifts = np.concatenate([[0.0], arguments[3 : 2 + self.horizons]])
         size = alpha_n * (arguments[2] - self.log_n)
-        experience = alpha_e * (shifts[self.horizon] - self.log_e)
+        late = shifts[self.horizon]
+        if self.delay is not None:
+            late = late + arguments[-1] * self.delay
+        experience = alpha_e * (late - self.log_e)
         level = -np.logaddexp(size, experience)
         share_n, share_e = np.exp(size + level), np.exp(experience + level)
         derivatives = np.empty((len(level), len(arguments)))
@@ -104,12 +111,14 @@ class LevelProblem:
         derivatives[:, 2] = -share_n * alpha_n
         for i in range(1, self.horizons):
             derivatives[:, 2 + i] = np.where(self.horizon == i, -share_e * alpha_e, 0.0)
+        if self.delay is not None:
+            derivatives[:, -1] = -share_e * alpha_e * self.delay
         return level, derivatives
 
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Lowest and highest arguments that a search may try, each of shape [argument]."""
         low, high = np.log(_EXPONENTS)
-        shifts = np.full(self.horizons - 1, _LARGEST_SHIFT)
+        shifts = np.full(self.horizons - (self.delay is None), _LARGEST_SHIFT)
         lower = [low, low, self.log_n.min() - _BEYOND_SIZES, *-shifts]
         upper = [high, high, self.log_n.max() + _BEYOND_SIZES, *shifts]
         return np.array(lower), np.array(upper)
@@ -145,7 +154,8 @@ class LevelProblem:
     def where(self, kept: np.ndarray) -> "LevelProblem":
         """Some of the points, from the same centres."""
         names = ("log_n", "log_e", "horizon", "returns", "root_weight")
-        return replace(self, **{name: getattr(self, name)[kept] for name in names})
+        delay = None if self.delay is None else self.delay[kept]
+        return replace(self, delay=delay, **{name: getattr(self, name)[kept] for name in names})
 
     def _parts(self, arguments: np.ndarray) -> list[LinkedFit]:
         """The best link of each block of points that share one."""

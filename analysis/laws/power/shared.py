@@ -8,7 +8,7 @@ coefficient, not the exponent" (Hilton, Tang and Schulman 2023); `power.comparis
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ import pandas as pd
 from analysis.laws.law import Quantity
 from analysis.laws.power.comparison import Comparison, compare_models
 from analysis.laws.power.curves import FitError
+from analysis.laws.power.delays import offset_column
 from analysis.laws.power.level_estimate import (
     COMPUTES,
     Compute,
@@ -27,7 +28,8 @@ from analysis.laws.power.level_estimate import (
     estimate_levels,
     quantity,
 )
-from analysis.laws.power.misfit import REFUSED, Misfit, fit_test
+from analysis.laws.power.level_fit import descend
+from analysis.laws.power.misfit import OFFSET_DOUBT, REFUSED, Misfit, fit_test
 from analysis.laws.power.model_choice import seed_spread
 
 
@@ -45,6 +47,7 @@ class SharedPowerLaw(LevelLaw):
         e_c_growth: E_c at the longest horizon over that at the shortest.
         comparison: with the models of separate exponents.
         refusal: why its numbers are not determined, one word (`misfit.Misfit.reason`), or empty.
+        rivals: arguments of the fits with the delays that are in doubt; intervals hold them too.
     """
 
     group: dict[str, Any]
@@ -55,26 +58,38 @@ class SharedPowerLaw(LevelLaw):
     e_c_growth: Quantity
     comparison: Comparison
     refusal: str = ""
+    rivals: tuple[np.ndarray, ...] = ()
 
     @classmethod
     def of(
-        cls, shared: LevelEstimate, comparison: Comparison, compute: Compute, refusal: str = ""
+        cls,
+        shared: LevelEstimate,
+        comparison: Comparison,
+        compute: Compute,
+        refusal: str = "",
+        rivals: tuple[np.ndarray, ...] = (),
     ) -> Self:
         """The law of shared level sets, compared with a separate law for each horizon."""
-        numbers = constants(shared, compute)
+        numbers = constants(shared, compute, rivals)
         reference = shared.curves[0]
         e_c = {reference.horizon: numbers.quantities["e_c"]}
-        shifts = {reference.horizon: (0.0, np.zeros(len(shared.without_seed)))}
-        for place, curves in enumerate(shared.curves[1:], start=3):
-            number = numbers.quantities["e_c"].value * float(np.exp(shared.fit.arguments[place]))
-            left_out = numbers.left_out["e_c"] * np.exp(shared.without_seed[:, place])
-            e_c[curves.horizon] = quantity("e_c", number, left_out)
-            shifts[curves.horizon] = shared.fit.arguments[place], shared.without_seed[:, place]
+        beside = np.array(rivals).reshape(len(rivals), len(shared.fit.arguments))
+        at = [_shifts(one) for one in (shared.fit.arguments, shared.without_seed, beside)]
+        best, left_out, doubts = at
+        for place, curves in enumerate(shared.curves[1:], start=1):
+            e_c[curves.horizon] = quantity(
+                "e_c",
+                numbers.quantities["e_c"].value * float(np.exp(best[place])),
+                numbers.left_out["e_c"] * np.exp(left_out[place]),
+                numbers.rivals["e_c"] * np.exp(doubts[place]),
+            )
         group = {name: reference.group[name] for name in reference.group if name not in _VARYING}
-        (first, firsts), (last, lasts) = shifts[min(shifts)], shifts[max(shifts)]
-        growth = quantity("e_c_growth", float(np.exp(last - first)), np.exp(lasts - firsts))
+        horizons = [one.horizon for one in shared.curves]
+        first, last = int(np.argmin(horizons)), int(np.argmax(horizons))
+        grown = [np.exp(one[last] - one[first]) for one in at]
+        growth = quantity("e_c_growth", float(grown[0]), grown[1], grown[2])
         e_c = dict(sorted(e_c.items()))
-        return cls(group, compute, shared, numbers, e_c, growth, comparison, refusal)
+        return cls(group, compute, shared, numbers, e_c, growth, comparison, refusal, rivals)
 
     @property
     def quantities(self) -> dict[str, Quantity]:
@@ -96,7 +111,7 @@ class SharedPowerLaw(LevelLaw):
     def without_seed(self, seed: int) -> Self:
         """The law of the level sets without the runs of one seed."""
         estimate = self.estimate.leaving_out(seed)
-        return self.of(estimate, self.comparison, self.compute, self.refusal)
+        return self.of(estimate, self.comparison, self.compute, self.refusal, self.rivals)
 
     def details(self) -> dict[str, Any]:
         """What else the entry of `fits.json` holds."""
@@ -120,6 +135,16 @@ class SharedPowerLaw(LevelLaw):
         }
 
 
+def _shifts(arguments: np.ndarray) -> np.ndarray:
+    """Log E_c of each horizon less the reference's, in one fit or several, [horizon, ...].
+
+    Args:
+        arguments: of level sets, shape [argument] or [fit, argument].
+    """
+    shifts = np.moveaxis(arguments[..., 3:], -1, 0)
+    return np.concatenate([np.zeros((1, *arguments.shape[:-1])), shifts])
+
+
 def fit_shared(
     alone: Sequence[LevelEstimate], misfits: Sequence[Misfit], generator: np.random.Generator
 ) -> list[SharedPowerLaw]:
@@ -132,9 +157,23 @@ def fit_shared(
     """
     together = estimate_jointly(alone, None, generator)
     known = sum(_determines_exponents(one) for one in alone)
-    comparison = compare_models(together, alone, generator if known > 1 else None)
+    delays = _doubtful_delays(together, misfits)
+    comparison = compare_models(together, alone, generator if known > 1 else None, delays)
+    others = [replace(together.problem, delay=column) for column in delays]
+    start = np.append(together.fit.arguments, 0.0)
+    rivals = tuple(descend(one, start)[0][:-1] for one in others)
     refusal = _refusal(together, misfits)
-    return [SharedPowerLaw.of(together, comparison, one, refusal) for one in COMPUTES]
+    return [SharedPowerLaw.of(together, comparison, one, refusal, rivals) for one in COMPUTES]
+
+
+def _doubtful_delays(shared: LevelEstimate, misfits: Sequence[Misfit]) -> list[np.ndarray]:
+    """Columns of the delays that the residuals of the horizons' own laws cast doubt on."""
+    parameters = np.concatenate([one.parameters for one in shared.curves])
+    joint, offset = misfits[0].joint, misfits[0].offset
+    columns = [(parameters == size) * 1.0 for size in joint.doubtful]
+    if offset.p < OFFSET_DOUBT:
+        columns.append(np.concatenate([offset_column(one) for one in shared.curves]))
+    return columns
 
 
 def _determines_exponents(estimate: LevelEstimate) -> bool:
@@ -145,14 +184,15 @@ def _determines_exponents(estimate: LevelEstimate) -> bool:
 
 def _refusal(shared: LevelEstimate, misfits: Sequence[Misfit]) -> str:
     """Why the shared numbers are not determined: what the horizons say, and the shared loss."""
-    for reason in ("plateau", "unchecked"):
+    for reason in ("plateau", "off_law", "unchecked"):
         if any(one.reason == reason for one in misfits):
             return reason
     parameters = np.concatenate([one.parameters for one in shared.curves])
     spread = seed_spread(shared.curves)
-    p = fit_test(shared.problem, shared.fit.arguments, parameters, spread)
-    alone = min(one.p for one in misfits) * len(misfits)
-    return "misfit" if 2 * min(p, alone) < REFUSED else ""
+    linked = shared.problem.linked(shared.fit.arguments)
+    p = fit_test([linked], parameters, spread.deviations)
+    alone = min(one.p for one in misfits)
+    return "misfit" if min(2 * p, alone) < REFUSED else ""
 
 
 _VARYING = ("horizon", "discount", "learning_rate")

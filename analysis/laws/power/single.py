@@ -28,7 +28,7 @@ from analysis.laws.power.level_estimate import (
     exponent_profiles,
     product_law_at,
 )
-from analysis.laws.power.misfit import Misfit, measure_misfit
+from analysis.laws.power.misfit import Misfit, measure_misfit, measure_misfits
 from analysis.laws.power.shared import SharedPowerLaw, fit_shared
 from analysis.stats.intervals import Interval, t_reach
 
@@ -63,7 +63,8 @@ class PowerLawFit(LevelLaw):
     ) -> Self:
         """The law of one horizon's level sets, for a kind of compute."""
         group = estimate.curves[0].group
-        return cls(group, compute, estimate, constants(estimate, compute), profiles or {}, misfit)
+        numbers = constants(estimate, compute, misfit.rivals if misfit else ())
+        return cls(group, compute, estimate, numbers, profiles or {}, misfit)
 
     @property
     def refusal(self) -> str:
@@ -183,7 +184,7 @@ def fit_power_laws(frame: pd.DataFrame, generator: np.random.Generator | None = 
     for group in power_law_groups(frame):
         separate, more = estimate_each(group, generator)
         notes += more
-        misfits = [measure_misfit(estimate) for estimate in separate]
+        misfits = measure_misfits(separate)
         for estimate, misfit in zip(separate, misfits, strict=True):
             profiles = exponent_profiles(estimate)
             single += [PowerLawFit.of(estimate, one, profiles, misfit) for one in COMPUTES]

@@ -89,22 +89,37 @@ def test_the_power_law_is_told_at_the_shortest_and_the_longest_horizon():
 
 
 def test_a_width_off_the_law_is_named_with_both_answers_and_nothing_is_decided_by_it():
-    off = {"parameters": 101770.0, "width": 128, "factor": 1.3, "ci": [1.1, 1.6], "p": 1e-4}
+    off = {"parameters": 101770.0, "width": 128, "factor": 1.6, "ci": [1.4, 1.9], "p": 1e-4}
     without = {"parameters": 101770.0, "alpha_n": 0.55, "alpha_e": 0.42}
-    entry = refused(1.0, "off_law", off_law=[off], without_size=[without], alpha_n=1.4)
-    claims = power_law_claims([entry, refused(7.0, "off_law", off_law=[off])])
+    own = {**off, "factor": 1.4, "ci": [1.05, 1.9]}  # at this horizon alone
+    found = {"off_law": [own], "joint_residuals_by_size": [off]}
+    entry = refused(1.0, "off_law", **found, without_size=[without], alpha_n=1.4)
+    claims = power_law_claims([entry, refused(7.0, "off_law", **found)])
     (claim,) = about(claims, "off_law")
     assert claim.text == (
-        "At h = 1, 7, width 128 lies off the law that the other sizes follow: it needs 1.3 "
-        "[1.1, 1.6] times the interactions (its learning rate or its budget). At h = 1, alpha_N = "
+        "At h = 1, 7, width 128 lies off the law that the other sizes follow: it needs 1.6 "
+        "[1.4, 1.9] times the interactions (its learning rate or its budget). At h = 1, alpha_N = "
         "1.4 with it, 0.55 without; alpha_E = 0.5 with it, 0.42 without."
     )
-    assert claim.numbers["factor"] == (1.3, [1.1, 1.6])
+    assert claim.numbers["factor"] == (1.6, [1.4, 1.9])
+    assert claim.decided
+    assert claim.numbers["width"] == (128, None)
     assert not any(one.decided for one in about(claims, "exponents"))
     assert "not determined by these runs (needed: more)" in about(claims, "exponents")[0].text
 
 
-@pytest.mark.parametrize(("p", "decided"), [(1e-5, True), (1e-3, False)])
+@pytest.mark.parametrize("ends", [[1.1, 1.6], [0.7, 0.8], [None, None]])
+def test_a_width_that_is_hardly_off_only_seems_to_be(ends):
+    off = {"parameters": 1e5, "width": 128, "factor": 1.3, "ci": ends, "p": 1e-3}
+    found = {"off_law": [off], "joint_residuals_by_size": [off]}
+    without = [{"parameters": 1e5, "alpha_n": 0.5}]
+    claims = power_law_claims([refused(1.0, "off_law", **found, without_size=without)])
+    (claim,) = about(claims, "off_law")
+    assert "width 128 seems to lie off the law" in claim.text
+    assert (claim.decided, claim.verdict) == (False, "undecided")
+
+
+@pytest.mark.parametrize(("p", "decided"), [(1e-6, True), (1e-3, False)])
 def test_runs_that_follow_no_law_are_said_to(p, decided):
     sizes = [{"parameters": n, "alpha_n": a} for n, a in ((1e3, 0.74), (1e4, 1.1))]
     entries = [refused(1.0, "misfit", misfit_p=p, without_size=sizes), single(7.0)]
@@ -119,6 +134,26 @@ def test_a_plateau_leaves_the_exponents_open():
     (claim,) = about(power_law_claims(entries), "plateau")
     assert "At h = 1 curves of up to 2 sizes rest before they rise again" in claim.text
     assert (claim.decided, claim.verdict) == (False, "undecided")
+
+
+@pytest.mark.parametrize(
+    ("p", "explains", "decided"), [(1e-4, True, True), (1e-4, False, False), (0.01, True, False)]
+)
+def test_runs_that_learn_nothing_at_first_are_said_to(p, explains, decided):
+    offset = {"interactions": 12000.0, "ci": [9e3, 1.5e4], "p": p, "explains": explains}
+    entries = [refused(h, "plateau", offset=offset) for h in (1.0, 7.0)]
+    (claim,) = about(power_law_claims(entries), "plateau")
+    assert "At h = 1, 7 the runs learn nothing for the first interactions" in claim.text
+    assert "the exponents are not determined by these runs" in claim.text
+    assert claim.decided is decided
+    assert claim.verdict == ("delayed" if decided else "undecided")
+
+
+def test_a_change_that_one_wrong_size_explains_is_undecided():
+    entries = [single(1.0), single(31.0), joint(0.01)]
+    (claim,) = about(power_law_claims(entries), "exponent_change")
+    assert "undecided: they differ between horizons (p = 0.01)" in claim.text
+    assert not claim.decided
 
 
 @pytest.mark.parametrize(

@@ -55,14 +55,40 @@ def test_the_power_grows_with_the_change(monkeypatch) -> None:
 )
 def test_the_verdict_follows_the_test(p, scores, verdict) -> None:
     aicc = dict(zip(("shared", "exponents", "free"), scores, strict=True))
-    test = None if p is None else ExponentTest(p, 99, {"alpha_n": 0.9, "alpha_e": 0.85})
+    test = None if p is None else ExponentTest(p, p, 99, {"alpha_n": 0.9, "alpha_e": 0.85})
     assert Comparison(aicc, test).verdict == verdict
+
+
+def test_a_change_that_a_delay_explains_is_not_said() -> None:
+    aicc = {"shared": 9.0, "exponents": 6.0, "free": 1.0}
+    test = ExponentTest(0.01, 0.3, 99, {"alpha_n": 0.9, "alpha_e": 0.9})
+    assert Comparison(aicc, test).verdict == "undecided"
+    assert test.to_json()["p_delayed"] == 0.3
+
+
+def test_a_delay_that_explains_the_difference_is_as_good_as_one_law_per_horizon(monkeypatch):
+    monkeypatch.setattr(comparison, "DRAWS", 19)
+    monkeypatch.setattr(comparison, "POWER_DRAWS", 1)
+    generator = np.random.default_rng(1)
+    frame = over_horizons(generator, (1.0, 31.0))
+    largest = frame["parameters"] == frame["parameters"].max()
+    slow = frame["interactions"].where(~largest, (2 * frame["interactions"]).astype(int))
+    (group,) = power_law_groups(frame.assign(interactions=slow))
+    alone, _ = estimate_each(group, generator)
+    together = estimate_jointly(alone, None, generator)
+    parameters = np.concatenate([one.parameters for one in together.curves])
+    column = (parameters == parameters.max()) * 1.0
+    plain = compare_models(together, alone, np.random.default_rng(2)).test
+    delayed = compare_models(together, alone, np.random.default_rng(2), [column]).test
+    assert plain.p_delayed == plain.p == delayed.p
+    assert delayed.p_delayed > 0.05
+    assert delayed.p_delayed >= plain.p
 
 
 def test_a_test_that_would_not_see_a_change_decides_for_none() -> None:
     aicc = {"shared": 1.0, "exponents": 9.0, "free": 9.0}
-    assert Comparison(aicc, ExponentTest(0.3, 99, {"alpha_n": 0.9})).verdict == "shared"
-    weak = ExponentTest(0.3, 99, {"alpha_n": 0.9, "alpha_e": 0.2})
+    assert Comparison(aicc, ExponentTest(0.3, 0.3, 99, {"alpha_n": 0.9})).verdict == "shared"
+    weak = ExponentTest(0.3, 0.3, 99, {"alpha_n": 0.9, "alpha_e": 0.2})
     assert Comparison(aicc, weak).verdict == "undecided"
 
 

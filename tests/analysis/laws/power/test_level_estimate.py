@@ -23,9 +23,10 @@ def test_profiles_agree_with_the_jackknife_where_the_likelihood_is_even() -> Non
     generator = np.random.default_rng(16)
     frame = simulate(generator, sizes=6, noise=1e-3, shift=0.02)
     fit = fit_power_law(frame, generator=generator)
+    by_seeds = constants(fit.estimate, "NE").quantities  # without the fits that are in doubt
     for index, name in enumerate(("alpha_n", "alpha_e")):
         low, high = fit.profiles[name]
-        number = fit.quantities[name]
+        number = by_seeds[name]
         assert low < number.value < high
         assert (low, high) == pytest.approx(number.interval, rel=0.02)
         estimate = fit.estimate
@@ -85,3 +86,19 @@ def test_profiles_end_at_the_search_as_open_ends(estimate) -> None:
     scattered = estimate.without_seed + 40.0 * np.array([[-1.0], [0.0], [1.0]])
     wide = replace(estimate, without_seed=scattered)
     assert set(exponent_profiles(wide).values()) == {(0.0, np.inf)}
+
+
+def test_intervals_reach_as_far_about_the_numbers_of_rival_fits() -> None:
+    generator = np.random.default_rng(16)
+    estimate = estimate_levels([learning_curves(simulate(generator))], generator)
+    alone = constants(estimate, "NE").quantities
+    rival = estimate.fit.arguments + np.array([0.3, 0.0, 0.0])
+    found = constants(estimate, "NE", [rival]).quantities
+    low, high = alone["alpha_n"].interval
+    assert found["alpha_n"].interval == pytest.approx((low, high * np.exp(0.3)))
+    assert found["alpha_n"].value == alone["alpha_n"].value
+    assert found["alpha_e"].interval == pytest.approx(alone["alpha_e"].interval)
+    slope, before = (one["optimal_size_exponent"] for one in (found, alone))
+    assert slope.interval[0] < before.interval[0]
+    assert slope.interval[1] == pytest.approx(before.interval[1])
+    assert slope.interval[0] > 0

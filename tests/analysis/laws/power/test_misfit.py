@@ -6,9 +6,11 @@ import pytest
 
 from analysis.laws.power.curves import learning_curves
 from analysis.laws.power.level_estimate import LevelEstimate, constants, estimate_levels
-from analysis.laws.power.misfit import REFUSED, fit_test, measure_misfit
+from analysis.laws.power.misfit import REFUSED, fit_test, measure_misfit, measure_misfits
 from analysis.laws.power.model_choice import seed_spread
+from analysis.laws.synthetic import simulate as simulate_sweep
 from tests.analysis.power_runs import WIDTHS, simulate, with_a_wrong_width
+from tests.worlds.worlds import SIZES, SpoiltPowerLaw
 
 
 def estimate(frame: pd.DataFrame) -> LevelEstimate:
@@ -73,6 +75,63 @@ def test_three_sizes_are_not_checked_and_determine_nothing() -> None:
 def test_the_test_of_fit_is_of_the_loss_against_the_spread_over_seeds() -> None:
     fitted = estimate(simulate(np.random.default_rng(0)))
     curves, spread = fitted.curves[0], seed_spread(fitted.curves)
-    good = fit_test(fitted.problem, fitted.fit.arguments, curves.parameters, spread)
-    away = fitted.fit.arguments + np.array([0.5, 0.0, 0.0])
-    assert fit_test(fitted.problem, away, curves.parameters, spread) < 1e-3 < good
+
+    def p(arguments: np.ndarray) -> float:
+        linked = fitted.problem.linked(arguments)
+        return fit_test([linked], curves.parameters, spread.deviations)
+
+    best = fitted.fit.arguments
+    assert p(best + np.array([0.5, 0.0, 0.0])) < 1e-3 < p(best)
+
+
+def over_horizons_of(frame: pd.DataFrame) -> list[LevelEstimate]:
+    return [estimate(runs) for _, runs in frame.groupby("horizon")]
+
+
+def drawn(seed: int, truth: SpoiltPowerLaw) -> pd.DataFrame:
+    return simulate_sweep(truth, SIZES, np.random.default_rng(seed))
+
+
+def test_a_size_is_named_by_all_horizons_together() -> None:
+    slow = SpoiltPowerLaw(slow={SIZES.size(256): 2.0})
+    found = measure_misfits(over_horizons_of(drawn(0, slow)))
+    assert [one.reason for one in found] == ["off_law"] * 3
+    (together,) = [one for one in found[0].joint.residuals if one.width == 256]
+    assert together.interval[0] < 2 < together.interval[1]
+    for one in found:
+        (own,) = one.off_law
+        assert own.width == 256
+        assert own in one.residuals
+        assert one.joint is found[0].joint
+    assert together.parameters in found[0].joint.doubtful
+
+
+def test_an_offset_of_all_runs_is_a_plateau_and_names_no_size() -> None:
+    found = measure_misfits(over_horizons_of(drawn(0, SpoiltPowerLaw(plateau=1.0))))
+    assert [one.reason for one in found] == ["plateau"] * 3
+    assert all(one.offset.p < 0.001 and one.offset.interval[1] > 0 for one in found)
+    assert not any(one.off_law or one.plateaus for one in found)
+    longer = [one.offset.interactions for one in found]
+    assert longer == sorted(longer)  # it is in proportion to what a horizon takes
+
+
+def test_fits_in_doubt_are_rivals_and_those_of_the_law_have_few() -> None:
+    slow = SpoiltPowerLaw(slow={SIZES.size(256): 1.3})
+    for factor, truth in ((1.3, slow), (1.0, SpoiltPowerLaw())):
+        found = measure_misfits(over_horizons_of(drawn(8, truth)))
+        doubtful = found[0].joint.doubtful
+        assert all(len(one.rivals) >= len(doubtful) for one in found)
+        assert (SIZES.size(256) in doubtful) is (factor > 1)
+
+
+def test_no_fits_have_no_misfits() -> None:
+    assert measure_misfits([]) == []
+
+
+@pytest.mark.slow
+def test_a_plateau_is_noticed_and_laws_without_one_have_none() -> None:
+    for plateau, least, most in ((1.0, 9, 10), (0.0, 0, 1)):
+        truth = SpoiltPowerLaw(plateau=plateau)
+        drawings = [over_horizons_of(drawn(seed, truth)) for seed in range(10)]
+        noticed = sum(measure_misfits(one)[0].reason == "plateau" for one in drawings)
+        assert least <= noticed <= most
