@@ -23,7 +23,7 @@ the test refuses more of the right fits than it should (`laws.power.misfit`)."""
 
 _FAR = 1.3
 """Factor beyond which the whole interval of a size must lie for it to be decided that it is off: of
-88 simulated sweeps that follow the law 2 name a size, neither as far."""
+106 simulated sweeps that follow the law 2 name a size, neither as far."""
 
 _CLEAR = 1e-3
 """p value from which on it is said that the runs learn nothing at first."""
