@@ -87,8 +87,8 @@ def _finish_performance(
     figure: Figure, axes: Sequence[Axes], table: pd.DataFrame, x_label: str, line: Line2D
 ) -> None:
     for axis in axes:
-        _log_axis(axis, "x")
-        _log_axis(axis, "y")
+        theme.log_axis(axis, "x")
+        theme.log_axis(axis, "y")
     figure.supxlabel(x_label, fontsize=8.5)
     figure.supylabel("intrinsic performance I (N$\\times$E)", fontsize=8.5)
     looks = theme.size_looks(table["parameters"])
@@ -112,8 +112,8 @@ def optimal_size_against_compute(fits: Sequence[PowerLawFit]) -> theme.Drawn:
             axis.plot(
                 rows["compute"], inside, marker=looks[horizon].marker, markevery=6, **settings
             )
-        _log_axis(axis, "x")
-        _log_axis(axis, "y")
+        theme.log_axis(axis, "x")
+        theme.log_axis(axis, "y")
         axis.set_xlabel(f"compute C ({_PRODUCT})")
         axis.set_ylabel("best size N* (parameters)")
         keys = []
@@ -208,7 +208,7 @@ def _draw_exponents(axis: Axes, table: pd.DataFrame, *, is_log: bool) -> None:
     limits = (low / 2, high * 2) if is_log else (0.0, 1.15 * high)
     axis.set_ylim(*limits)
     if is_log:
-        _log_axis(axis, "y")
+        theme.log_axis(axis, "y")
     bottom, top = axis.get_ylim()
     edges = (bottom * 1.1, top / 1.1) if is_log else (0.02 * top, 0.98 * top)
     axis.plot(open_["horizon"], open_["value"].clip(*edges), gid="open", **_HOLLOW)
@@ -260,35 +260,13 @@ def residuals_by_size(fits: Sequence[PowerLawFit]) -> theme.Drawn:
             ring = {**_HOLLOW, "color": theme.VERMILION, "markersize": 9, "gid": "off_law"}
             axis.plot(x[of_horizon["off"]], of_horizon["factor"][of_horizon["off"]], **ring)
         axis.axhline(1.0, color=theme.BLACK, linewidth=1)
-        _log_axis(axis, "x")
-        _log_axis(axis, "y")
+        theme.log_axis(axis, "x")
+        theme.log_axis(axis, "y")
         axis.set_xlabel("size N (parameters)")
         axis.set_ylabel("interactions over those\nof the law of the other sizes")
         keys = [theme.key(looks[h], f"h = {h:g}", linestyle="none") for h in looks]
         theme.legend(figure, keys, columns=min(len(keys), 6))
     return figure, table
-
-
-def _log_axis(axis: Axes, which: str) -> None:
-    """A logarithmic axis with at least two tick labels: to whole powers of ten where needed."""
-    theme.log_axis(axis, which)
-    limits = axis.get_xlim() if which == "x" else axis.get_ylim()
-    low, high = np.log10(limits)
-    whole = np.floor(high + 1e-9) - np.ceil(low - 1e-9) + 1
-    if high - low < np.log10(20) and _labelled(limits) >= 2:
-        return
-    if high - low >= np.log10(20) and whole >= 2:
-        return
-    ends = 10 ** np.floor(low), 10 ** np.ceil(high)
-    (axis.set_xlim if which == "x" else axis.set_ylim)(*ends)
-    theme.log_axis(axis, which)
-
-
-def _labelled(limits: tuple[float, float]) -> int:
-    """How many of 1, 2 and 5 times powers of ten lie between limits."""
-    powers = 10.0 ** np.arange(np.floor(np.log10(limits[0])), np.ceil(np.log10(limits[1])) + 1)
-    ticks = np.outer(powers, [1, 2, 5])
-    return int(np.sum((ticks >= limits[0]) & (ticks <= limits[1])))
 
 
 def _horizon_axis(axis: Axes, horizons: pd.Series) -> None:

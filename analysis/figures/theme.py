@@ -206,11 +206,19 @@ def power_of_ten(value: float, _position: int | None = None) -> str:
 
 
 def log_axis(axis: Axes, which: str) -> None:
-    """A logarithmic axis, ticked at powers of ten; at 1, 2, 5 where it spans under 1.3 decades."""
+    """A logarithmic axis with two tick labels or more.
+
+    Ticked at powers of ten; at 1, 2 and 5 times these where it spans under 1.3 decades or holds
+    fewer than two powers; to whole powers where it holds fewer than two of those as well.
+    """
     ticks = axis.xaxis if which == "x" else axis.yaxis
     (axis.set_xscale if which == "x" else axis.set_yscale)("log")
-    low, high = axis.get_xlim() if which == "x" else axis.get_ylim()
-    if low > 0 and high / low < 20:
+    limits = axis.get_xlim() if which == "x" else axis.get_ylim()
+    if limits[0] > 0 and _inside(limits, (1.0, 2.0, 5.0)) < 2:
+        limits = 10 ** np.floor(np.log10(limits[0])), 10 ** np.ceil(np.log10(limits[1]))
+        (axis.set_xlim if which == "x" else axis.set_ylim)(*limits)
+    low, high = limits
+    if low > 0 and (high / low < 20 or _inside(limits, (1.0,)) < 2):
         ticks.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ticks.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
         ticks.set_minor_formatter(NullFormatter())
@@ -219,6 +227,14 @@ def log_axis(axis: Axes, which: str) -> None:
         ticks.set_major_formatter(FuncFormatter(power_of_ten))
         ticks.set_minor_locator(LogLocator(subs=(2.0, 5.0)))  # all nine double a figure's time
         ticks.set_minor_formatter(NullFormatter())
+
+
+def _inside(limits: tuple[float, float], factors: Sequence[float]) -> int:
+    """How many of these multiples of powers of ten lie between limits."""
+    low, high = np.log10(limits)
+    powers = 10.0 ** np.arange(np.floor(low), np.ceil(high) + 1)
+    ticks = np.outer(powers, factors)
+    return int(np.sum((ticks >= limits[0] * (1 - 1e-9)) & (ticks <= limits[1] * (1 + 1e-9))))
 
 
 def horizon_axis(axis: Axes, horizons: Iterable[float], label: str = "horizon h (steps)") -> None:

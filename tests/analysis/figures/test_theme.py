@@ -109,3 +109,16 @@ def test_log_axes_of_a_short_span_are_ticked_at_1_2_5():
     theme.log_axis(axis, "y")
     assert axis.yaxis.get_major_formatter()(1e4) == "$10^{4}$"
     assert math.isclose(axis.get_ylim()[1], 1e6)
+
+
+@pytest.mark.parametrize("limits", [(1.7e3, 4.7e4), (1.2, 1.4), (3.0, 8.0), (1.0, 1e6), (0.9, 1.1)])
+def test_a_logarithmic_axis_has_two_labels_or_more(limits):
+    with theme.style():
+        figure, axis = theme.single()
+        axis.set_ylim(*limits)
+        theme.log_axis(axis, "y")
+        figure.canvas.draw()
+        low, high = axis.get_ylim()
+        ticks = zip(axis.get_yticks(), axis.get_yticklabels(), strict=True)
+        shown = [text for at, text in ticks if low <= at <= high and text.get_text()]
+    assert len(shown) >= 2
