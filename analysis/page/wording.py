@@ -55,7 +55,6 @@ def cell(entry: Mapping[str, Any], name: str) -> str:
 _SCHEDULES = {
     "dense": "a reward for each right answer",
     "revealed": "rewards for 1 right answer in {rarity:g}",
-    "lottery": "rewards for 1 right answer in {rarity:g}",
     "periodic": "rewards paid every {level:g} steps",
     "streak": "rewards paid for {level:g} right answers in a row",
 }

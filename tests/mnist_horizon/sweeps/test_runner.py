@@ -60,7 +60,7 @@ def test_results_are_complete_and_match_the_schema(finished: Path) -> None:
     assert read.notes == ()
     assert not read.unfinished
     frame = read.frame
-    assert list(frame.columns) == results.SCHEMA.names
+    assert list(frame.columns) == results.READ_SCHEMA.names
     runs = plan.all_runs(spec)
     marks = spec.evaluation_updates()
     assert sorted(set(frame["run_id"])) == sorted(run.run_id(spec) for run in runs)
