@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
+
 from analysis.figures import theme
 from analysis.page.claims import Claim
 
@@ -19,6 +21,16 @@ class PlannedFigure:
     def save(self, directory: Path) -> None:
         """Draw it and write its files (`theme.save`)."""
         theme.save(*self.draw(), directory, self.name)
+
+
+def triangles(crossings: pd.DataFrame, what: str) -> str:
+    """The part of a caption on open triangles; empty where no run is censored.
+
+    Args:
+        crossings: what is drawn.
+        what: what a triangle is.
+    """
+    return f"; open triangles: {what}" if crossings["censored"].any() else ""
 
 
 @dataclass(frozen=True)

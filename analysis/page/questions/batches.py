@@ -9,7 +9,7 @@ from analysis.laws import BatchLaw
 from analysis.page.claims import Claim
 from analysis.page.content import Content
 from analysis.page.factor_claims import batch_claims, batch_law_claim, measured_noise_claims
-from analysis.page.section import Detail, PlannedFigure, Section
+from analysis.page.section import Detail, PlannedFigure, Section, triangles
 
 
 def sections(content: Content) -> Iterator[Section]:
@@ -28,7 +28,7 @@ def sections(content: Content) -> Iterator[Section]:
         PlannedFigure(
             "interactions_by_batch",
             f"Interactions against horizon by batch, {label(group)}: measured (marks, 95% "
-            "intervals; open triangles are lower bounds) and by the law S_min (B + n_0 + n_1 x), "
+            f"intervals{triangles(rows, 'lower bounds')}) and by the law S_min (B + n_0 + n_1 x), "
             "x the variance horizon (lines).",
             lambda: figures.interactions_by_batch(rows, laws),
         ),

@@ -8,7 +8,7 @@ from analysis.figures import schedule as schedule_figures
 from analysis.laws import ScheduleLaw
 from analysis.page.content import Content
 from analysis.page.delay_claims import delay_answer, delay_claims
-from analysis.page.section import Detail, PlannedFigure, Section
+from analysis.page.section import Detail, PlannedFigure, Section, triangles
 
 
 def sections(content: Content) -> Iterator[Section]:
@@ -54,11 +54,12 @@ def _figure(content: Content, family: Family) -> PlannedFigure:
         law for law in content.laws("delay_law", family) if law.group.get("width") == content.width
     ]
     suffix = f"-{family.slug}" if family.slug else ""
+    censored = triangles(crossings, "right-censored runs")
     return PlannedFigure(
         f"interactions_under_delay{suffix}",
         f"Interactions needed against horizon at width {content.width}, {family.label}: a short "
         "horizon does not see the delayed reward, a long one adds noise. Points: geometric means "
-        "over seeds with 95% intervals, and runs; triangles: right-censored runs.",
+        f"over seeds with 95% intervals, and runs{censored}.",
         lambda: figures.interactions_against_horizon(crossings, laws, content.measured.unfinished),
     )
 
@@ -72,10 +73,12 @@ def _together(content: Content) -> Iterator[PlannedFigure]:
     best = [one for law in laws for one in law.best_horizons]
     if not best:
         return
+    runs = content.measured.crossings
+    bounds = triangles(runs[runs["width"] == content.width], "lower bounds")
     yield PlannedFigure(
         "interactions_by_delay",
         f"Interactions against horizon by delay k at width {content.width}: measured (marks, 95% "
-        "intervals; open triangles are lower bounds) and by the law of all schedules (lines). "
+        f"intervals{bounds}) and by the law of all schedules (lines). "
         "Stars: best horizons.",
         lambda: schedule_figures.interactions_by_delay(laws, best),
     )

@@ -7,7 +7,7 @@ from analysis.figures import horizon as figures
 from analysis.page.claims import Entry
 from analysis.page.content import Content
 from analysis.page.horizon_claims import horizon_answer, horizon_claims
-from analysis.page.section import Detail, PlannedFigure, Section
+from analysis.page.section import Detail, PlannedFigure, Section, triangles
 from analysis.page.tables import horizon_table
 
 
@@ -93,11 +93,12 @@ def _figure(content: Content, family: Family) -> PlannedFigure:
         for law in content.laws("horizon_law", family)
         if law.regressor == "h-1" and law.group.get("width") == content.width
     ]
+    censored = triangles(crossings, "right-censored runs, which stay in the fit")
     return PlannedFigure(
         f"interactions_against_horizon{_suffix(content, family)}",
         f"Interactions needed against horizon at width {content.width}, {family.label}. Points: "
-        "geometric means over seeds with 95% intervals, and runs; triangles: right-censored runs, "
-        "which stay in the fit. Lines: fitted laws.",
+        f"geometric means over seeds with 95% intervals, and runs{censored}. Lines: fitted laws; "
+        "blue band: the knee with its interval.",
         lambda: figures.interactions_against_horizon(crossings, laws, content.measured.unfinished),
     )
 

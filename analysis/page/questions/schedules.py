@@ -96,7 +96,7 @@ def _figures(laws: Sequence[ScheduleLaw], name: str) -> Iterator[PlannedFigure]:
         f"collapse{suffix}",
         "Interactions of all schedules and horizons against the law's B + B_noise, in which they "
         "fall on one line if the theory holds. Bars are 95% intervals over seeds, open triangles "
-        "lower bounds; schedules whose rewards do not add up are not part of the fit.",
+        "(if any) lower bounds; schedules whose rewards do not add up are not part of the fit.",
         lambda: figures.collapse(laws),
     )
     if any(one.ratio is not None for law in laws for one in law.departures):

@@ -4,7 +4,7 @@ import pandas as pd
 
 from analysis.figures import theme
 from analysis.page.claims import Claim
-from analysis.page.section import Detail, PlannedFigure, Section
+from analysis.page.section import Detail, PlannedFigure, Section, triangles
 
 
 def planned(name: str) -> PlannedFigure:
@@ -26,3 +26,9 @@ def test_a_figure_is_saved_under_its_name(tmp_path):
     planned("drawn").save(tmp_path)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["drawn.csv", "drawn.png", "drawn.svg"]
+
+
+def test_a_caption_names_censored_runs_only_where_there_are_some():
+    runs = pd.DataFrame({"censored": [False, True]})
+    assert triangles(runs, "lower bounds") == "; open triangles: lower bounds"
+    assert triangles(runs[:1], "lower bounds") == ""
