@@ -184,12 +184,19 @@ def kill_at_random(
 ) -> None:
     """Kill a sweep again and again until it is done; begin another until all kills are spent.
 
+    Further kills follow, up to four times as many, until enough fell between two checkpoints.
+
     Every second kill waits for the first new line of progress, as starting takes longer than all
     of the updates. What a kill before the first write could lose is nothing.
     """
     moments = random.Random(0)
     spent = sweeps = resumed = 0
-    while spent < kills:
+    needed = max(1, kills // 4)
+
+    def goes_on() -> bool:
+        return spent < kills or (resumed < needed and spent < 4 * kills)
+
+    while goes_on():
         sweeps += 1
         workdir = folder / f"w{sweeps}"
         command_line = (*arguments, f"--workdir={workdir}", "--checkpoint_seconds=0")
@@ -197,7 +204,7 @@ def kill_at_random(
         while True:
             before = progress.stat().st_size if progress.exists() else 0
             command = commands.start(folder / "io", *command_line)
-            if spent < kills:
+            if goes_on():
                 if spent % 2 == 0:
                     kill_later(command, progress, before, moments.uniform(0, 0.5))
                 else:
@@ -211,7 +218,7 @@ def kill_at_random(
         assert outputs(workdir) == expected
         for line in progress.read_text().splitlines():
             json.loads(line)
-    assert resumed >= max(1, kills // 4), "few kills fell between two checkpoints"
+    assert resumed >= needed, "few kills fell between two checkpoints"
 
 
 @pytest.mark.slow
