@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 from jax import Array
-from jaxtyping import Bool, Float, Int, Key, UInt8
+from jaxtyping import Bool, Float, Int, Key, UInt8, UInt32
 
 from mnist_horizon.schedules import Reward, Schedule
 from mnist_horizon.tasks import Task
@@ -95,9 +95,17 @@ def observe(state: EnvState, task: Task, params: EnvParams) -> Observation:
     )
 
 
-def draw_index(key: Key[Array, ""], task: Task, shape: tuple[int, ...] = ()) -> Int[Array, "*n"]:
-    """Examples drawn uniformly, with replacement, from the training split."""
-    return jax.random.randint(key, shape, 0, task.train.labels.shape[0], jnp.int32)
+def draw_index(key: Key[Array, ""], task: Task) -> Int[Array, ""]:
+    """An example drawn uniformly, with replacement, from the training split."""
+    return index_of(jax.random.bits(key), task)
+
+
+def index_of(bits: UInt32[Array, "*n"], task: Task) -> Int[Array, "*n"]:
+    """Examples of the training split from random bits: the remainder by their number n.
+
+    The probabilities of two examples differ by a factor of at most `1 + n / 2^32`.
+    """
+    return (bits % jnp.uint32(task.train.labels.shape[0])).astype(jnp.int32)
 
 
 def reset(key: Key[Array, ""], task: Task, params: EnvParams) -> tuple[Observation, EnvState]:

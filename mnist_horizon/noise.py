@@ -34,8 +34,6 @@ from mnist_horizon.schedules import Estimator, States
 from mnist_horizon.tasks import Task
 from mnist_horizon.training import Draws, Params, Rollout, RunParams, RunState, TrainSpec
 
-NOISE_STREAM = 2
-"""Folded into a seed's key; 0 and 1 are used by the trainer."""
 PARTS = ("total", "future", "action", "state")
 
 Loss = Callable[[Array, Array, Array], Array]
@@ -99,7 +97,7 @@ def measure(
     rollouts = -(-samples // spec.batch)
 
     def one_group(state: RunState, runs: RunParams, key: Array) -> dict[str, Array]:
-        key = jax.random.fold_in(jax.random.fold_in(key, NOISE_STREAM), number)
+        key = jax.random.fold_in(jax.random.fold_in(key, training.NOISE_STREAM), number)
         axes = training.run_axes(state)
 
         def one_run(index: Array) -> dict[str, Array]:

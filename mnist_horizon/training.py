@@ -7,6 +7,7 @@ whose leaves begin with [group, run], or [group, input, run, width] for the firs
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, no_type_check
@@ -16,12 +17,13 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 from jax import Array
-from jaxtyping import Bool, Float, Int, Key
+from jax.extend.random import threefry_2x32
+from jaxtyping import Bool, Float, Int, Key, UInt32
 
 from mnist_horizon import advantages as adv
 from mnist_horizon import losses, networks, optimizers
 from mnist_horizon.baselines import BASELINES
-from mnist_horizon.environment import draw_index, phase_features
+from mnist_horizon.environment import index_of, phase_features
 from mnist_horizon.errors import check_choice
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import Reward
@@ -30,6 +32,8 @@ from mnist_horizon.tasks import Task
 ALGORITHMS = ("vpg", "ppo")
 RUNNING_MEAN_RATE = 0.05
 EVALUATION_PART = 1024
+INIT_STREAM, DRAWS_STREAM, NOISE_STREAM, MINIBATCH_STREAM = range(4)
+"""Folded into a seed's key; `noise.py` has the third."""
 
 Params = dict[str, Any]
 
@@ -81,32 +85,27 @@ class RunParams:
     """Like `entropy_coef`, times the schedule's `marginal_reward` at each update's accuracy."""
 
 
+METRICS = ("return_mean", "reward_mean", "train_accuracy", "entropy")
+"""What `Metrics` sums, by column of a results table: the mean of pi(label | x) of the acting
+policy, the reward received per step, how often the most probable action was right, nats per step.
+"""
+
+
 @no_type_check  # JAX also fills pytrees with shapes and axes
 @struct.dataclass
 class Metrics:
     """Sums over updates of means over the batch; `means` divides by the number of updates."""
 
-    return_: Float[Array, "*runs"]
-    """Of the acting policy: the mean of pi(label | x)."""
-    reward: Float[Array, "*runs"]
-    """Mean reward received per step."""
-    accuracy: Float[Array, "*runs"]
-    """Greedy: how often the most probable action was right."""
-    entropy: Float[Array, "*runs"]
-    """Nats per step."""
+    sums: Float[Array, "*runs metric"]
+    """Of each of `METRICS`."""
     updates: Int[Array, "*runs"]
     """Number of updates in the sums."""
 
     @property
     def means(self) -> dict[str, Any]:
         """Means per update by column of a results table, each [*runs]."""
-        sums = {
-            "return_mean": self.return_,
-            "reward_mean": self.reward,
-            "train_accuracy": self.accuracy,
-            "entropy": self.entropy,
-        }
-        return {name: total / self.updates for name, total in sums.items()}
+        means = self.sums / self.updates[..., None]
+        return {name: means[..., i] for i, name in enumerate(METRICS)}
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
@@ -253,7 +252,7 @@ def run_axes(tree: Any) -> Any:
 def init_run(spec: TrainSpec, key: Array, task: Task) -> RunState:
     """A run's initial state. It depends only on the seed's key, so runs of a seed share it."""
     shape = task.train.images.shape[1:]
-    policy_key, value_key = jax.random.split(jax.random.fold_in(key, 0))
+    policy_key, value_key = jax.random.split(jax.random.fold_in(key, INIT_STREAM))
     params = networks.init(spec.network, task.classes, shape, policy_key)
     value_params = {}
     if spec.baseline == "value_net":
@@ -267,32 +266,48 @@ def init_run(spec: TrainSpec, key: Array, task: Task) -> RunState:
         carried=jnp.zeros(spec.environments),
         running_mean=zero,
         diverged_at=jnp.int32(-1),
-        metrics=Metrics(zero, zero, zero, zero, jnp.int32(0)),
+        metrics=Metrics(jnp.zeros(len(METRICS)), jnp.int32(0)),
     )
 
 
 def draw(spec: TrainSpec, key: Array, number: Array, task: Task) -> Draws:
-    """Examples and uniforms of update `number` of a seed."""
-    keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, 1), number), 4)
-    shape = (spec.rollout_length, spec.environments)
-    index = draw_index(keys[0], task, shape)
-    images = task.train.images[index.reshape(-1)]
+    """Examples and uniforms of update `number` of a seed.
+
+    All bits come from one call of Threefry (Salmon et al. 2011, doi 10.1145/2063384.2063405) with
+    the counters (number, 0), (number, 1), ...: each call is a large part of the compiled program.
+    """
+    shape = (3, spec.rollout_length, spec.environments)
+    counters = jnp.arange(-(-math.prod(shape) // 2), dtype=jnp.uint32)
+    counters = jnp.concatenate([jnp.full_like(counters, number), counters])
+    seed = jax.random.key_data(jax.random.fold_in(key, DRAWS_STREAM))[:2]
+    bits = threefry_2x32(seed, counters)[: math.prod(shape)].reshape(shape)
+    index = index_of(bits[0], task)
     return Draws(
-        inputs=networks.first_inputs(spec.network, images),
+        inputs=networks.first_inputs(spec.network, task.train.images[index.reshape(-1)]),
         labels=task.train.labels[index],
-        action_uniform=jax.random.uniform(keys[1], shape),
-        reward_uniform=jax.random.uniform(keys[2], shape),
-        minibatch_key=keys[3],
+        action_uniform=uniform_of(bits[1]),
+        reward_uniform=uniform_of(bits[2]),
+        minibatch_key=jax.random.fold_in(jax.random.fold_in(key, MINIBATCH_STREAM), number),
     )
+
+
+def uniform_of(bits: UInt32[Array, "*n"]) -> Float[Array, "*n"]:
+    """Uniforms on [0, 1) with 24 bits, as many as an f32 below 1 holds."""
+    return (bits >> 8).astype(jnp.float32) * 2.0**-24
 
 
 def sample_actions(
     probabilities: Float[Array, "batch action"], uniform: Float[Array, "batch"]
 ) -> Int[Array, "batch"]:
     """Actions by inverse CDF: one uniform per interaction, common to the runs that share it."""
-    # jnp.cumsum becomes a windowed reduction on CPUs, twice as slow as these log2(A) sums.
-    cumulative = jax.lax.associative_scan(jnp.add, probabilities, axis=-1)
-    return jnp.sum(cumulative[:, :-1] <= uniform[:, None], axis=-1, dtype=jnp.int32)
+    first, *others = losses.actions_first(probabilities)[:-1]
+    # One addition and comparison of long vectors per action; jnp.cumsum is a windowed reduction on
+    # CPUs and several kernels on GPUs.
+    actions = (first <= uniform).astype(jnp.int32)
+    for probability in others:
+        first += probability
+        actions += first <= uniform
+    return actions
 
 
 def roll_out(
@@ -303,16 +318,18 @@ def roll_out(
     draws: Draws,
 ) -> Rollout:
     """Sample actions for a rollout's examples, given their logits, and compute the rewards."""
-    probabilities = jax.nn.softmax(logits)
+    policy = jnp.exp(losses.log_policy(logits))
     shape, labels = draws.labels.shape, draws.labels.reshape(-1)
-    actions = sample_actions(probabilities, draws.action_uniform.reshape(-1))
+    actions = sample_actions(jnp.moveaxis(policy, 0, -1), draws.action_uniform.reshape(-1))
     correct = task.score(labels, actions).astype(jnp.float32).reshape(shape)
     payments = run.reward.rewards(correct, draws.reward_uniform, state.phase, state.carried)
-    # Exact over actions, and for the default score the same bits as pi(label | x).
-    success = jnp.sum(probabilities * task.scores(labels), axis=-1).reshape(shape)
-    greedy = task.score(labels, jnp.argmax(logits, axis=-1)).astype(jnp.float32)
+    # Exact over actions, and for the default score the same bits as pi(label | x). Masked, since
+    # XLA for CPUs would make a slow matrix product of the plain sum of products.
+    scores = losses.actions_first(task.scores(labels))
+    success = jnp.sum(jnp.where(scores != 0, policy * scores, 0.0), axis=0).reshape(shape)
+    greedy = task.score(labels, jnp.argmax(losses.actions_first(logits), axis=0))
     window = adv.Window(*payments, correct, success)
-    return Rollout(actions, greedy, window)
+    return Rollout(actions, greedy.astype(jnp.float32), window)
 
 
 def policy_loss(
@@ -503,8 +520,15 @@ def _apply_gradient(
 def _advance(state: RunState, rollout: Rollout, logits: Array, number: Array) -> RunState:
     """Carry the reward window over, and sum the metrics of the acting policy."""
     window = rollout.window
-    entropy = losses.entropy(logits).mean()
-    reward = window.rewards.mean()
+    each = (
+        window.success_probability,
+        window.rewards,
+        rollout.greedy_right,
+        losses.entropy(logits),
+    )
+    # One reduction of four rows, in place of four.
+    means = jnp.stack([leaf.reshape(-1) for leaf in each]).mean(axis=1)
+    reward, entropy = means[1], means[3]
     rate = RUNNING_MEAN_RATE
     bad = ~jnp.isfinite(entropy + reward)
     metrics = state.metrics
@@ -514,11 +538,5 @@ def _advance(state: RunState, rollout: Rollout, logits: Array, number: Array) ->
         carried=window.carried[-1],
         running_mean=(1 - rate) * state.running_mean + rate * reward,
         diverged_at=jnp.where((state.diverged_at < 0) & bad, number, state.diverged_at),
-        metrics=Metrics(
-            return_=metrics.return_ + window.accuracy,
-            reward=metrics.reward + reward,
-            accuracy=metrics.accuracy + rollout.greedy_right.mean(),
-            entropy=metrics.entropy + entropy,
-            updates=metrics.updates + 1,
-        ),
+        metrics=Metrics(metrics.sums + means, metrics.updates + 1),
     )

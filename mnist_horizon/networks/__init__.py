@@ -33,7 +33,7 @@ from mnist_horizon.networks.layers import (
     activation,
     dense,
     dot_general,
-    observation_product,
+    layer_product,
     patches,
 )
 from mnist_horizon.networks.network import (
@@ -78,10 +78,10 @@ __all__ = [
     "forward_flops",
     "get",
     "init",
+    "layer_product",
     "learning_rate_factors",
     "name_of",
     "names",
-    "observation_product",
     "patches",
     "register",
 ]

@@ -22,7 +22,9 @@ class Dense(Additive):
     ) -> Payments:
         """The answers themselves."""
         steps, *env = correct.shape
-        return Payments(correct, self.phases(phase, steps), jnp.zeros((steps + 1, *env)))
+        # Nothing is carried: what is passed on is the 0 that came in, which costs no operation.
+        nothing = jnp.broadcast_to(carried, (steps + 1, *env))
+        return Payments(correct, self.phases(phase, steps), nothing)
 
     def expected_reward(
         self, phase: Int[Array, "*shape"], accuracy: Float[Array, ""]

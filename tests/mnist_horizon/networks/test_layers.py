@@ -67,21 +67,44 @@ def test_rounded_factors_are_those_of_bf16():
     assert float(jnp.abs(found - lhs @ rhs).max()) > 1e-3
 
 
-def test_the_observation_product_is_the_product_with_the_same_gradient():
-    inputs, kernel = (jax.random.normal(jax.random.key(i), (3, 4, 4)) for i in range(2))
-    kernel = kernel[0]
-    dimensions = (((2,), (0,)), ((), ()))
-
-    def loss(kernel, product):
-        return jnp.sum(jnp.sin(product("f32")(inputs, kernel, dimensions)))
-
-    ours, plain = (
-        jax.value_and_grad(loss)(kernel, product)
-        for product in (networks.observation_product, networks.dot_general)
+@pytest.mark.parametrize("outputs_first", [False, True])
+@pytest.mark.parametrize("shape", [(5, 4), (3, 5, 4)])
+def test_a_layer_product_is_the_product_with_the_same_gradients(shape, outputs_first):
+    inputs, kernel = (
+        jax.random.normal(jax.random.key(i), s) for i, s in enumerate([shape, (4, 6)])
     )
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, plain)
-    cotangent = jax.grad(lambda x: jnp.sum(networks.observation_product("f32")(x, kernel, None)))
-    assert not cotangent(inputs).any()  # observations need no gradient
+    ours = networks.layer_product("f32", outputs_first=outputs_first)
+
+    def plain(inputs, kernel):
+        return jnp.moveaxis(inputs @ kernel, -1, 0) if outputs_first else inputs @ kernel
+
+    def loss(product, inputs, kernel):
+        return jnp.sum(jnp.sin(product(inputs, kernel)))
+
+    found, expected = (
+        jax.value_and_grad(loss, (1, 2))(product, inputs, kernel) for product in (ours, plain)
+    )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, expected
+    )
+
+
+def test_what_is_not_differentiated_costs_no_product():
+    product = networks.layer_product("f32")
+    inputs, kernel = jnp.ones((3, 4)), jnp.ones((4, 2))
+
+    def products(arguments):
+        code = jax.make_jaxpr(jax.grad(lambda x, k: jnp.sum(product(x, k)), arguments))
+        return str(code(inputs, kernel)).count("dot_general[")
+
+    assert products((0, 1)) == products(1) + 1 == 3
+
+
+def test_the_activation_is_a_leaky_relu():
+    values = jnp.array([-2.0, -0.0, 0.0, 3.0])
+    assert networks.activation(values).tolist() == pytest.approx([-0.2, 0.0, 0.0, 3.0])
+    gradient = jax.grad(lambda x: jnp.sum(networks.activation(x) * jnp.arange(1.0, 5.0)))(values)
+    assert gradient.tolist() == pytest.approx([0.1, 2.0, 3.0, 4.0])
 
 
 @pytest.mark.parametrize("width", [64, 1024])
