@@ -107,7 +107,9 @@ class LastDense(nn.Dense):
         assert self.product is not None
         kernel = self.param("kernel", self.kernel_init, (inputs.shape[-1], self.features))
         bias = self.param("bias", self.bias_init, (self.features,))
-        result = self.product(inputs, kernel) + bias.reshape(-1, *[1] * (inputs.ndim - 1))
+        result = self.product(inputs, jnp.asarray(kernel)) + bias.reshape(
+            -1, *[1] * (inputs.ndim - 1)
+        )
         return jnp.moveaxis(result, 0, -1)
 
 

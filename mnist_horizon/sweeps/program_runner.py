@@ -159,7 +159,7 @@ class ProgramRunner:
 
     def _write_rows(self, state: RunState, metrics: Metrics, journal: Journal) -> None:
         """Add a row for each run, of the updates since the rows before."""
-        sums: dict[str, Any] = self._by_run(vars(metrics))  # in float64, unlike the devices'
+        sums: Any = self._by_run(vars(metrics))  # in float64, unlike the devices'
         means = Metrics(**sums).means
         measured = means | self._by_run(self._evaluate(state, self.data, self.keys))
         for i, columns in enumerate(self.columns):

@@ -213,14 +213,15 @@ def test_runs_of_a_seed_share_examples_and_uniforms_and_seeds_do_not(task):
         seeds=2,
     )
     state = train(TINY, task, runs, 3, keys=SEEDS)
-    answers, paid = np.asarray(state.carried), np.asarray(state.metrics.reward)
+    means = state.metrics.means
+    answers, paid = np.asarray(state.carried), np.asarray(means["reward_mean"])
     assert answers[:, :2].any()
     assert np.array_equal(answers[:, 0], answers[:, 1])
     assert np.array_equal(paid[:, 2], paid[:, 3])
-    assert np.ptp(np.asarray(state.metrics.return_), axis=1).max() < 1e-6
+    assert np.ptp(np.asarray(means["return_mean"]), axis=1).max() < 1e-6
     assert not np.array_equal(answers[0, 0], answers[1, 0])
     assert paid[0, 2] != paid[1, 2]
-    assert abs(state.metrics.return_[0, 0] - state.metrics.return_[1, 0]) > 1e-6
+    assert abs(means["return_mean"][0, 0] - means["return_mean"][1, 0]) > 1e-6
     kernels = state.params["first"]["kernel"]  # [group, input, run, width]
     assert jnp.array_equal(kernels[:, :, 0], kernels[:, :, 1])
     assert not jnp.allclose(kernels[0], kernels[1])
@@ -387,14 +388,15 @@ def test_metrics_by_hand(task):
     actions = (policy.cumsum(axis=1) <= uniform[:, None]).sum(axis=1)
     right = (actions == labels).reshape(8, 4)
     expected = {
-        "return_": policy[np.arange(32), labels].mean(),
-        "accuracy": (policy.argmax(axis=1) == labels).mean(),
+        "return_mean": policy[np.arange(32), labels].mean(),
+        "train_accuracy": (policy.argmax(axis=1) == labels).mean(),
         "entropy": stats.entropy(policy, axis=1).mean(),
     }
+    means = state.metrics.means
     for name, value in expected.items():
-        np.testing.assert_allclose(getattr(state.metrics, name)[0], [value] * 2, rtol=1e-5)
+        np.testing.assert_allclose(means[name][0], [value] * 2, rtol=1e-5)
     # Eight steps are two windows of four: what was right is paid, and the mean is the same.
-    np.testing.assert_allclose(state.metrics.reward[0], [right.mean()] * 2, rtol=1e-6)
+    np.testing.assert_allclose(means["reward_mean"][0], [right.mean()] * 2, rtol=1e-6)
     assert state.running_mean[0].tolist() == pytest.approx(
         [training.RUNNING_MEAN_RATE * right.mean()] * 2
     )
@@ -417,16 +419,15 @@ def test_a_task_of_its_own_rule_has_the_returns_of_that_rule(task):
     policy = jax.nn.softmax(networks.apply(TINY.network, 10, params, draws.inputs))
     labels = draws.labels.ravel()
     right = policy[np.arange(32), labels] + policy[np.arange(32), (labels + 1) % 10]
-    np.testing.assert_allclose(state.metrics.return_[0], [right.mean()], rtol=1e-5)
+    np.testing.assert_allclose(state.metrics.means["return_mean"][0], [right.mean()], rtol=1e-5)
 
 
 def test_sums_add_up_over_updates(task):
     runs = group(run_params(rate=0.0))
     one = [train(TINY, task, runs, 1, first=number) for number in range(3)]
     whole = train(TINY, task, runs, 3)
-    for name in ("return_", "reward", "accuracy", "entropy", "updates"):
-        total = sum(getattr(state.metrics, name) for state in one)
-        np.testing.assert_allclose(getattr(whole.metrics, name), total, rtol=1e-5)
+    total = jax.tree.map(lambda *sums: sum(sums), *(state.metrics for state in one))
+    assert_close(whole.metrics, total, rtol=1e-5)
 
 
 def test_evaluation_by_hand_whatever_its_parts(task, monkeypatch):
@@ -455,7 +456,7 @@ def test_windows_and_their_answers_are_carried_across_updates(task):
     state = train(TINY, task, runs, 5)  # 40 steps: eight whole windows
     assert select(state, 1).phase == 0
     assert not select(state, 1).carried.any()
-    rewards = state.metrics.reward[0]
+    rewards = state.metrics.means["reward_mean"][0]
     assert float(rewards[0]) == pytest.approx(float(rewards[1]), rel=1e-6)
     assert int(select(train(TINY, task, runs, 2), 1).phase) == 16 % 5
 
