@@ -92,7 +92,8 @@ class BatchChoice:
 class NoiseChoice:
     """`noise.*`: the gradient's noise is measured with `samples` interactions (0: not at all).
 
-    It is done at every `every`-th evaluation; each costs about ten times as much as an update.
+    It is done at every `every`-th evaluation. With 1024 samples it costs as much as 4 updates of
+    512 interactions at width 405, and as 8 to 20 at widths 40 and 4.
     """
 
     samples: int = 0

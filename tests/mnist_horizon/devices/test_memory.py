@@ -91,7 +91,7 @@ CASES = {
     ),
     "noise of a wide network": (
         1600,
-        2,
+        8,
         1,
         {"noise": {"samples": 1024}, "batch": {"environments": 1, "rollout_length": 2048}},
     ),
