@@ -28,7 +28,7 @@ from mnist_horizon import devices, networks, optimizers, results, tasks
 from mnist_horizon.errors import InputError
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import Schedule
-from mnist_horizon.sweeps import RATE_RULE, SweepSpec, runner, spec_from
+from mnist_horizon.sweeps import RATE_RULE, TEST_SAMPLE, SweepSpec, runner, spec_from
 from mnist_horizon.tasks import LoadedTask, Task, TaskError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ DEFAULTS: Mapping[str, Any] = {
     "entropy_coef": 0.1,
     "batch": {"environments": 1, "rollout_length": 256},
     "optimizer": {"name": "adam", **RATE_RULE},
+    "test_sample": TEST_SAMPLE,
 }
 """Defaults of `train`, as in `launch/configs/quickstart.py`."""
 
@@ -199,8 +200,9 @@ def train(
             is there; by default nothing is kept on disk.
         **settings: any other field of a sweep, as in a config file: `network="cnn"`,
             `optimizer={"learning_rates": [1e-2]}`, `algorithm={"name": "ppo", "epochs": 2}`,
-            `baseline`, `entropy_coef`, `evaluations`, `precision`, ... A network may be given as
-            its class, an optimiser as its function; both are then registered under their names.
+            `baseline`, `entropy_coef`, `evaluations`, `test_sample`, `precision`, ... A network may
+            be given as its class, an optimiser as its function; both are then registered under
+            their names.
 
     Raises:
         InputError: a setting is unknown, of the wrong type or impossible; the message is one line.

@@ -17,6 +17,7 @@ finite sample.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from jaxtyping import Float, Int, Key
 
 from mnist_horizon import action_baselines, losses, networks, training
 from mnist_horizon import advantages as adv
+from mnist_horizon.devices import memory
 from mnist_horizon.moments import Covariance, Moments, ValueMoments
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import Estimator, States
@@ -68,8 +70,8 @@ def measure(
     """Measure the noise of every run of a program, and predict it.
 
     Pure and traceable: `jax.jit(functools.partial(measure, spec, samples))`. Runs of a group see
-    the same examples and uniforms. One run of each group is measured at a time, which needs about
-    actions x batch x width floats of memory.
+    the same examples and uniforms. As many runs of a group are measured at once as need a bounded
+    memory (`devices.memory.measurement`).
 
     Args:
         spec: what is static in the program.
@@ -94,54 +96,89 @@ def measure(
     """
     shape = task.train.images.shape[1:]
     networks.check_noise_is_measurable(spec.network, task.classes, shape)
-    rollouts = -(-samples // spec.batch)
+    rollouts, count = -(-samples // spec.batch), runs.discount.shape[1]
+    limits = memory.measurement(spec, task, count)
+    # The last run is measured again where the parts, all of one size, hold more than there are.
+    index = jnp.arange(-(-count // limits.runs) * limits.runs).reshape(-1, limits.runs)
+    index = jnp.minimum(index, count - 1)
 
     def one_group(state: RunState, runs: RunParams, key: Array) -> dict[str, Array]:
         key = jax.random.fold_in(jax.random.fold_in(key, training.NOISE_STREAM), number)
         axes = training.run_axes(state)
 
-        def one_run(index: Array) -> dict[str, Array]:
-            pick = lambda leaf, axis: lax.dynamic_index_in_dim(leaf, index, axis, False)  # noqa: E731
-            run = jax.tree.map(lambda leaf: leaf[index], runs)
-            chosen = jax.tree.map(pick, state, axes)
-            return measure_run(spec, rollouts, chosen, run, task, key, action_fraction)
+        def some_runs(index: Array) -> dict[str, Array]:
+            take = lambda leaf, axis: jnp.take(leaf, index, axis)  # noqa: E731
+            chosen = jax.tree.map(take, state, axes)
+            some = jax.tree.map(lambda leaf: leaf[index], runs)
+            roll = functools.partial(_measure_rollout, spec, task, limits.examples, action_fraction)
+            return _measure_runs(spec, roll, rollouts, chosen, some, task, key)
 
-        return lax.map(one_run, jnp.arange(runs.discount.shape[0]))
+        parts = lax.map(some_runs, index)
+        return jax.tree.map(lambda leaf: leaf.reshape(-1)[:count], parts)
 
     return jax.vmap(one_group)(state, runs, keys)
 
 
-def measure_run(
+def _measure_runs(
     spec: TrainSpec,
+    measure_rollout: Callable[..., Any],
     rollouts: int,
     state: RunState,
-    run: RunParams,
+    runs: RunParams,
     task: Task,
     key: Array,
-    action_fraction: float = 0.0,
-) -> dict[str, Float[Array, ""]]:
-    """Measure one run over `rollouts` rollouts that follow one another as in training."""
+) -> dict[str, Float[Array, "run"]]:
+    """Measure runs of a group over `rollouts` rollouts that follow one another as in training."""
+    axes, gradient_axes = training.run_axes(state), training.run_axes(state.params)
 
-    def one_rollout(carry: tuple[RunState, Params], number: Array) -> tuple[Any, Any]:
-        state, gradient = carry
+    def one_rollout(carry: tuple[Array, Array, Params], number: Array) -> tuple[Any, Any]:
+        phase, carried, gradient = carry
         draws = training.draw(spec, key, number, task)
-        measured, rollout_gradient = _roll_out(spec, state, run, task, draws)
-        loss = _loss(measured, action_fraction)
-        sums = {**second_moments(measured, loss), **score_moments(measured)}
+        now = dataclasses.replace(state, phase=phase, carried=carried)
+        every_run = jax.vmap(measure_rollout, (axes, 0, None), (0, 0, gradient_axes, 0))
+        *following, rollout_gradient, sums = every_run(now, runs, draws)
         gradient = jax.tree.map(jnp.add, gradient, rollout_gradient)
-        window = measured.rollout.window
-        following = dataclasses.replace(state, phase=window.phase[-1], carried=window.carried[-1])
-        return (following, gradient), (sums, state.phase)
+        return (*following, gradient), (sums, phase)
 
-    start = jax.tree.map(jnp.zeros_like, state.params)
-    (_, gradient), (sums, phases) = lax.scan(one_rollout, (state, start), jnp.arange(rollouts))
+    start = state.phase, state.carried, jax.tree.map(jnp.zeros_like, state.params)
+    (*_, gradient), (sums, phases) = lax.scan(one_rollout, start, jnp.arange(rollouts))
     sums = jax.tree.map(lambda leaf: leaf.mean(axis=0), sums)
+    finish = functools.partial(_finish, spec, rollouts)
+    in_axes = (0, 0, gradient_axes, 0, 1)
+    return jax.vmap(finish, in_axes)(state.running_mean, runs, gradient, sums, phases)
+
+
+def _measure_rollout(
+    spec: TrainSpec,
+    task: Task,
+    at_once: int,
+    action_fraction: float,
+    state: RunState,
+    run: RunParams,
+    draws: Draws,
+) -> tuple[Array, Array, Params, dict[str, Array]]:
+    """The phase and answers that a rollout leaves, its gradient, and its moments' means."""
+    measured, gradient = _roll_out(spec, state, run, task, draws, at_once)
+    sums = {**second_moments(measured, _loss(measured, action_fraction)), **score_moments(measured)}
+    window = measured.rollout.window
+    return window.phase[-1], window.carried[-1], gradient, sums
+
+
+def _finish(
+    spec: TrainSpec,
+    rollouts: int,
+    running_mean: Float[Array, ""],
+    run: RunParams,
+    gradient: Params,
+    sums: dict[str, Float[Array, ""]],
+    phases: Int[Array, "rollout"],
+) -> dict[str, Float[Array, ""]]:
+    """What was measured of a run, and the predictions, from means over its rollouts."""
     count = float(rollouts * spec.batch)
     squared = sum(jnp.sum((leaf / count) ** 2) for leaf in jax.tree.leaves(gradient))
     # Pairs of different examples only: the square of a sample mean is biased by its noise.
     signal = (count * squared - sums["state_signal"]) / (count - 1)
-    moments = _moments(sums, signal)
-    predicted, mean_square = _predict(spec, run, moments, state.running_mean, phases)
+    predicted, mean_square = _predict(spec, run, _moments(sums, signal), running_mean, phases)
     return {
         "total": sums["total"] - mean_square,
         "future": sums["future"],
@@ -158,59 +195,83 @@ def logit_grams(
     params: Params,
     inputs: Float[Array, "batch ..."],
     phase: Float[Array, "batch 2"] | None = None,
+    at_once: int = 1,
 ) -> Float[Array, "batch action action"]:
     """`G(x) = J J^T`, inner products of the logits' gradients in all parameters, per example.
 
     A dense layer with input h and backward signal delta_a (of logit a) has the kernel gradient
     h delta_a^T, so it adds `(|h|^2 + 1) delta_a . delta_b`; one that is applied at several
-    positions adds the inner product of sums over positions.
+    positions adds the inner product of sums over positions. The signals of all logits are many
+    times a forward pass's arrays, so they are computed for `at_once` examples at a time.
     """
-    taps: dict[str, Array] = {}
+    first = _first_outputs(spec, classes, params, inputs, phase)
 
-    def shifted(shifts: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
-        def tap(call: Callable, args: tuple, kwargs: dict, context: Any) -> Array:
-            result = call(*args, **kwargs)
-            if not isinstance(context.module, nn.Dense):
-                return result
-            name = str(context.module.name)
-            taps[name] = args[0]
-            return result + shifts[name] if shifts else result
+    def one_example(example: tuple[Any, ...]) -> Float[Array, "action action"]:
+        taps: dict[str, Array] = {}
+        inputs, phase, first = jax.tree.map(lambda leaf: leaf[None], example)
 
-        with nn.intercept_methods(tap):
-            logits = networks.apply(spec, classes, params, inputs, phase)
-        return logits, dict(taps)
+        def shifted(shifts: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+            def tap(call: Callable, args: tuple, kwargs: dict, context: Any) -> Array:
+                name = str(context.module.name)
+                result = first[name] if name in first else call(*args, **kwargs)
+                if not isinstance(context.module, nn.Dense):
+                    return result
+                taps[name] = args[0]
+                return result + shifts[name] if shifts else result
 
-    logits, seen = jax.eval_shape(lambda: shifted({}))
-    shifts = {
-        name: jnp.zeros((*seen[name].shape[:-1], params[name]["kernel"].shape[-1]), logits.dtype)
-        for name in seen
-    }
-    _, pull_back, seen = jax.vjp(shifted, shifts, has_aux=True)
-    one_hot = jnp.broadcast_to(jnp.eye(classes)[:, None, :], (classes, *logits.shape))
-    (deltas,) = jax.vmap(pull_back)(one_hot)
-    layers = [_layer_gram(seen[name], deltas[name], "bias" in params[name]) for name in seen]
-    return jnp.sum(jnp.stack(layers), axis=0)
+            with nn.intercept_methods(tap):
+                logits = networks.apply(spec, classes, params, inputs, phase)
+            return logits, dict(taps)
+
+        logits, seen = jax.eval_shape(lambda: shifted({}))
+        shifts = {
+            name: jnp.zeros((*seen[name].shape[:-1], params[name]["kernel"].shape[-1]))
+            for name in seen
+        }
+        _, pull_back, seen = jax.vjp(shifted, shifts, has_aux=True)
+        (deltas,) = jax.vmap(pull_back)(jnp.eye(classes, dtype=logits.dtype)[:, None, :])
+        layers = [
+            _layer_gram(seen[name][0], deltas[name][:, 0], "bias" in params[name]) for name in seen
+        ]
+        return jnp.sum(jnp.stack(layers), axis=0)
+
+    return lax.map(one_example, (inputs, phase, first), batch_size=at_once)
+
+
+def _first_outputs(
+    spec: NetworkSpec, classes: int, params: Params, inputs: Array, phase: Array | None
+) -> dict[str, Array]:
+    """Outputs of the layer that multiplies the observations, the largest product, by its name.
+
+    For the whole batch they are one product, the same as the rollout's own.
+    """
+    outputs: dict[str, Array] = {}
+
+    def tap(call: Callable, args: tuple, kwargs: dict, context: Any) -> Array:
+        result = call(*args, **kwargs)
+        if isinstance(context.module, nn.Dense) and context.module.name == networks.FIRST:
+            outputs[networks.FIRST] = result
+        return result
+
+    with nn.intercept_methods(tap):
+        networks.apply(spec, classes, params, inputs, phase)
+    return outputs
 
 
 def _layer_gram(
-    inputs: Float[Array, "batch *positions fan_in"],
-    deltas: Float[Array, "action batch *positions fan_out"],
+    inputs: Float[Array, "*positions fan_in"],
+    deltas: Float[Array, "action *positions fan_out"],
     bias: bool,
-) -> Float[Array, "batch action action"]:
-    """One layer's part of `logit_grams`."""
+) -> Float[Array, "action action"]:
+    """One layer's part of `logit_grams`, for one example."""
     exact = lax.Precision.HIGHEST
-    if inputs.ndim == 2:
-        squared = jnp.sum(inputs**2, axis=-1) + bias
-        return squared[:, None, None] * jnp.einsum("ano,bno->nab", deltas, deltas, precision=exact)
-
-    def one_example(example: tuple[Array, Array]) -> Array:
-        hidden, delta = example
-        gradient = jnp.einsum("pi,apo->aio", hidden, delta, precision=exact)
-        gram = jnp.einsum("aio,bio->ab", gradient, gradient, precision=exact)
-        whole = delta.sum(axis=1)
-        return gram + bias * jnp.einsum("ao,bo->ab", whole, whole, precision=exact)
-
-    return lax.map(one_example, (inputs, jnp.moveaxis(deltas, 1, 0)), batch_size=32)
+    if inputs.ndim == 1:
+        squared = jnp.sum(inputs**2) + bias
+        return squared * jnp.einsum("ao,bo->ab", deltas, deltas, precision=exact)
+    gradient = jnp.einsum("pi,apo->aio", inputs, deltas, precision=exact)
+    gram = jnp.einsum("aio,bio->ab", gradient, gradient, precision=exact)
+    whole = deltas.sum(axis=1)
+    return gram + bias * jnp.einsum("ao,bo->ab", whole, whole, precision=exact)
 
 
 def squared_norms(
@@ -309,7 +370,7 @@ def _loss(measured: Measured, action_fraction: float) -> Loss:
 
 
 def _roll_out(
-    spec: TrainSpec, state: RunState, run: RunParams, task: Task, draws: Draws
+    spec: TrainSpec, state: RunState, run: RunParams, task: Task, draws: Draws, at_once: int
 ) -> tuple[Measured, Params]:
     """One rollout, and the gradient of the sum of E[c | x] over its examples."""
     right = task.scores(draws.labels.reshape(-1))
@@ -344,7 +405,7 @@ def _roll_out(
     measured = Measured(
         rollout,
         logits,
-        logit_grams(spec.network, task.classes, state.params, draws.inputs, phase_inputs),
+        logit_grams(spec.network, task.classes, state.params, draws.inputs, phase_inputs, at_once),
         advantages.reshape(-1),
         if_wrong + (if_right - if_wrong) * right,
         right,

@@ -168,12 +168,13 @@ class Train(NamedTuple):
     compilation. The metrics, [group, run], are of these updates alone; with `continues` they are
     added to those of the calls before, with the same bits as in one call.
 
-    `evaluate(state, task, keys) -> {name: [group, run]}`: on the whole test split.
+    `evaluate(state, task, keys, examples=None) -> {name: [group, run]}`: on the first `examples` of
+    the test split, traced, so that any number shares one compilation; by default on all of it.
     """
 
     init: Callable[[Key[Array, "group"], Task, RunParams], RunState]
     update: Callable[..., tuple[RunState, Metrics]]
-    evaluate: Callable[[RunState, Task, Key[Array, "group"]], dict[str, Array]]
+    evaluate: Callable[..., dict[str, Array]]
 
 
 def make_train(spec: TrainSpec) -> Train:
@@ -224,11 +225,16 @@ def make_train(spec: TrainSpec) -> Train:
         return state, state.metrics
 
     def evaluate(
-        state: RunState, task: Task, keys: Key[Array, "group"]
+        state: RunState,
+        task: Task,
+        keys: Key[Array, "group"],
+        examples: Int[Array, ""] | int | None = None,
     ) -> dict[str, Float[Array, "group run"]]:
+        count = jnp.int32(task.test.labels.shape[0] if examples is None else examples)
+
         def one_group(params: Params, key: Array) -> dict[str, Array]:
             initial = init_run(spec, key, task).params
-            evaluate_one = lambda params: evaluate_run(spec, params, initial, task)  # noqa: E731
+            evaluate_one = lambda params: evaluate_run(spec, params, initial, task, count)  # noqa: E731
             return jax.vmap(evaluate_one, (run_axes(params),))(params)
 
         return jax.vmap(one_group)(state.params, keys)
@@ -474,21 +480,22 @@ def ppo_updates(
 
 
 def evaluate_run(
-    spec: TrainSpec, params: Params, initial: Params, task: Task
+    spec: TrainSpec, params: Params, initial: Params, task: Task, count: Int[Array, ""]
 ) -> dict[str, Float[Array, ""]]:
-    """Greedy accuracy on the test split, and KL from the initial policy there (nats per step).
+    """Greedy accuracy on test examples, and KL from the initial policy there (nats per step).
 
-    A visible phase is held at 0. The split is evaluated in parts of `EVALUATION_PART` examples,
-    since its activations would otherwise need more memory than training.
+    They are the first `count` of the test split. A visible phase is held at 0. The split is
+    evaluated in parts of up to `EVALUATION_PART` examples, since its activations would otherwise
+    need more memory than training; parts beyond `count` are left out.
     """
-    count = task.test.labels.shape[0]
-    parts = -(-count // EVALUATION_PART)
-    size = -(-count // parts)
+    whole = task.test.labels.shape[0]
+    parts = -(-whole // EVALUATION_PART)
+    size = -(-whole // parts)
 
-    def sums(number: Array) -> tuple[Array, Array]:
+    def add(number: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
         index = number * size + jnp.arange(size)
         inside = index < count
-        index = jnp.minimum(index, count - 1)
+        index = jnp.minimum(index, whole - 1)
         inputs = networks.first_inputs(spec.network, task.test.images[index])
         visible = spec.network.phase_visible
         phase = jnp.tile(jnp.array([1.0, 0.0]), (size, 1)) if visible else None
@@ -496,9 +503,11 @@ def evaluate_run(
         reference = networks.apply(spec.network, task.classes, initial, inputs, phase)
         right = task.score(task.test.labels[index], jnp.argmax(logits, axis=-1))
         kl = losses.kl_divergence(logits, reference)
-        return jnp.sum(inside * right), jnp.sum(inside * kl)
+        each = jnp.sum(inside * right), jnp.sum(inside * kl)
+        return jax.tree.map(lambda total, part: total.at[number].set(part), sums, each)
 
-    right, kl = jax.lax.map(sums, jnp.arange(parts))
+    none = jnp.zeros(parts)
+    right, kl = jax.lax.fori_loop(0, -(-count // size), add, (none, none))
     return {"test_accuracy": right.sum() / count, "kl_initial": kl.sum() / count}
 
 

@@ -6,7 +6,8 @@ evaluations of a program is
     seconds = a updates + b,
 
 and the slope a (Theil and Sen's, which a pause or a slow moment does not change) is the time of an
-update, b that of an evaluation. With F FLOPs per update,
+update, b that of an evaluation (of the sample of the test split, where a sweep has one: the last
+evaluation, of the whole split, counts as the rest). With F FLOPs per update,
 
     efficiency = (sum of FLOPs / wall time) / (F / a) = seconds of updates alone / wall time,
 

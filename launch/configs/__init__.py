@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import ml_collections
 
 from mnist_horizon.errors import SweepError
+from mnist_horizon.sweeps import TEST_SAMPLE
 
 
 def default_config() -> ml_collections.ConfigDict:
@@ -36,6 +37,7 @@ def default_config() -> ml_collections.ConfigDict:
     config.budget = 1_000_000
     config.stop_at_return = 0.0
     config.evaluations = 40
+    config.test_sample = TEST_SAMPLE
     config.precision = "f32"
     config.phase_visible = False
     config.max_program_bytes = 8 * 2**30

@@ -130,7 +130,7 @@ class ProgramFunctions:
             (GROUP, GROUP, REPLICATED, GROUP, REPLICATED, REPLICATED, REPLICATED),
             donate_argnums=0,
         )
-        self.evaluate = self.sharded(train.evaluate, (GROUP, REPLICATED, GROUP))
+        self.evaluate = self.sharded(train.evaluate, (GROUP, REPLICATED, GROUP, REPLICATED))
 
     def sharded(
         self, function: Callable[..., Any], specs: tuple[PartitionSpec, ...], **settings: Any

@@ -8,7 +8,9 @@ them. Two parts are not included but counted by `--dry_run`: the data set, which
 (`data_bytes`), and the padding of groups over several devices (`devices.choose_layout`).
 """
 
+import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -21,6 +23,24 @@ from mnist_horizon.training import EVALUATION_PART, TrainSpec, init_run
 FLOAT = 4
 LOGITS_OF_UPDATE, LOGITS_OF_EVALUATION = 5, 3
 """Arrays of the logits' size: probabilities, their sums, what is added to their gradient."""
+PARAMETERS_OF_MEASUREMENT = 3
+"""A run's own, their gradient in a rollout, and its sum over rollouts."""
+
+
+MEASURED_FLOATS, SIGNAL_FLOATS = 2**24, 2**20
+"""Of a group while gradient noise is measured: at most this many if its runs need less (64 MiB),
+and backward signals of the logits, which fit into a processor's cache."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How the gradient noise of a group's runs is measured (`noise.measure`), and its floats."""
+
+    runs: int
+    """Measured at once."""
+    examples: int
+    """Whose Gram matrices are computed at once."""
+    floats: int
 
 
 @dataclass(frozen=True)
@@ -29,10 +49,22 @@ class ProgramMemory:
 
     run: int
     group: int
+    state: int = 0
+    """Of `run`: what it needs also while noise is measured."""
+    measured: Callable[[int], int] = lambda runs: 0
+    """What a group of this many runs needs beside their states while noise is measured."""
 
     def total(self, groups: int, runs: int) -> int:
         """Bytes of a program of this many groups with this many runs each."""
-        return groups * (self.group + runs * self.run)
+        measuring = runs * self.state + self.measured(runs)
+        return groups * max(self.group + runs * self.run, measuring)
+
+    def most_runs(self, limit: int) -> int:
+        """How many runs a group may have within a limit; at least one."""
+        runs = max(1, (limit - self.group) // self.run)
+        while runs > 1 and self.total(1, runs) > limit:
+            runs -= 1
+        return runs
 
 
 @dataclass(frozen=True)
@@ -114,10 +146,12 @@ def program_memory(spec: TrainSpec, task: Task, noise_samples: int = 0) -> Progr
     rows = _evaluation_rows(task)
     evaluation = rows * (policy.forward + LOGITS_OF_EVALUATION * policy.outputs)
     shared = policy.first * max(spec.batch, rows) + policy.parameters
-    if noise_samples:
-        shared = max(shared, _measurement(spec, policy))
     run = state + max(_update(spec, nets, state), evaluation + policy.rearranged)
-    return ProgramMemory(run=math.ceil(FLOAT * run), group=FLOAT * shared)
+    need = ProgramMemory(run=math.ceil(FLOAT * run), group=FLOAT * shared)
+    if not noise_samples:
+        return need
+    measured = lambda runs: FLOAT * measurement(spec, task, runs).floats  # noqa: E731
+    return dataclasses.replace(need, state=FLOAT * state, measured=measured)
 
 
 def data_bytes(task: Task) -> int:
@@ -141,15 +175,23 @@ def _update(spec: TrainSpec, nets: list[NetworkFloats], state: int) -> float:
     return float(max(working, batch * sum(net.activations for net in nets) + parameters))
 
 
-def _measurement(spec: TrainSpec, policy: NetworkFloats) -> int:
-    """Floats of a group while the noise of one of its runs is measured (`noise.measure`).
+def measurement(spec: TrainSpec, task: Task, runs: int) -> Measurement:
+    """How the gradient noise of a group of this many runs is measured.
 
-    Backward signals of every logit at every hidden layer, and the weight of each step of a rollout
-    in the advantage of each other step.
+    A run holds its parameters and their gradient, what a backward pass needs, the Gram matrices of
+    the logits, and the weight of each step of a rollout in the advantage of each other step (a
+    lottery's predictions need several such arrays: they are not counted). Backward signals of
+    every logit at every hidden layer are held for some examples at a time.
     """
-    signals = spec.batch * policy.outputs * policy.activations
-    steps = spec.rollout_length**2
-    return max(3 * signals, signals + 3 * steps // 2)
+    policy = _floats(spec, task.classes, task)
+    run = PARAMETERS_OF_MEASUREMENT * policy.parameters + spec.rollout_length**2
+    run += spec.batch * (math.ceil(policy.training) + policy.outputs**2)
+    parts = math.ceil(runs / max(1, MEASURED_FLOATS // run))
+    at_once = math.ceil(runs / parts)
+    signals = at_once * policy.outputs * policy.activations
+    examples = min(max(1, SIGNAL_FLOATS // signals), spec.batch)
+    shared = policy.first * spec.batch
+    return Measurement(at_once, examples, shared + at_once * run + examples * signals)
 
 
 def _floats(spec: TrainSpec, outputs: int, task: Task) -> NetworkFloats:

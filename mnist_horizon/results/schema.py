@@ -32,8 +32,9 @@ SCHEMA = pa.schema(
             *("entropy", "kl_initial"),
         )
     ]
+    + [("test_examples", pa.int64())]
 )
-"""Columns of a results table; their meaning and units are listed in the README."""
+"""Columns of a results table; `docs/results_on_disk.md` lists their meaning and units."""
 
 READ_SCHEMA = SCHEMA.append(pa.field("averaged", pa.bool_()))
 """Columns of any results table. Rows of a sweep are means over the interactions since the row
@@ -55,7 +56,7 @@ NOISE_SCHEMA = pa.schema(
 
 MEASURED_COLUMNS = (
     *("interactions", "updates", "return_mean", "reward_mean", "train_accuracy", "test_accuracy"),
-    *("entropy", "kl_initial"),
+    *("entropy", "kl_initial", "test_examples"),
 )
 
 RUN_COLUMNS = tuple(name for name in READ_SCHEMA.names if name not in MEASURED_COLUMNS)
@@ -103,6 +104,7 @@ DEFAULTS: dict[str, Any] = {
     "test_accuracy": float("nan"),
     "entropy": float("nan"),
     "kl_initial": float("nan"),
+    "test_examples": 0,
     "left_censored": False,
 }
 """Values of the optional columns where a table lacks them (0 and "": not given)."""
@@ -113,7 +115,10 @@ DERIVED_COLUMNS = (
 )
 """Columns that follow from a run's axes and its `settings`, not part of its identity."""
 
-OBSERVATION_SETTINGS = ("budget", "evaluations", "stop_at_return", "noise", "max_program_bytes")
+OBSERVATION_SETTINGS = (
+    *("budget", "evaluations", "test_sample", "stop_at_return", "noise"),
+    "max_program_bytes",
+)
 """Settings that say how long and how closely a run is observed, not how it learns."""
 
 

@@ -154,7 +154,7 @@ def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, ProgramMemory
     programs = []
     for (width, variants), seeds in sorted(blocks.items()):
         need, limit = needs[width], spec.max_program_bytes
-        for some_variants in _split(variants, max(1, (limit - need.group) // need.run)):
+        for some_variants in _split(variants, need.most_runs(limit)):
             groups = max(1, limit // need.total(1, len(some_variants)))
             for some_seeds in _split(seeds, groups):
                 programs.append(_program(spec, width, tuple(some_seeds), tuple(some_variants)))

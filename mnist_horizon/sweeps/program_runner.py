@@ -4,12 +4,13 @@ The host decides when to evaluate, save and report, never what is computed: all 
 are in its state, so that chunks of any length give the same results.
 """
 
+import dataclasses
 import functools
 import logging
 import math
 import operator
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mnist_horizon import devices, files, noise, results, training
+from mnist_horizon import devices, files, noise, results, tasks, training
 from mnist_horizon.devices import Layout, ProgramFunctions, hosts
 from mnist_horizon.sweeps import plan, workdir
 from mnist_horizon.sweeps.checkpoints import Checkpoints
@@ -77,7 +78,10 @@ class ProgramRunner:
         )
         self.runs = self.functions.place_runs(plan.run_params(spec, program))
         self.keys = self.functions.place_keys(program.seeds)
-        self.data = self.functions.place_task(task.task)
+        data, self.test_count = task.task, len(task.task.test.labels)
+        if spec.test_sample_of(self.test_count) < self.test_count:
+            data = dataclasses.replace(data, test=tasks.in_sampling_order(data.test))
+        self.data = self.functions.place_task(data)
 
     def run(self, stop: Callable[[], bool], progress: Progress) -> None:
         """Run to the end, or raise `Interrupted` with everything checkpointed."""
@@ -121,6 +125,8 @@ class ProgramRunner:
         if restored is None:
             return self.functions.init(*arguments), Journal()
         state, journal = restored[0], Journal(**restored[1])
+        for row in journal.rows:  # checkpoints of older versions do not say it: it was the whole
+            row.setdefault("test_examples", self.test_count)
         LOG.info("%s continues at update %d", self.program.program_id, journal.update)
         return self.functions.pack(state), journal
 
@@ -129,7 +135,8 @@ class ProgramRunner:
         number = jnp.int32(0)
         arguments = (state, self.runs, self.data, self.keys, number, number, jnp.bool_(False))
         self._update = self.functions.update.lower(*arguments).compile()
-        self._evaluate = self.functions.evaluate.lower(state, self.data, self.keys).compile()
+        evaluated = (state, self.data, self.keys, number)
+        self._evaluate = self.functions.evaluate.lower(*evaluated).compile()
 
     def _is_over(self, journal: Journal) -> bool:
         """Whether the budget is spent, or at an evaluation all runs are past the threshold.
@@ -161,7 +168,9 @@ class ProgramRunner:
         """Add a row for each run, of the updates since the rows before."""
         sums: Any = self._by_run(vars(metrics))  # in float64, unlike the devices'
         means = Metrics(**sums).means
-        measured = means | self._by_run(self._evaluate(state, self.data, self.keys))
+        examples = self._test_examples(journal, means["return_mean"].tolist())
+        scores = self._evaluate(state, self.data, self.keys, jnp.int32(examples))
+        measured = means | self._by_run(scores)
         for i, columns in enumerate(self.columns):
             row = {name: float(values[i]) for name, values in measured.items()}
             if not all(map(math.isfinite, row.values())):
@@ -170,6 +179,7 @@ class ProgramRunner:
                 counts = {
                     "interactions": journal.update * self.spec.batch_size,
                     "updates": journal.update,
+                    "test_examples": examples,
                 }
                 journal.rows.append({"run": i, **counts, **row})
         journal.sums_from = journal.update
@@ -202,12 +212,24 @@ class ProgramRunner:
             journal.diverged[run_id] = update
             LOG.error("run %s is not finite at update %d: it stops, others do not", run_id, update)
 
-    def _all_past_threshold(self, journal: Journal) -> bool:
-        """Whether every run that can still learn has been past `stop_at_return`."""
+    def _test_examples(self, journal: Journal, returns: Sequence[float]) -> int:
+        """On how many examples the next rows are measured: all, if they are the last ones.
+
+        The last are those of the last update, and those whose returns end the program.
+        """
+        is_last = journal.update >= self.marks[-1] or self._all_past_threshold(journal, returns)
+        return self.test_count if is_last else self.spec.test_sample_of(self.test_count)
+
+    def _all_past_threshold(self, journal: Journal, returns: Sequence[float] = ()) -> bool:
+        """Whether every run that can still learn has been past `stop_at_return`.
+
+        `returns` are those of the program's runs that are no rows yet.
+        """
         threshold = self.spec.stop_at_return
-        if threshold <= 0 or not journal.rows:
+        if threshold <= 0 or not (journal.rows or len(returns)):
             return False
         past = {row["run"] for row in journal.rows if row["return_mean"] >= threshold}
+        past |= {run for run, value in enumerate(returns) if value >= threshold}
         return len(past | self._diverged_numbers(journal)) == len(self.columns)
 
     def _diverged_numbers(self, journal: Journal) -> set[int]:

@@ -61,6 +61,8 @@ def run_sweep(
         OSError: the directory cannot be written; its files are complete, and the same call resumes
             from there.
     """
+    started = spec
+    spec = hosts.on_first(lambda: workdir.as_started(folder, started))
     needs = plan.memory_by_width(spec, task.task)
     programs = hosts.on_first(lambda: workdir.prepare(folder, spec, needs, task.provenance))
     programs = [p for p in programs if only is None or p.program_id in only]

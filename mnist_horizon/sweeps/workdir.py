@@ -28,7 +28,7 @@ from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import InputError, SweepError
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Run, Variant
-from mnist_horizon.sweeps.spec import SweepSpec, differences
+from mnist_horizon.sweeps.spec import ABSENT, SweepSpec, differences
 
 LOG = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ def check(workdir: Path, spec: SweepSpec) -> None:
     files.check_no_links(workdir, FOLDERS)
     _read_placing(workdir)
     records, _ = results.read_programs(workdir, strict=True)
+    spec = as_started(workdir, spec)
     if (workdir / SWEEP).exists():
         _check_settings(workdir, _read_sweep(workdir), spec)
     else:
@@ -71,6 +72,19 @@ def check(workdir: Path, spec: SweepSpec) -> None:
     for record in records:
         if "settings" in record:
             _check_settings(workdir, record["settings"], spec)
+
+
+def as_started(workdir: Path, spec: SweepSpec) -> SweepSpec:
+    """The spec with the values of `ABSENT` for those fields that the directory's spec lacks.
+
+    A sweep that an older version started goes on as it was, by the same command.
+    """
+    old = _read_sweep(workdir)
+    fixed = {name: value for name, value in ABSENT.items() if old and name not in old}
+    for name, value in fixed.items():
+        if getattr(spec, name) != value:
+            LOG.info("%s was started with %s = %s, and goes on with it", workdir, name, value)
+    return dataclasses.replace(spec, **fixed)
 
 
 def _check_settings(workdir: Path, old: Mapping[str, Any], spec: SweepSpec) -> None:
@@ -137,6 +151,7 @@ def prepare(
     """
     with lock(workdir, "sweep", wait=True):
         check(workdir, spec)
+        spec = as_started(workdir, spec)
         _finish_placing(workdir)
         old = _read_placed(workdir)
         _check_data(workdir, [record for _, record in old], task)

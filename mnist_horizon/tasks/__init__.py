@@ -26,7 +26,14 @@ from mnist_horizon.tasks.registry import (
     register,
     settings_of,
 )
-from mnist_horizon.tasks.task import Examples, LoadedTask, Task, TaskError, make_examples
+from mnist_horizon.tasks.task import (
+    Examples,
+    LoadedTask,
+    Task,
+    TaskError,
+    in_sampling_order,
+    make_examples,
+)
 
 __all__ = [
     "Examples",
@@ -36,6 +43,7 @@ __all__ = [
     "describe",
     "get",
     "identity_settings",
+    "in_sampling_order",
     "load",
     "make_examples",
     "name_of",

@@ -69,6 +69,17 @@ def make_examples(
     return Examples(images=jnp.asarray(images), labels=jnp.asarray(labels, jnp.int32))
 
 
+def in_sampling_order(examples: Examples) -> Examples:
+    """A split in one random order, whose first examples are a fixed sample of it.
+
+    A split may be sorted by class. The order depends on the split's size alone, so that the sample
+    is the same for every run and seed, and a smaller one is a part of a larger one.
+    """
+    # NumPy promises that this older generator's numbers never change, unlike those of the newer.
+    order = np.random.RandomState(0).permutation(len(examples.labels))
+    return Examples(images=examples.images[order], labels=examples.labels[order])
+
+
 def check(name: str, task: Task) -> None:
     """Refuse a task that is not what the fields of `Task` and `Examples` say.
 

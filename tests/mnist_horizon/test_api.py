@@ -41,7 +41,11 @@ def curves() -> mh.Curves:
 
 def test_the_numbers_are_those_of_a_working_directory(tmp_path: Path) -> None:
     run(
-        tiny(entropy_coef=0.1, optimizer={**api.DEFAULTS["optimizer"], **TINY["optimizer"]}),
+        tiny(
+            entropy_coef=0.1,
+            optimizer={**api.DEFAULTS["optimizer"], **TINY["optimizer"]},
+            test_sample=api.DEFAULTS["test_sample"],
+        ),
         tmp_path,
     )
     stored = mh.results.read_results(tmp_path).frame

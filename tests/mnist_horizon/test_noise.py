@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mnist_horizon import losses, networks, noise, training
+from mnist_horizon.devices import memory
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import Choice, parse
@@ -171,6 +172,33 @@ def test_signal_is_the_gradient_of_the_whole_split_even_from_few_samples():
     assert square.shape == runs.discount.shape
     # The square of a sample's mean gradient would come out a fifth too large.
     assert float(np.mean(found / square)) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("baseline", ["expected_reward", "value_net"])
+def test_runs_are_measured_as_one_by_one(baseline, monkeypatch):
+    """All at once, two at a time (the third with itself), and one after another."""
+    axes = AXES[1:]
+    spec, runs, _ = trained(baseline, tuple(axes))
+    found = {}
+    for at_once, most in ((3, 2**24), (2, 40_000), (1, 1)):
+        monkeypatch.setattr(memory, "MEASURED_FLOATS", most)
+        assert memory.measurement(spec, TASK, 3).runs == at_once
+        found[at_once] = measured(baseline, axes, samples=1200)
+        assert {value.shape for value in found[at_once].values()} == {runs.discount.shape}
+    for other in (2, 3):
+        for name, values in found[1].items():
+            np.testing.assert_allclose(found[other][name], values, rtol=2e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_examples_are_taken_some_at_a_time(at_once):
+    """Also where their number divides no batch."""
+    spec = NetworkSpec("mlp", 2, 5)
+    params = networks.init(spec, 4, (4, 4), jax.random.key(0))
+    inputs = jax.random.uniform(jax.random.key(1), (5, 16))
+    whole = noise.logit_grams(spec, 4, params, inputs, at_once=5)
+    found = noise.logit_grams(spec, 4, params, inputs, at_once=at_once)
+    np.testing.assert_allclose(found, whole, rtol=1e-5)
 
 
 def test_evaluations_draw_anew_and_repeat():

@@ -61,6 +61,8 @@ def test_round_trip_fills_in_defaults_and_keeps_types(tmp_path):
     assert read.frame["interactions"].dtype == np.int64
     assert read.frame["interactions"].tolist() == [100, 200, 300]
     assert read.frame["reward_mean"].isna().all()
+    assert read.frame["test_examples"].tolist() == [0] * 3, "not given, as in older tables"
+    assert read.frame["test_examples"].dtype == np.int64
 
 
 def test_columns_chosen_come_with_what_every_reader_needs(tmp_path):
@@ -110,6 +112,7 @@ def test_tables_of_others_need_only_the_required_columns_in_any_fitting_type(tmp
     frame.assign(extra=1).to_parquet(tmp_path / "results" / "theirs.parquet")
     read = read_results(tmp_path)
     assert read.notes == ()
+    assert read.frame["test_examples"].tolist() == [0] * 3
     assert read.frame["horizon"].tolist() == [3.0] * 3
     assert read.frame["width"].dtype == np.int64
     assert set(read.frame["task"]) == {"digits"}
@@ -263,6 +266,7 @@ def settings(**changes: object) -> str:
     [
         {"budget": 9},
         {"evaluations": 9},
+        {"test_sample": 9},
         {"stop_at_return": 0.9},
         {"noise": {"samples": 9, "every": 2}},
         {"max_program_bytes": 9},

@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import re
 
 import flax
 import jax
@@ -448,6 +449,48 @@ def test_evaluation_by_hand_whatever_its_parts(task, monkeypatch):
         scores = jax.jit(make_train(TINY).evaluate)(state, task, SEEDS[:1])
         for name, values in expected.items():
             assert scores[name][0].tolist() == pytest.approx(values, rel=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 100, 130, 360])
+def test_evaluation_on_the_first_examples(task, monkeypatch, count):
+    """In parts of 90 of 360: within a part, or up to the middle of one, or the end of the split."""
+    monkeypatch.setattr(training, "EVALUATION_PART", 100)
+    runs = group(run_params(), run_params(rate=0.1))
+    state = train(TINY, task, runs, 20)
+    evaluate = jax.jit(make_train(TINY).evaluate)
+    found = evaluate(state, task, SEEDS[:1], jnp.int32(count))
+    first = jax.tree.map(lambda leaf: leaf[:count], task.test)
+    alone = evaluate(state, dataclasses.replace(task, test=first), SEEDS[:1])
+    for name, values in alone.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-4)
+
+
+def evaluation(groups, runs, width=32):
+    """The compiled evaluation of a program on a test split of one part, and its spec."""
+    split = make_examples(np.zeros((1000, 28, 28), np.uint8), np.zeros(1000, int))
+    spec = TrainSpec(NetworkSpec("mlp", 1, width), environments=1, rollout_length=8)
+    made, keys = make_train(spec), jax.vmap(jax.random.key)(jnp.arange(groups))
+    task = Task(split, split, 10)
+    params = group(*[run_params()] * runs, seeds=groups)
+    state = jax.eval_shape(made.init, keys, task, params)
+    number = jax.ShapeDtypeStruct((), jnp.int32)
+    return spec, jax.jit(made.evaluate).lower(state, task, keys, number).compile()
+
+
+def test_the_initial_policy_is_evaluated_once_a_group():
+    groups, runs = 2, 3
+    spec, compiled = evaluation(groups, runs)
+    forward = 1000 * networks.forward_flops(spec.network, 10, (28, 28))
+    passes = compiled.cost_analysis()["flops"] / (groups * forward)
+    assert passes == pytest.approx(runs + 1, abs=0.3)
+
+
+def test_the_evaluation_copies_no_split():
+    """Its images are only handed on: what is gathered is one part, converted as it is read."""
+    text = evaluation(2, 3)[1].as_text()
+    makers = re.findall(r"= u8\[1000,28,28\]\S* ([\w-]+)\(", text)
+    assert set(makers) <= {"parameter", "get-tuple-element"}
+    assert makers.count("parameter") >= 1
 
 
 def test_windows_and_their_answers_are_carried_across_updates(task):

@@ -87,6 +87,7 @@ def _of_first_family(content: Content) -> Iterator[PlannedFigure]:
         largest = policy["width"].max()
         yield PlannedFigure(
             "entropy_and_divergence",
-            f"Entropy and KL from the initial policy along training at width {largest}. {band}",
+            "Entropy on the training batches, and KL from the initial policy on test examples, "
+            f"along training at width {largest}. {band}",
             lambda: figures.entropy_and_divergence(policy[policy["width"] == largest], unfinished),
         )

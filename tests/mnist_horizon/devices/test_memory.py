@@ -91,10 +91,11 @@ CASES = {
     ),
     "noise of a wide network": (
         1600,
-        2,
+        8,
         1,
         {"noise": {"samples": 1024}, "batch": {"environments": 1, "rollout_length": 2048}},
     ),
+    "noise of many runs together": (100, 8, 22, {"noise": {"samples": 1024}}),
     "cnn": (32, 2, 8, {"network": {"name": "cnn"}, "optimizer": {"name": "sgd"}}),
     "cnn of two layers": (16, 2, 8, {"network": {"name": "cnn", "depth": 2}}),
     "a user's residual network by lion": (
@@ -139,5 +140,27 @@ def test_a_network_without_dense_layers_is_refused() -> None:
 def test_the_measurement_of_noise_is_counted_only_where_it_is_asked_for() -> None:
     spec = TrainSpec(NetworkSpec("mlp", 1, 4), environments=1, rollout_length=8192)
     without, with_noise = (memory.program_memory(spec, MNIST, count) for count in (0, 1024))
-    assert with_noise.run == without.run
-    assert with_noise.group > without.group
+    assert (with_noise.run, with_noise.group) == (without.run, without.group)
+    assert with_noise.total(1, 1) > without.total(1, 1)
+
+
+def test_measuring_many_runs_needs_a_bounded_memory() -> None:
+    """Beside what one run needs alone, and never more signals than fit into a cache."""
+    spec = TrainSpec(NetworkSpec("mlp", 1, 100), environments=1, rollout_length=512)
+    one, *others = (memory.measurement(spec, MNIST, runs) for runs in (1, 2, 30, 1000))
+    assert others[0].runs == 2
+    for found in others:
+        assert found.floats <= one.floats + memory.MEASURED_FLOATS + memory.SIGNAL_FLOATS
+        assert found.runs * found.examples * 10 * 100 <= memory.SIGNAL_FLOATS
+    wide = TrainSpec(NetworkSpec("mlp", 1, 100_000), environments=1, rollout_length=512)
+    found = memory.measurement(wide, MNIST, 30)
+    assert (found.runs, found.examples) == (1, 1), "one is always measured"
+
+
+@pytest.mark.parametrize("limit", [10**6, 10**8, 10**9])
+def test_a_group_has_as_many_runs_as_fit(limit: int) -> None:
+    spec = TrainSpec(NetworkSpec("mlp", 1, 100), environments=1, rollout_length=512)
+    need = memory.program_memory(spec, MNIST, noise_samples=1024)
+    most = need.most_runs(limit)
+    assert most == 1 or need.total(1, most) <= limit
+    assert need.total(1, most + 1) > limit or need.total(1, most) > limit

@@ -1,5 +1,6 @@
 """Sweeps run to complete results; what stops them loses nothing; what is done stays as it is."""
 
+import dataclasses
 import errno
 import json
 import logging
@@ -322,6 +323,96 @@ def test_a_program_ends_when_all_its_runs_are_past_the_threshold(tmp_path: Path)
     frame = results.read_results(tmp_path).frame
     assert frame["updates"].unique().tolist() == [1]
     assert not results.read_results(tmp_path).unfinished
+
+
+def accuracy_on(folder: Path, run_id: str, examples: tasks.Examples) -> float:
+    """Of a run's final policy."""
+    network = tiny().network_spec(4)
+    inputs = networks.first_inputs(network, examples.images)
+    logits = networks.apply(network, 10, results.load_policy(folder, run_id), inputs)
+    return float(np.mean(np.argmax(logits, axis=1) == examples.labels))
+
+
+@pytest.mark.parametrize("stop", [0.0, 0.1001])
+def test_rows_are_of_a_fixed_sample_of_the_test_split_and_the_last_of_all_of_it(
+    stop: float, finished: Path, tmp_path: Path
+) -> None:
+    """Also where all runs are past a threshold before the budget is spent."""
+    run(tiny(test_sample=50, stop_at_return=stop), tmp_path)
+    frame = results.read_results(tmp_path).frame
+    ends = frame["updates"] == frame["updates"].max()
+    assert (frame["updates"].max() < 20) == (stop > 0)
+    assert 0 < ends.sum() < len(frame)
+    assert set(frame["test_examples"][ends]) == {360}
+    assert set(frame["test_examples"][~ends]) == {50}
+    right = 50 * frame["test_accuracy"][~ends]
+    np.testing.assert_allclose(right, np.rint(right), atol=1e-4)
+    test = tasks.load("digits", {}).task.test
+    for run_id, accuracy in frame[ends].set_index("run_id")["test_accuracy"].items():
+        assert accuracy_on(tmp_path, str(run_id), test) == pytest.approx(accuracy, abs=2e-3)
+    whole = results.read_results(finished).frame
+    assert set(whole["test_examples"]) == {360}
+    both = frame.merge(whole, on=["run_id", "updates"], suffixes=("", "_whole"))
+    assert len(both) == len(frame)
+    for name in ("return_mean", "reward_mean", "train_accuracy", "entropy"):
+        assert (both[name] == both[f"{name}_whole"]).all(), "it only says what is observed"
+    last = both["updates"] == 20
+    assert (both["test_accuracy"] == both["test_accuracy_whole"])[last].all()
+    assert (both["test_accuracy"] != both["test_accuracy_whole"])[~last].any()
+
+
+def test_the_sample_is_the_first_of_the_sampling_order(tmp_path: Path) -> None:
+    """A program of two marks, of which the first is after its only other update."""
+    run(tiny(test_sample=50, budget=128, evaluations=2), tmp_path / "two")
+    run(tiny(budget=128, evaluations=2), tmp_path / "whole")
+    task = tasks.load("digits", {}).task
+    sample = jax.tree.map(lambda leaf: leaf[:50], tasks.in_sampling_order(task.test))
+    loaded = tasks.LoadedTask(
+        dataclasses.replace(task, test=sample), tasks.load("digits", {}).provenance
+    )
+    runner.run_sweep(tiny(budget=128, evaluations=2), tmp_path / "sample", loaded)
+    two, whole, alone = (
+        results.read_results(tmp_path / name).frame for name in ("two", "whole", "sample")
+    )
+    first = two["updates"] == 1
+    assert two["test_accuracy"][first].tolist() == alone["test_accuracy"][first].tolist()
+    np.testing.assert_allclose(two["kl_initial"][first], alone["kl_initial"][first], rtol=1e-4)
+    assert two["test_accuracy"][~first].tolist() == whole["test_accuracy"][~first].tolist()
+
+
+def test_a_sweep_that_an_older_version_started_goes_on_with_the_whole_split(
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """By the same command, whose config has a sample now: to the same bytes."""
+    newer = tiny(test_sample=50)
+    to_json = program_runner.Journal.to_json
+
+    def older(journal: program_runner.Journal) -> dict[str, Any]:
+        rows = [{k: v for k, v in row.items() if k != "test_examples"} for row in journal.rows]
+        return {**to_json(journal), "rows": rows}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(program_runner.Journal, "to_json", older)
+        stop_after(6, patch)
+        with pytest.raises(runner.Interrupted):
+            run(tiny(), tmp_path)
+    assert "test_sample" not in results.read_sweep(tmp_path)
+    workdir.check(tmp_path, newer)
+    with caplog.at_level(logging.INFO):
+        run(newer, tmp_path)
+    assert f"{tmp_path} was started with test_sample = 0, and goes on with it" in caplog.text
+    assert outputs(tmp_path) == outputs(finished)
+    run(newer, tmp_path)  # and again
+    assert "test_sample" not in results.read_sweep(tmp_path)
+
+
+def test_another_sample_than_the_directory_s_is_refused(tmp_path: Path) -> None:
+    run(tiny(test_sample=50), tmp_path)
+    with pytest.raises(SweepError, match="test_sample: 50 -> 0"):
+        run(tiny(), tmp_path)
 
 
 @pytest.mark.parametrize("chunk", [1, 4])

@@ -136,3 +136,20 @@ def test_fixed_settings_are_all_but_the_axes() -> None:
     assert fixed["entropy_coef"] == 0.5
     grown = tiny(seeds=9, widths=(2,), optimizer={"learning_rates": (1.0,)}, entropy_coef=0.5)
     assert grown.fixed_settings() == fixed
+
+
+def test_a_sample_of_the_test_split_is_whole_where_the_split_is_smaller_or_it_is_zero() -> None:
+    found = [small(test_sample=number).test_sample_of(360) for number in (0, 1, 360, 1000)]
+    assert found == [360, 1, 360, 360]
+    with pytest.raises(SweepError, match="test_sample: must be at least 0"):
+        small(test_sample=-1)
+
+
+def test_a_spec_without_a_sample_of_the_test_split_is_that_of_older_versions() -> None:
+    """`sweep.json` and the column `settings` then have no such field, and it means 0."""
+    whole, sampled = small().to_json(), small(test_sample=100).to_json()
+    assert "test_sample" not in whole
+    assert spec_from(whole).test_sample == 0
+    assert spec_from(sampled).test_sample == 100
+    assert differences(whole, small(test_sample=0).to_json()) == []
+    assert differences(whole, sampled) == ["test_sample: 0 -> 100"]

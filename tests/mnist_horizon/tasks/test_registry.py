@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from mnist_horizon import tasks
 from mnist_horizon.tasks import Examples, LoadedTask, Task, TaskError, make_examples
@@ -177,6 +178,19 @@ def test_a_task_is_a_pytree_argument_with_its_pixels_as_bytes(sample):
     assert "dense<200" not in lowered.as_text()
     shapes = jax.eval_shape(lambda task: task, task)
     assert (shapes.train.images.shape, shapes.classes) == ((3, 2), 2)
+
+
+def test_the_first_examples_in_sampling_order_are_a_sample_of_all_classes():
+    """Of a split sorted by class: as many of each as chance gives, the same on every machine."""
+    labels = np.repeat(np.arange(10), 100)
+    images = np.arange(1000, dtype=np.uint16).view(np.uint8).reshape(1000, 2)
+    mixed = tasks.in_sampling_order(make_examples(images, labels))
+    order = np.asarray(mixed.images).copy().view(np.uint16).ravel()
+    assert sorted(order) == list(range(1000)), "each example once"
+    assert np.array_equal(mixed.labels, labels[order])
+    counts = np.bincount(np.asarray(mixed.labels)[:200], minlength=10)
+    assert stats.chisquare(counts).pvalue > 0.01
+    assert order[:5].tolist() == [993, 859, 298, 553, 672]
 
 
 def test_score_is_one_where_the_action_is_the_label():
