@@ -57,6 +57,7 @@ def main(argv: Sequence[str]) -> int:
     from mnist_horizon.sweeps import runner
 
     devices.use_cpu_cores()
+    devices.keep_compiled()
     hosts.start(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     if not hosts.is_first():
         LOG.setLevel(standard_logging.CRITICAL)  # only the first process logs

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Int
 
 from mnist_horizon import training
-from mnist_horizon.devices import hosts
+from mnist_horizon.devices import compilation, hosts
 from mnist_horizon.tasks import Task
 from mnist_horizon.training import RunParams, RunState, Train
 
@@ -120,9 +120,21 @@ class ProgramFunctions:
     host: a checkpoint holds the program's order, so it can be resumed on other devices.
     """
 
-    def __init__(self, train: Train, layout: Layout) -> None:
+    def __init__(
+        self, train: Train, layout: Layout, chips: Sequence[jax.Device] | None = None
+    ) -> None:
+        """Compile nothing yet.
+
+        Args:
+            train: the program's functions.
+            layout: how its runs are distributed.
+            chips: the devices, as many as the layout has or more, of which the first are used; by
+                default all that there are.
+        """
+        chips = list(jax.devices() if chips is None else chips)[: layout.devices]
         self.layout = layout
-        self.mesh = Mesh(np.array(jax.devices()[: layout.devices]), ("group",))
+        self.mesh = Mesh(np.array(chips), ("group",))
+        self._options = compilation.compiler_options(chips[0].platform)
         self.train = train
         self.init = self.sharded(train.init, (GROUP, REPLICATED, GROUP))
         self.update = self.sharded(
@@ -139,7 +151,7 @@ class ProgramFunctions:
         mapped = jax.shard_map(
             function, mesh=self.mesh, in_specs=specs, out_specs=GROUP, check_vma=False
         )
-        return jax.jit(mapped, **settings)
+        return jax.jit(mapped, compiler_options=self._options, **settings)
 
     def program_shapes(self, keys: Array, task: Task, runs: RunParams) -> Any:
         """Shapes and types of a state in the program's order, [program run, ...]."""

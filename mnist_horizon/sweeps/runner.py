@@ -12,6 +12,7 @@ import jax
 
 from mnist_horizon import files
 from mnist_horizon.devices import hosts
+from mnist_horizon.devices.compilation import DETERMINISTIC, is_deterministic
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan, workdir
 from mnist_horizon.sweeps.plan import Program
@@ -72,6 +73,8 @@ def run_sweep(
     waiting = hosts.on_first(lambda: _not_done(folder, programs))
     runs, left = (sum(len(p.runs) for p in group) for group in (programs, waiting))
     LOG.info("%d runs in %d programs; %d runs are done already", runs, len(programs), runs - left)
+    if is_deterministic(jax.default_backend()):
+        LOG.info("deterministic kernels of the GPU are used (%s)", DETERMINISTIC)
     log = folder if hosts.is_first() else None
     with _stop_requested() as stop, Progress(log, spec, programs, cost, bar) as progress:
         for program in programs:

@@ -24,6 +24,7 @@ from typing import Any
 import jax
 
 from mnist_horizon import files, results, schedules, tasks
+from mnist_horizon.devices.compilation import is_deterministic
 from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import InputError, SweepError
 from mnist_horizon.sweeps import plan
@@ -262,6 +263,7 @@ def provenance() -> dict[str, Any]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     device = jax.devices()[0]
+    kernels = {"kernels": "deterministic"} if is_deterministic(device.platform) else {}
     return {
         "versions": versions,
         "commit": _commit(),
@@ -270,6 +272,7 @@ def provenance() -> dict[str, Any]:
             "kind": device.device_kind,
             "count": jax.device_count(),
             "processor": platform.processor() or platform.machine(),
+            **kernels,
         },
     }
 
