@@ -75,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
         outcome = runner.run_sweep(spec, folder, task, CHECKPOINT_SECONDS.value, only)
     except runner.Interrupted:
         LOG.info("interrupted: all is saved, the same command continues")
-        return cli.INTERRUPTED
+        hosts.leave(cli.INTERRUPTED)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         reason = f"{place}{error.strerror}" if error.strerror else str(error)

@@ -153,9 +153,39 @@ class ProgramFunctions:
         )
         return jax.jit(mapped, compiler_options=self._options, **settings)
 
-    def program_shapes(self, keys: Array, task: Task, runs: RunParams) -> Any:
-        """Shapes and types of a state in the program's order, [program run, ...]."""
-        state = jax.eval_shape(self.train.init, keys, task, runs)
+    def shapes(self, task: Any, runs: Any) -> tuple[Any, Any, Any, Any]:
+        """Shapes, types and places of a state, runs, task and keys: enough to compile with.
+
+        Args:
+            task: a `Task`; shapes of its arrays are enough.
+            runs: `RunParams` of the program's runs, [program run]; shapes are enough.
+        """
+
+        def placed(tree: Any, spec: PartitionSpec) -> Any:
+            place = NamedSharding(self.mesh, spec)
+            return jax.tree.map(
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), tree
+            )
+
+        count, runs_per_group = self.layout.slots.shape
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), count))
+        spread = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((count, runs_per_group), leaf.dtype), runs
+        )
+        state = jax.eval_shape(self.train.init, keys, task, spread)
+        return (
+            placed(state, GROUP),
+            placed(spread, GROUP),
+            placed(task, REPLICATED),
+            placed(keys, GROUP),
+        )
+
+    def program_shapes(self, state: Any) -> Any:
+        """Shapes and types of a state in the program's order, [program run, ...].
+
+        Args:
+            state: a `RunState` in the layout; shapes are enough.
+        """
 
         def shape(leaf: jax.ShapeDtypeStruct, axis: int) -> jax.ShapeDtypeStruct:
             rest = [size for i, size in enumerate(leaf.shape) if i not in (0, 1 + axis)]

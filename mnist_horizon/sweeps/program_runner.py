@@ -4,7 +4,6 @@ The host decides when to evaluate, save and report, never what is computed: all 
 are in its state, so that chunks of any length give the same results.
 """
 
-import functools
 import logging
 import math
 import operator
@@ -15,24 +14,25 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from mnist_horizon import devices, files, noise, results, training
-from mnist_horizon.devices import Layout, ProgramFunctions, hosts
+from mnist_horizon import files, results
+from mnist_horizon.devices import hosts
 from mnist_horizon.sweeps import plan, workdir
 from mnist_horizon.sweeps.checkpoints import Checkpoints
+from mnist_horizon.sweeps.compiling import Code
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.progress import Progress
 from mnist_horizon.sweeps.rows import run_columns, table_rows
 from mnist_horizon.sweeps.spec import SweepSpec
 from mnist_horizon.tasks import LoadedTask
-from mnist_horizon.training import Metrics, RunState, TrainSpec
+from mnist_horizon.training import Metrics, RunState
 
 LOG = logging.getLogger(__name__)
 
 CHUNK_SECONDS = 2.0
 FLUSH_SECONDS = 15.0
+POLL_SECONDS = 0.05
 
 
 class Interrupted(Exception):
@@ -65,29 +65,34 @@ class ProgramRunner:
         folder: Path,
         task: LoadedTask,
         checkpoint_seconds: float,
+        code: Code,
     ) -> None:
         self.spec, self.program, self.folder, self.task = spec, program, folder, task
         self.checkpoint_seconds = checkpoint_seconds
         self.marks = spec.evaluation_updates()
         self._noisy_marks = range(0, len(self.marks), spec.noise.every)
         self.columns = [run_columns(spec, run, task.task) for run in program.runs]
-        layout = devices.layout_here(len(program.seeds), len(program.variants))
-        self.functions, self._measure = _functions(
-            spec.train_spec(program.width), layout, spec.noise.samples
-        )
+        self.code = code
+        self.functions = code.functions
         self.runs = self.functions.place_runs(plan.run_params(spec, program))
         self.keys = self.functions.place_keys(program.seeds)
         self.data = self.functions.place_task(task.task)
 
-    def run(self, stop: Callable[[], bool], progress: Progress) -> None:
-        """Run to the end, or raise `Interrupted` with everything checkpointed."""
+    def run(self, stop: Callable[[], bool], progress: Progress, begun: Callable[[], None]) -> None:
+        """Run to the end, or raise `Interrupted` with everything checkpointed.
+
+        Args:
+            stop: whether to stop.
+            progress: is told of every chunk.
+            begun: is called when all is compiled and the first update is about to start.
+        """
         name = self.program.program_id
         if file := hosts.on_first(lambda: workdir.damaged(self.folder, self.program)):
             LOG.warning("%s is missing or damaged: %s is run again", file, name)
         with Checkpoints(self.folder, name) as checkpoints:
-            state, journal = self._begin(checkpoints)
+            state, journal = self._begin(checkpoints, stop)
             progress.start(self.program, journal.update)
-            self._compile(state)
+            begun()
             chunk = 1
             unsaved = unflushed = 0.0
             while not self._is_over(journal):
@@ -114,22 +119,23 @@ class ProgramRunner:
             checkpoints.remove()
         progress.finish(self.program)
 
-    def _begin(self, checkpoints: Checkpoints) -> tuple[RunState, Journal]:
-        """The state and journal of the last checkpoint, or the initial ones."""
-        arguments = (self.keys, self.data, self.runs)
-        restored = checkpoints.restore(self.functions.program_shapes(*arguments))
+    def _begin(
+        self, checkpoints: Checkpoints, stop: Callable[[], bool]
+    ) -> tuple[RunState, Journal]:
+        """The state and journal of the last checkpoint, or the initial ones; all is compiled.
+
+        All is compiled first, so that the speed of updates does not include it.
+        """
+        restored = checkpoints.restore(self.functions.program_shapes(self.code.state))
+        while hosts.synchronize(0.0, not self.code.is_ready())[1]:
+            if hosts.synchronize(0.0, stop())[1]:
+                raise Interrupted
+            self.code.wait(POLL_SECONDS)
         if restored is None:
-            return self.functions.init(*arguments), Journal()
+            return self.code["init"](self.keys, self.data, self.runs), Journal()
         state, journal = restored[0], Journal(**restored[1])
         LOG.info("%s continues at update %d", self.program.program_id, journal.update)
         return self.functions.pack(state), journal
-
-    def _compile(self, state: RunState) -> None:
-        """Compile update and evaluation first, so that the speed of updates does not include it."""
-        number = jnp.int32(0)
-        arguments = (state, self.runs, self.data, self.keys, number, number, jnp.bool_(False))
-        self._update = self.functions.update.lower(*arguments).compile()
-        self._evaluate = self.functions.evaluate.lower(state, self.data, self.keys).compile()
 
     def _is_over(self, journal: Journal) -> bool:
         """Whether the budget is spent, or at an evaluation all runs are past the threshold.
@@ -146,9 +152,9 @@ class ProgramRunner:
 
     def _advance(self, state: RunState, journal: Journal, count: int) -> RunState:
         """Do `count` updates, and the evaluation that is due after them; `journal` is changed."""
-        continues = jnp.bool_(journal.update != journal.sums_from)
-        numbers = jnp.int32(journal.update), jnp.int32(count), continues
-        state, metrics = self._update(state, self.runs, self.data, self.keys, *numbers)
+        continues = np.bool_(journal.update != journal.sums_from)
+        numbers = np.int32(journal.update), np.int32(count), continues
+        state, metrics = self.code["update"](state, self.runs, self.data, self.keys, *numbers)
         journal.update += count
         self._note_divergence(state, journal)
         if journal.update in self.marks:
@@ -161,7 +167,7 @@ class ProgramRunner:
         """Add a row for each run, of the updates since the rows before."""
         sums: dict[str, Any] = self._by_run(vars(metrics))  # in float64, unlike the devices'
         means = Metrics(**sums).means
-        measured = means | self._by_run(self._evaluate(state, self.data, self.keys))
+        measured = means | self._by_run(self.code["evaluate"](state, self.data, self.keys))
         for i, columns in enumerate(self.columns):
             row = {name: float(values[i]) for name, values in measured.items()}
             if not all(map(math.isfinite, row.values())):
@@ -176,8 +182,9 @@ class ProgramRunner:
 
     def _write_noise(self, state: RunState, journal: Journal) -> None:
         """Measure the gradient's noise, for a row of the noise table for each run."""
-        number = jnp.int32(journal.update)
-        flat = self._by_run(self._measure(state, self.runs, self.data, self.keys, number))
+        number = np.int32(journal.update)
+        measure = self.code["measure"]
+        flat = self._by_run(measure(state, self.runs, self.data, self.keys, number))
         for i, columns in enumerate(self.columns):
             if columns["run_id"] not in journal.diverged:
                 row = {name: float(value[i]) for name, value in flat.items()}
@@ -258,20 +265,6 @@ class ProgramRunner:
         workdir.write_done(
             self.folder, self.spec, self.program, written, self.task.provenance, facts
         )
-
-
-@functools.lru_cache(maxsize=4)
-def _functions(
-    spec: TrainSpec, layout: Layout, samples: int
-) -> tuple[ProgramFunctions, Callable[..., Any]]:
-    """A program's functions and the measurement of its noise.
-
-    Programs of the same shapes share the functions, so that they are compiled once.
-    """
-    functions = ProgramFunctions(training.make_train(spec), layout)
-    group, same = devices.GROUP, devices.REPLICATED
-    measure = functools.partial(noise.measure, spec, samples)
-    return functions, functions.sharded(measure, (group, group, same, group, same))
 
 
 def _report(progress: Progress, count: int, seconds: float, rows: list[dict[str, Any]]) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -15,6 +16,7 @@ from mnist_horizon.devices import hosts
 from mnist_horizon.devices.compilation import DETERMINISTIC, is_deterministic
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan, workdir
+from mnist_horizon.sweeps.compiling import Compiler
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.program_runner import Interrupted, ProgramRunner
 from mnist_horizon.sweeps.progress import Progress
@@ -76,14 +78,18 @@ def run_sweep(
     if is_deterministic(jax.default_backend()):
         LOG.info("deterministic kernels of the GPU are used (%s)", DETERMINISTIC)
     log = folder if hosts.is_first() else None
-    with _stop_requested() as stop, Progress(log, spec, programs, cost, bar) as progress:
+    with (
+        _stop_requested() as stop,
+        Progress(log, spec, programs, cost, bar) as progress,
+        Compiler(spec, task.task) as compiler,
+    ):
         for program in programs:
             if program not in waiting:
                 progress.skip(program)
         is_progressing = True
         while waiting and is_progressing:
             busy = []
-            for program in waiting:
+            for number, program in enumerate(waiting, 1):
                 if hosts.synchronize(0.0, stop())[1]:
                     raise Interrupted
                 with _claim(folder, program) as state:
@@ -92,9 +98,13 @@ def run_sweep(
                     elif state == "done":
                         progress.skip(program)
                     else:
-                        runner = ProgramRunner(spec, program, folder, task, checkpoint_seconds)
+                        code = compiler.now(program)
+                        runner = ProgramRunner(
+                            spec, program, folder, task, checkpoint_seconds, code
+                        )
+                        following = partial(compiler.later, waiting[number:])
                         with _memory_named(program):
-                            runner.run(stop, progress)
+                            runner.run(stop, progress, following)
             is_progressing = len(busy) < len(waiting)
             waiting = busy
     records = hosts.on_first(lambda: [workdir.read_record(folder, p) for p in programs])
