@@ -93,6 +93,25 @@ def is_tpu_host() -> bool:
     return "tpu" in chosen and has_chips and util.find_spec("libtpu") is not None
 
 
+def lanes(count: int) -> list[list[jax.Device]]:
+    """All devices in equal parts, with as many of every process's devices in each.
+
+    All processes then take part in every program, in the same order.
+
+    Args:
+        count: of parts; it divides the number of each process's devices.
+    """
+    parts: list[list[jax.Device]] = [[] for _ in range(count)]
+    if count == 1:
+        return [jax.devices()]
+    for process in range(jax.process_count()):
+        own = [device for device in jax.devices() if device.process_index == process]
+        size = len(own) // count
+        for number, part in enumerate(parts):
+            part += own[number * size : (number + 1) * size]
+    return parts
+
+
 def is_first() -> bool:
     """Whether this process is the one that reads and writes."""
     return jax.process_index() == 0

@@ -73,13 +73,20 @@ class Layout:
         return self.slots[:, 0] // self.variants
 
 
-def layout_here(seeds: int, variants: int) -> Layout:
-    """The layout of a program for the devices of this process and of those joined with it."""
+def layout_here(seeds: int, variants: int, lanes: int = 1) -> Layout:
+    """The layout of a program for the devices of this process and of those joined with it.
+
+    Args:
+        seeds: of the program.
+        variants: of each seed.
+        lanes: number of equal parts of the devices (`hosts.lanes`), one of which is used.
+    """
+    count = jax.device_count() // lanes
     # Each of several processes takes part only if it owns some of the devices used.
-    least = jax.device_count() if jax.process_count() > 1 else 1
-    return choose_layout(seeds, variants, jax.device_count(), least)
+    return choose_layout(seeds, variants, count, count if jax.process_count() > 1 else 1)
 
 
+@functools.cache
 def choose_layout(seeds: int, variants: int, devices: int, least: int = 1) -> Layout:
     """The layout with the least work per device, padding included.
 

@@ -77,7 +77,7 @@ class Compiler:
         cores = devices.usable_cores()
         # On a CPU the training needs the cores; beside an accelerator all but one are free.
         self.ahead = 1 if jax.default_backend() == "cpu" else max(1, cores - 1)
-        """How many programs to compile in advance, and in as many threads."""
+        """How many programs to compile in advance, over all lanes, and in as many threads."""
         self._now = futures.ThreadPoolExecutor(cores, "compile")
         self._later = futures.ThreadPoolExecutor(self.ahead, "compile-ahead")
 
@@ -88,32 +88,39 @@ class Compiler:
         for pool in (self._now, self._later):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def now(self, program: Program) -> Code:
-        """Compile a program that is about to run, its functions side by side."""
-        code = self._code(program)
+    def now(self, program: Program, chips: Sequence[jax.Device]) -> Code:
+        """Compile a program that is about to run on some devices, its functions side by side."""
+        code = self._code(program, chips)
         code.start(self._now)
         return code
 
-    def later(self, programs: Sequence[Program]) -> None:
-        """Compile the programs that come next, while others run."""
-        for program in programs[: self.ahead]:
-            self._code(program).start(self._later)
+    def later(self, programs: Sequence[Program], chips: Sequence[jax.Device]) -> None:
+        """Compile programs that come next on some devices, while others run."""
+        lanes = jax.device_count() // len(chips)
+        for program in programs[: max(1, self.ahead // lanes)]:
+            self._code(program, chips).start(self._later)
 
-    def _code(self, program: Program) -> Code:
-        layout = devices.layout_here(len(program.seeds), len(program.variants))
+    def _code(self, program: Program, chips: Sequence[jax.Device]) -> Code:
+        lanes = jax.device_count() // len(chips)
+        layout = devices.layout_here(len(program.seeds), len(program.variants), lanes)
         arrays = (self._task, plan.run_params(self._spec, program))
         leaves, structure = jax.tree.flatten(arrays)
         shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
         train = self._spec.train_spec(program.width)
-        return _code(train, layout, self._spec.noise.samples, structure, shapes)
+        return _code(train, layout, tuple(chips), self._spec.noise.samples, structure, shapes)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def _code(
-    spec: TrainSpec, layout: Layout, samples: int, structure: Any, leaves: tuple[Any, ...]
+    spec: TrainSpec,
+    layout: Layout,
+    chips: tuple[jax.Device, ...],
+    samples: int,
+    structure: Any,
+    leaves: tuple[Any, ...],
 ) -> Code:
     """Programs of the same shapes share the functions, so that they are compiled once."""
-    functions = ProgramFunctions(training.make_train(spec), layout)
+    functions = ProgramFunctions(training.make_train(spec), layout, chips)
     state, runs, task, keys = functions.shapes(*jax.tree.unflatten(structure, leaves))
     number, flag = np.int32(0), np.bool_(False)
 
