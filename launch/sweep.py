@@ -66,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     task = tasks.load(spec.task, spec.task_settings)
     if DRY_RUN.value and hosts.is_first():
         costs = forecast.forecast(spec, folder, task, forecast.product_speed())
-        print(forecast.describe(spec, task, costs))
+        print(forecast.describe(spec, task, costs, forecast.divide(spec, folder, task)))
         print(f"peak memory of this process so far: {forecast.size(cli.peak_bytes())}")
     if DRY_RUN.value:
         return cli.DONE

@@ -6,7 +6,6 @@ each with programs of its own: the largest programs run on all devices, one afte
 the others in the lanes. A small model of the time chooses which, and how many lanes.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -114,20 +113,18 @@ class Lanes:
         """Of a program, by the model."""
         return self.costs[program.program_id].seconds(self.of(program))
 
-    @property
-    def makespan(self) -> float:
-        """Seconds from the first program's begin to the last one's end, by the model."""
-        programs = [cost.program for cost in self.costs.values()]
+    def makespan(self, programs: Sequence[Program]) -> float:
+        """Seconds that these programs take together, by the model."""
         return sum(
             max(sum(map(self.seconds, queue)) for queue in queues)
             for queues in self.phases(programs)
         )
 
-    @property
-    def busy(self) -> float:
-        """Share of the devices' time in which they compute runs: not padding, launches, waits."""
-        work = sum(cost.run * len(cost.program.runs) for cost in self.costs.values())
-        return work / (jax.device_count() * self.makespan) if self.makespan else 1.0
+    def busy(self, programs: Sequence[Program]) -> float:
+        """Share of the devices' time, in `makespan`, that is no padding, launching or waiting."""
+        costs = [self.costs[program.program_id] for program in programs]
+        work = sum(cost.run * len(cost.program.runs) for cost in costs)
+        return work / (jax.device_count() * self.makespan(programs)) if programs else 1.0
 
 
 def choose(
@@ -150,14 +147,15 @@ def choose(
     by_id = {cost.program.program_id: cost for cost in costs}
     largest_first = sorted(costs, key=lambda cost: (-cost.seconds(1), cost.program.program_id))
     best = Lanes(1, frozenset(), by_id)
-    limit, shortest = (1 - GAIN) * best.makespan, math.inf
+    programs = [cost.program for cost in costs]
+    shortest = (1 - GAIN) * best.makespan(programs)
     for count in lane_counts:
         fitting = [c for c in largest_first if count * c.bytes(count) <= max_program_bytes]
         for first in range(len(fitting)):
             names = frozenset(cost.program.program_id for cost in fitting[first:])
             lanes = Lanes(count, names, by_id)
-            if lanes.makespan < min(limit, shortest):
-                best, shortest = lanes, lanes.makespan
+            if (seconds := lanes.makespan(programs)) < shortest:
+                best, shortest = lanes, seconds
     return best
 
 

@@ -23,7 +23,6 @@ from mnist_horizon.devices.compilation import DETERMINISTIC, is_deterministic
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import lanes, plan, workdir
 from mnist_horizon.sweeps.compiling import Compiler
-from mnist_horizon.sweeps.lanes import Lanes
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.program_runner import Interrupted, ProgramRunner, Turns
 from mnist_horizon.sweeps.progress import Progress
@@ -89,7 +88,8 @@ def run_sweep(
     log = folder if hosts.is_first() else None
     division = lanes.for_sweep(spec, programs, task.task)
     if division.count > 1:
-        LOG.info("%d programs side by side on %d devices each", *_sizes(division))
+        each = jax.device_count() // division.count
+        LOG.info("up to %d programs side by side, each on %d devices", division.count, each)
     with (
         _stop_requested() as stop,
         Progress(log, spec, programs, cost, bar) as progress,
@@ -110,11 +110,6 @@ def run_sweep(
     records = hosts.on_first(lambda: [workdir.read_record(folder, p) for p in programs])
     diverged = {run: at for record in records for run, at in record.get("diverged", {}).items()}
     return Outcome(diverged, tuple(program.program_id for program in waiting))
-
-
-def _sizes(division: Lanes) -> tuple[int, int]:
-    """Number of lanes, and of devices in each."""
-    return division.count, jax.device_count() // division.count
 
 
 @dataclass(frozen=True)

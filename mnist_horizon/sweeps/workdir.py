@@ -155,17 +155,18 @@ def prepare(
     return [program for program in [*placed, *new] if chosen & set(program.runs)]
 
 
+def placed_programs(workdir: Path, spec: SweepSpec) -> list[Program]:
+    """Placed programs that hold runs of a sweep, done or not; nothing is written."""
+    chosen = set(plan.all_runs(spec))
+    return [program for program, _ in _read_placed(workdir) if chosen & set(program.runs)]
+
+
 def remaining_runs(workdir: Path, spec: SweepSpec) -> tuple[list[Program], list[Run]]:
     """Placed programs that are not done, and runs that no program holds yet; nothing is written."""
-    old = _read_placed(workdir)
-    chosen = plan.all_runs(spec)
-    taken = {run for program, _ in old for run in program.runs}
-    open_programs = [
-        program
-        for program, _ in old
-        if set(chosen) & set(program.runs) and not is_done(workdir, program)
-    ]
-    return open_programs, [run for run in chosen if run not in taken]
+    placed = placed_programs(workdir, spec)
+    taken = {run for program in placed for run in program.runs}
+    open_programs = [program for program in placed if not is_done(workdir, program)]
+    return open_programs, [run for run in plan.all_runs(spec) if run not in taken]
 
 
 def read_record(workdir: Path, program: Program) -> dict[str, Any]:
