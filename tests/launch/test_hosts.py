@@ -31,7 +31,9 @@ def start_pair(folder: Path, *arguments: str, count: int = 1) -> list[commands.C
         port = free.getsockname()[1]
     joined = (*arguments, f"--coordinator=127.0.0.1:{port}", "--num_processes=2")
     return [
-        commands.start(folder / f"io{i}", *joined, f"--process_id={i}", environment=with_devices(count))
+        commands.start(
+            folder / f"io{i}", *joined, f"--process_id={i}", environment=with_devices(count)
+        )
         for i in range(2)
     ]
 
