@@ -12,7 +12,7 @@ import pytest
 
 from mnist_horizon import cli, results
 from tests.launch import commands
-from tests.launch.test_sweep import LONGER, TINY, is_checkpointed, wait_until
+from tests.launch.test_sweep import LONGER, SMOKE, TINY, is_checkpointed, wait_until
 from tests.mnist_horizon.small_sweeps import outputs, records
 
 pytestmark = pytest.mark.slow
@@ -128,7 +128,8 @@ def test_when_one_process_is_stopped_all_stop_and_go_on(
 
 
 SIDE_BY_SIDE = (
-    *TINY,
+    SMOKE,
+    "--config.schedules=('dense',)",
     "--config.widths=(2,3,4,6)",
     "--config.seeds=2",
     "--config.horizons=(3.0,)",
