@@ -28,7 +28,6 @@ export IPYTHONDIR := $(CACHE)/ipython
 export JUPYTER_CONFIG_DIR := $(CACHE)/jupyter/config
 export JUPYTER_DATA_DIR := $(CACHE)/jupyter/data
 export JUPYTER_RUNTIME_DIR := $(CACHE)/jupyter/runtime
-export JAX_COMPILATION_CACHE_DIR ?= $(CACHE)/jax
 
 BASE := $(call stamp,$(call commas,$(EXTRAS)))
 DEV  := $(call stamp,$(call commas,dev $(EXTRAS)))

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import jax.numpy as jnp
 
 from mnist_horizon import devices
 from mnist_horizon.devices import memory
-from mnist_horizon.sweeps import SweepSpec, plan, workdir
+from mnist_horizon.sweeps import SweepSpec, lanes, plan, workdir
+from mnist_horizon.sweeps.lanes import Lanes
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.tasks import LoadedTask
 
@@ -30,8 +31,10 @@ class ProgramForecast:
         program: the program.
         interactions: of all its runs.
         flops: counted training FLOPs of all its runs.
-        memory: bytes on all devices, the data set on each of them included.
+        memory: bytes on all of its devices, the data set on each of them included.
         seconds: at `EFFICIENCY` of the product's speed, compilation included.
+        devices: how many it is computed on.
+        lane: number of the lane that it is in, from 1; 0 where it has all devices.
     """
 
     program: Program
@@ -39,6 +42,8 @@ class ProgramForecast:
     flops: float
     memory: int
     seconds: float
+    devices: int = 0
+    lane: int = 0
 
 
 def forecast(
@@ -50,7 +55,7 @@ def forecast(
         spec: the sweep.
         folder: its working directory, which may not exist yet.
         task: the task that the spec names, loaded.
-        speed: of the device, in FLOP/s of a large product (`product_speed`).
+        speed: of all devices together, in FLOP/s of a large product (`product_speed`).
 
     Raises:
         SweepError: a run does not fit into the memory.
@@ -59,10 +64,13 @@ def forecast(
     placed, rest = workdir.remaining_runs(folder, spec)
     data = memory.data_bytes(task.task)
     shape, classes = task.task.train.images.shape[1:], task.task.classes
+    programs = [*placed, *plan.plan(spec, rest, needs)]
+    division = divide(spec, folder, task)
     result = []
-    for program in [*placed, *plan.plan(spec, rest, needs)]:
+    for number, program in _with_lanes(division, programs):
         interactions = len(program.runs) * spec.updates * spec.batch_size
-        layout = devices.layout_here(len(program.seeds), len(program.variants))
+        count = division.of(program)
+        layout = devices.layout_here(len(program.seeds), len(program.variants), count)
         need = plan.memory_of_width(spec, program.width, task.task)
         memory_bytes = need.total(layout.groups, layout.runs_per_group) + layout.devices * data
         work = interactions * plan.work_per_interaction(spec, program.width, classes, shape)
@@ -73,22 +81,42 @@ def forecast(
                 flops=float(interactions)
                 * plan.flops_per_interaction(spec, program.width, classes, shape),
                 memory=memory_bytes,
-                seconds=work / (EFFICIENCY * speed) + COMPILE_SECONDS,
+                seconds=count * work / (EFFICIENCY * speed) + COMPILE_SECONDS,
+                devices=layout.devices,
+                lane=number,
             )
         )
     return result
 
 
-def describe(spec: SweepSpec, task: LoadedTask, costs: Sequence[ProgramForecast]) -> str:
+def divide(spec: SweepSpec, folder: Path, task: LoadedTask) -> Lanes:
+    """How the sweep's programs, those that are done included, will use the devices."""
+    _, rest = workdir.remaining_runs(folder, spec)
+    new = plan.plan(spec, rest, plan.memory_by_width(spec, task.task))
+    return lanes.for_sweep(spec, [*workdir.placed_programs(folder, spec), *new], task.task)
+
+
+def _with_lanes(division: Lanes, programs: Sequence[Program]) -> Iterator[tuple[int, Program]]:
+    """Programs in the order in which they are run, each with its lane; 0 is all devices."""
+    for queues in division.phases(programs):
+        for number, queue in enumerate(queues, 1):
+            for program in queue:
+                yield (number if division.of(program) > 1 else 0), program
+
+
+def describe(
+    spec: SweepSpec, task: LoadedTask, costs: Sequence[ProgramForecast], division: Lanes
+) -> str:
     """The forecast as a table, with its assumptions."""
-    header = ("program", "runs", "interactions", "PFLOP", "memory", "expected time")
+    header = ("program", "runs", "interactions", "PFLOP", "memory", "devices", "expected time")
     rows = [header, *map(_row, costs)]
     total = ProgramForecast(
         program=Program("total", 0, (), ()),
         interactions=sum(cost.interactions for cost in costs),
         flops=sum(cost.flops for cost in costs),
         memory=max((cost.memory for cost in costs), default=0),
-        seconds=sum(cost.seconds for cost in costs),
+        seconds=_whole_seconds(costs),
+        devices=jax.device_count(),
     )
     runs = sum(len(cost.program.runs) for cost in costs)
     rows.append(("total", str(runs), *_row(total)[2:]))
@@ -101,14 +129,38 @@ def describe(spec: SweepSpec, task: LoadedTask, costs: Sequence[ProgramForecast]
             f"time: at {EFFICIENCY:.0%} of the speed of this machine's matrix product "
             f"({jax.default_backend()}, {devices.usable_cores()} cores), and "
             f"{COMPILE_SECONDS:g} s to compile a program",
-            f"memory: of {jax.device_count()} devices, with the data set "
+            _balance([cost.program for cost in costs], division),
+            f"memory: of each program's devices, with the data set "
             f"({size(memory.data_bytes(task.task))}) on each; the total is the largest program's",
         ]
     )
 
 
+def _whole_seconds(costs: Sequence[ProgramForecast]) -> float:
+    """Of all programs: those on all devices, and then the lane that takes longest."""
+    by_lane: dict[int, float] = {}
+    for cost in costs:
+        by_lane[cost.lane] = by_lane.get(cost.lane, 0.0) + cost.seconds
+    return by_lane.pop(0, 0.0) + max(by_lane.values(), default=0.0)
+
+
+def _balance(programs: Sequence[Program], division: Lanes) -> str:
+    """How the devices are shared, and how much of their time is forecast to be used."""
+    count, beside = jax.device_count(), sum(division.of(program) > 1 for program in programs)
+    shared = f"{len(programs) - beside} programs on all, one after another"
+    if beside:
+        shared += f", then {beside} in {division.count} lanes of {count // division.count}"
+    return (
+        f"devices: {count}; {shared}; busy with runs {division.busy(programs):.0%} of the time by "
+        "a model of padding and launches"
+    )
+
+
 def product_speed(size: int = 2048, repeats: int = 5) -> float:
-    """FLOP/s of an f32 matrix product of this size, the best of some repeats."""
+    """FLOP/s of f32 matrix products of this size on all devices, the best of some repeats.
+
+    On a CPU one product uses all cores; of several accelerators one is measured.
+    """
     matrix = jnp.ones((size, size), jnp.float32)
     product = jax.jit(lambda a: jnp.matmul(a, a, precision="highest"))
     product(matrix).block_until_ready()
@@ -117,7 +169,8 @@ def product_speed(size: int = 2048, repeats: int = 5) -> float:
         started = time.perf_counter()
         product(matrix).block_until_ready()
         best = min(best, time.perf_counter() - started)
-    return 2 * size**3 / best
+    together = 1 if jax.default_backend() == "cpu" else jax.device_count()
+    return together * 2 * size**3 / best
 
 
 def size(number: float) -> str:
@@ -132,6 +185,7 @@ def _row(cost: ProgramForecast) -> tuple[str, ...]:
         f"{cost.interactions:,}",
         f"{cost.flops / 1e15:.4g}",
         size(cost.memory),
+        f"{cost.devices}, lane {cost.lane}" if cost.lane else str(cost.devices),
         _duration(cost.seconds),
     )
 

@@ -57,6 +57,7 @@ def main(argv: Sequence[str]) -> int:
     from mnist_horizon.sweeps import runner
 
     devices.use_cpu_cores()
+    devices.keep_compiled()
     hosts.start(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     if not hosts.is_first():
         LOG.setLevel(standard_logging.CRITICAL)  # only the first process logs
@@ -65,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
     task = tasks.load(spec.task, spec.task_settings)
     if DRY_RUN.value and hosts.is_first():
         costs = forecast.forecast(spec, folder, task, forecast.product_speed())
-        print(forecast.describe(spec, task, costs))
+        print(forecast.describe(spec, task, costs, forecast.divide(spec, folder, task)))
         print(f"peak memory of this process so far: {forecast.size(cli.peak_bytes())}")
     if DRY_RUN.value:
         return cli.DONE
@@ -74,7 +75,7 @@ def main(argv: Sequence[str]) -> int:
         outcome = runner.run_sweep(spec, folder, task, CHECKPOINT_SECONDS.value, only)
     except runner.Interrupted:
         LOG.info("interrupted: all is saved, the same command continues")
-        return cli.INTERRUPTED
+        hosts.leave(cli.INTERRUPTED)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         reason = f"{place}{error.strerror}" if error.strerror else str(error)

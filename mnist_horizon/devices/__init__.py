@@ -1,5 +1,6 @@
 """Where runs are computed: groups over devices, processes over hosts, memory of a program."""
 
+from mnist_horizon.devices.compilation import keep_compiled
 from mnist_horizon.devices.layout import (
     GROUP,
     REPLICATED,
@@ -17,6 +18,7 @@ __all__ = [
     "Layout",
     "ProgramFunctions",
     "choose_layout",
+    "keep_compiled",
     "layout_here",
     "usable_cores",
     "use_cpu_cores",

@@ -9,10 +9,11 @@ chunks of updates and never within them. In a single process both return their i
 import os
 import pickle
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from importlib import util
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import numpy as np
@@ -63,6 +64,19 @@ def start(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
         raise SweepError(f"the processes did not connect to each other: {reason}") from None
 
 
+def leave(code: int) -> NoReturn:
+    """End this process at once, with this exit code, after the others were told.
+
+    A function that another thread compiles cannot be stopped, and Python's own end would wait for
+    it: a minute on some accelerators, longer than a scheduler waits before it kills.
+    """
+    if jax.process_count() > 1:
+        jax.distributed.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def is_slurm_step(environment: Mapping[str, str]) -> bool:
     """Whether this process is one of several tasks of an `srun`.
 
@@ -77,6 +91,25 @@ def is_tpu_host() -> bool:
     chosen = os.environ.get("JAX_PLATFORMS", "tpu").split(",")
     has_chips = Path("/dev/accel0").exists() or Path("/dev/vfio/0").exists()
     return "tpu" in chosen and has_chips and util.find_spec("libtpu") is not None
+
+
+def lanes(count: int) -> list[list[jax.Device]]:
+    """All devices in equal parts, with as many of every process's devices in each.
+
+    All processes then take part in every program, in the same order.
+
+    Args:
+        count: of parts; it divides the number of each process's devices.
+    """
+    parts: list[list[jax.Device]] = [[] for _ in range(count)]
+    if count == 1:
+        return [jax.devices()]
+    for process in range(jax.process_count()):
+        own = [device for device in jax.devices() if device.process_index == process]
+        size = len(own) // count
+        for number, part in enumerate(parts):
+            part += own[number * size : (number + 1) * size]
+    return parts
 
 
 def is_first() -> bool:

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Int
 
 from mnist_horizon import training
-from mnist_horizon.devices import hosts
+from mnist_horizon.devices import compilation, hosts
 from mnist_horizon.tasks import Task
 from mnist_horizon.training import RunParams, RunState, Train
 
@@ -73,13 +73,20 @@ class Layout:
         return self.slots[:, 0] // self.variants
 
 
-def layout_here(seeds: int, variants: int) -> Layout:
-    """The layout of a program for the devices of this process and of those joined with it."""
+def layout_here(seeds: int, variants: int, lanes: int = 1) -> Layout:
+    """The layout of a program for the devices of this process and of those joined with it.
+
+    Args:
+        seeds: of the program.
+        variants: of each seed.
+        lanes: number of equal parts of the devices (`hosts.lanes`), one of which is used.
+    """
+    count = jax.device_count() // lanes
     # Each of several processes takes part only if it owns some of the devices used.
-    least = jax.device_count() if jax.process_count() > 1 else 1
-    return choose_layout(seeds, variants, jax.device_count(), least)
+    return choose_layout(seeds, variants, count, count if jax.process_count() > 1 else 1)
 
 
+@functools.cache
 def choose_layout(seeds: int, variants: int, devices: int, least: int = 1) -> Layout:
     """The layout with the least work per device, padding included.
 
@@ -120,9 +127,21 @@ class ProgramFunctions:
     host: a checkpoint holds the program's order, so it can be resumed on other devices.
     """
 
-    def __init__(self, train: Train, layout: Layout) -> None:
+    def __init__(
+        self, train: Train, layout: Layout, chips: Sequence[jax.Device] | None = None
+    ) -> None:
+        """Compile nothing yet.
+
+        Args:
+            train: the program's functions.
+            layout: how its runs are distributed.
+            chips: the devices, as many as the layout has or more, of which the first are used; by
+                default all that there are.
+        """
+        chips = list(jax.devices() if chips is None else chips)[: layout.devices]
         self.layout = layout
-        self.mesh = Mesh(np.array(jax.devices()[: layout.devices]), ("group",))
+        self.mesh = Mesh(np.array(chips), ("group",))
+        self._options = compilation.compiler_options(chips[0].platform)
         self.train = train
         self.init = self.sharded(train.init, (GROUP, REPLICATED, GROUP))
         self.update = self.sharded(
@@ -139,11 +158,41 @@ class ProgramFunctions:
         mapped = jax.shard_map(
             function, mesh=self.mesh, in_specs=specs, out_specs=GROUP, check_vma=False
         )
-        return jax.jit(mapped, **settings)
+        return jax.jit(mapped, compiler_options=self._options, **settings)
 
-    def program_shapes(self, keys: Array, task: Task, runs: RunParams) -> Any:
-        """Shapes and types of a state in the program's order, [program run, ...]."""
-        state = jax.eval_shape(self.train.init, keys, task, runs)
+    def shapes(self, task: Any, runs: Any) -> tuple[Any, Any, Any, Any]:
+        """Shapes, types and places of a state, runs, task and keys: enough to compile with.
+
+        Args:
+            task: a `Task`; shapes of its arrays are enough.
+            runs: `RunParams` of the program's runs, [program run]; shapes are enough.
+        """
+
+        def placed(tree: Any, spec: PartitionSpec) -> Any:
+            place = NamedSharding(self.mesh, spec)
+            return jax.tree.map(
+                lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place), tree
+            )
+
+        count, runs_per_group = self.layout.slots.shape
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), count))
+        spread = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct((count, runs_per_group), leaf.dtype), runs
+        )
+        state = jax.eval_shape(self.train.init, keys, task, spread)
+        return (
+            placed(state, GROUP),
+            placed(spread, GROUP),
+            placed(task, REPLICATED),
+            placed(keys, GROUP),
+        )
+
+    def program_shapes(self, state: Any) -> Any:
+        """Shapes and types of a state in the program's order, [program run, ...].
+
+        Args:
+            state: a `RunState` in the layout; shapes are enough.
+        """
 
         def shape(leaf: jax.ShapeDtypeStruct, axis: int) -> jax.ShapeDtypeStruct:
             rest = [size for i, size in enumerate(leaf.shape) if i not in (0, 1 + axis)]

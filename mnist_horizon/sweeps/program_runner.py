@@ -5,35 +5,39 @@ are in its state, so that chunks of any length give the same results.
 """
 
 import dataclasses
-import functools
 import logging
 import math
 import operator
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from mnist_horizon import devices, files, noise, results, tasks, training
-from mnist_horizon.devices import Layout, ProgramFunctions, hosts
+from mnist_horizon import files, results, tasks
+from mnist_horizon.devices import hosts
 from mnist_horizon.sweeps import plan, workdir
 from mnist_horizon.sweeps.checkpoints import Checkpoints
+from mnist_horizon.sweeps.compiling import Code
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.progress import Progress
 from mnist_horizon.sweeps.rows import run_columns, table_rows
 from mnist_horizon.sweeps.spec import SweepSpec
 from mnist_horizon.tasks import LoadedTask
-from mnist_horizon.training import Metrics, RunState, TrainSpec
+from mnist_horizon.training import Metrics, RunState
 
 LOG = logging.getLogger(__name__)
 
 CHUNK_SECONDS = 2.0
 FLUSH_SECONDS = 15.0
+POLL_SECONDS = 0.05
+
+
+Turns = Generator[Callable[[], bool], None, None]
+"""Work on some devices that yields while they compute: whether that is over."""
 
 
 class Interrupted(Exception):
@@ -66,16 +70,27 @@ class ProgramRunner:
         folder: Path,
         task: LoadedTask,
         checkpoint_seconds: float,
+        code: Code,
+        share: float = 1.0,
     ) -> None:
+        """Place the program's numbers and data on its devices.
+
+        Args:
+            spec: the sweep.
+            program: one of its programs.
+            folder: the working directory.
+            task: the task, loaded.
+            checkpoint_seconds: time between checkpoints.
+            code: the program's functions, compiled or being compiled.
+            share: of all devices that this program has.
+        """
         self.spec, self.program, self.folder, self.task = spec, program, folder, task
         self.checkpoint_seconds = checkpoint_seconds
         self.marks = spec.evaluation_updates()
         self._noisy_marks = range(0, len(self.marks), spec.noise.every)
         self.columns = [run_columns(spec, run, task.task) for run in program.runs]
-        layout = devices.layout_here(len(program.seeds), len(program.variants))
-        self.functions, self._measure = _functions(
-            spec.train_spec(program.width), layout, spec.noise.samples
-        )
+        self.code, self.share = code, share
+        self.functions = code.functions
         self.runs = self.functions.place_runs(plan.run_params(spec, program))
         self.keys = self.functions.place_keys(program.seeds)
         data, self.test_count = task.task, len(task.task.test.labels)
@@ -83,60 +98,89 @@ class ProgramRunner:
             data = dataclasses.replace(data, test=tasks.in_sampling_order(data.test))
         self.data = self.functions.place_task(data)
 
-    def run(self, stop: Callable[[], bool], progress: Progress) -> None:
-        """Run to the end, or raise `Interrupted` with everything checkpointed."""
+    def run(self, stop: Callable[[], bool], progress: Progress, begun: Callable[[], None]) -> Turns:
+        """Run to the end, or raise `Interrupted` with everything checkpointed.
+
+        Yields while the devices compute, or something is compiled: whether that is over. Until
+        then the host may turn to the programs on other devices.
+
+        Args:
+            stop: whether to stop.
+            progress: is told of every chunk.
+            begun: is called when all is compiled and the first update is about to start.
+        """
         name = self.program.program_id
         if file := hosts.on_first(lambda: workdir.damaged(self.folder, self.program)):
             LOG.warning("%s is missing or damaged: %s is run again", file, name)
         with Checkpoints(self.folder, name) as checkpoints:
-            state, journal = self._begin(checkpoints)
-            progress.start(self.program, journal.update)
-            self._compile(state)
-            chunk = 1
-            unsaved = unflushed = 0.0
-            while not self._is_over(journal):
-                started = time.monotonic()
-                count = min(chunk, self._next_mark(journal) - journal.update)
-                state = self._advance(state, journal, count)
-                seconds = time.monotonic() - started
-                _report(progress, count, seconds, journal.rows)
-                seconds, is_stopping = hosts.synchronize(seconds, stop())
-                journal.seconds += seconds
-                unsaved, unflushed = unsaved + seconds, unflushed + seconds
-                chunk = _next_chunk(chunk, seconds, is_whole=count == chunk)
-                if is_stopping or unsaved >= self.checkpoint_seconds:
-                    self._flush(journal)
-                    state_by_run = self.functions.unpack(state)
-                    checkpoints.save(journal.update, state_by_run, journal.to_json())
-                    unsaved = unflushed = 0.0
-                    if is_stopping:
-                        raise Interrupted
-                elif unflushed >= FLUSH_SECONDS:
-                    self._flush(journal)
-                    unflushed = 0.0
-            self._finish(state, journal)
+            restored = checkpoints.restore(self.functions.program_shapes(self.code.state))
+            journal = Journal(**restored[1]) if restored else Journal()
+            for row in journal.rows:  # checkpoints of older versions do not say it: it was all
+                row.setdefault("test_examples", self.test_count)
+            progress.start(self.program, journal.update, self.share)
+            yield from self._until_compiled(stop)
+            begun()
+            state = self._first_state(restored)
+            yield from self._updates(state, journal, checkpoints, stop, progress)
             checkpoints.remove()
         progress.finish(self.program)
 
-    def _begin(self, checkpoints: Checkpoints) -> tuple[RunState, Journal]:
-        """The state and journal of the last checkpoint, or the initial ones."""
-        arguments = (self.keys, self.data, self.runs)
-        restored = checkpoints.restore(self.functions.program_shapes(*arguments))
-        if restored is None:
-            return self.functions.init(*arguments), Journal()
-        state, journal = restored[0], Journal(**restored[1])
-        for row in journal.rows:  # checkpoints of older versions do not say it: it was the whole
-            row.setdefault("test_examples", self.test_count)
-        LOG.info("%s continues at update %d", self.program.program_id, journal.update)
-        return self.functions.pack(state), journal
+    def _until_compiled(self, stop: Callable[[], bool]) -> Turns:
+        """Wait for all functions, so that the speed of updates does not include their compilation.
 
-    def _compile(self, state: RunState) -> None:
-        """Compile update and evaluation first, so that the speed of updates does not include it."""
-        number = jnp.int32(0)
-        arguments = (state, self.runs, self.data, self.keys, number, number, jnp.bool_(False))
-        self._update = self.functions.update.lower(*arguments).compile()
-        evaluated = (state, self.data, self.keys, number)
-        self._evaluate = self.functions.evaluate.lower(*evaluated).compile()
+        Raises:
+            Interrupted: a process was asked to stop; nothing is lost.
+        """
+        while hosts.synchronize(0.0, not self.code.is_ready())[1]:
+            if hosts.synchronize(0.0, stop())[1]:
+                raise Interrupted
+            yield lambda: self.code.is_ready() or stop()
+            self.code.wait(POLL_SECONDS)
+
+    def _first_state(self, restored: tuple[Any, dict[str, Any]] | None) -> RunState:
+        """The state of the last checkpoint, or the initial one."""
+        if restored is None:
+            initial: RunState = self.code["init"](self.keys, self.data, self.runs)
+            return initial
+        update = restored[1]["update"]
+        LOG.info("%s continues at update %d", self.program.program_id, update)
+        return self.functions.pack(restored[0])
+
+    def _updates(
+        self,
+        state: RunState,
+        journal: Journal,
+        checkpoints: Checkpoints,
+        stop: Callable[[], bool],
+        progress: Progress,
+    ) -> Turns:
+        """Do all updates that are left, chunk by chunk, and write what comes of them."""
+        chunk = 1
+        unsaved = unflushed = 0.0
+        while not self._is_over(journal):
+            started = time.monotonic()
+            count = min(chunk, self._next_mark(journal) - journal.update)
+            state, metrics = self._advance(state, journal, count)
+            pending: Any = metrics.updates
+            yield pending.is_ready
+            self._note(state, metrics, journal)
+            seconds = time.monotonic() - started
+            _report(progress, self.program, count, seconds, journal.rows)
+            seconds, is_stopping = hosts.synchronize(seconds, stop())
+            journal.seconds += seconds
+            unsaved, unflushed = unsaved + seconds, unflushed + seconds
+            chunk = _next_chunk(chunk, seconds, is_whole=count == chunk)
+            if is_stopping or unsaved >= self.checkpoint_seconds:
+                self._flush(journal)
+                state_by_run = self.functions.unpack(state)
+                checkpoints.save(journal.update, state_by_run, journal.to_json())
+                unsaved = unflushed = 0.0
+                if is_stopping:
+                    raise Interrupted
+            elif unflushed >= FLUSH_SECONDS:
+                self._flush(journal)
+                unflushed = 0.0
+        self._finish(state, journal)
 
     def _is_over(self, journal: Journal) -> bool:
         """Whether the budget is spent, or at an evaluation all runs are past the threshold.
@@ -151,25 +195,30 @@ class ProgramRunner:
     def _next_mark(self, journal: Journal) -> int:
         return next(mark for mark in self.marks if mark > journal.update)
 
-    def _advance(self, state: RunState, journal: Journal, count: int) -> RunState:
-        """Do `count` updates, and the evaluation that is due after them; `journal` is changed."""
-        continues = jnp.bool_(journal.update != journal.sums_from)
-        numbers = jnp.int32(journal.update), jnp.int32(count), continues
-        state, metrics = self._update(state, self.runs, self.data, self.keys, *numbers)
+    def _advance(self, state: RunState, journal: Journal, count: int) -> tuple[RunState, Metrics]:
+        """Start `count` updates on the devices; `journal` counts them."""
+        continues = np.bool_(journal.update != journal.sums_from)
+        numbers = np.int32(journal.update), np.int32(count), continues
         journal.update += count
+        started: tuple[RunState, Metrics] = self.code["update"](
+            state, self.runs, self.data, self.keys, *numbers
+        )
+        return started
+
+    def _note(self, state: RunState, metrics: Metrics, journal: Journal) -> None:
+        """Note what updates gave, and do the evaluation that is due after them."""
         self._note_divergence(state, journal)
         if journal.update in self.marks:
             self._write_rows(state, metrics, journal)
             if self.spec.noise.samples and self.marks.index(journal.update) in self._noisy_marks:
                 self._write_noise(state, journal)
-        return state
 
     def _write_rows(self, state: RunState, metrics: Metrics, journal: Journal) -> None:
         """Add a row for each run, of the updates since the rows before."""
         sums: Any = self._by_run(vars(metrics))  # in float64, unlike the devices'
         means = Metrics(**sums).means
         examples = self._test_examples(journal, means["return_mean"].tolist())
-        scores = self._evaluate(state, self.data, self.keys, jnp.int32(examples))
+        scores = self.code["evaluate"](state, self.data, self.keys, np.int32(examples))
         measured = means | self._by_run(scores)
         for i, columns in enumerate(self.columns):
             row = {name: float(values[i]) for name, values in measured.items()}
@@ -186,8 +235,9 @@ class ProgramRunner:
 
     def _write_noise(self, state: RunState, journal: Journal) -> None:
         """Measure the gradient's noise, for a row of the noise table for each run."""
-        number = jnp.int32(journal.update)
-        flat = self._by_run(self._measure(state, self.runs, self.data, self.keys, number))
+        number = np.int32(journal.update)
+        measure = self.code["measure"]
+        flat = self._by_run(measure(state, self.runs, self.data, self.keys, number))
         for i, columns in enumerate(self.columns):
             if columns["run_id"] not in journal.diverged:
                 row = {name: float(value[i]) for name, value in flat.items()}
@@ -282,23 +332,11 @@ class ProgramRunner:
         )
 
 
-@functools.lru_cache(maxsize=4)
-def _functions(
-    spec: TrainSpec, layout: Layout, samples: int
-) -> tuple[ProgramFunctions, Callable[..., Any]]:
-    """A program's functions and the measurement of its noise.
-
-    Programs of the same shapes share the functions, so that they are compiled once.
-    """
-    functions = ProgramFunctions(training.make_train(spec), layout)
-    group, same = devices.GROUP, devices.REPLICATED
-    measure = functools.partial(noise.measure, spec, samples)
-    return functions, functions.sharded(measure, (group, group, same, group, same))
-
-
-def _report(progress: Progress, count: int, seconds: float, rows: list[dict[str, Any]]) -> None:
+def _report(
+    progress: Progress, program: Program, count: int, seconds: float, rows: list[dict[str, Any]]
+) -> None:
     """Report a chunk's progress; an error while writing it is raised in all processes."""
-    hosts.on_first(lambda: progress.advance(count, seconds, rows))
+    hosts.on_first(lambda: progress.advance(program, count, seconds, rows))
 
 
 def _next_chunk(chunk: int, seconds: float, is_whole: bool) -> int:

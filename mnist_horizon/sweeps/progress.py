@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,25 @@ LOG = logging.getLogger(__name__)
 FIRST_LINES_SECONDS, LATER_LINES_SECONDS = 10.0, 60.0
 
 
+@dataclass
+class _Started:
+    """A program that is being run: where it is, and what this process has done of it."""
+
+    program: Program
+    update: int
+    share: float
+    interactions: int = 0
+    seconds: float = 0.0
+
+
 class Progress:
     """Counts a sweep's work, and estimates the time left.
 
     Work is interactions times what one costs at its width, as the widths of a sweep differ in speed
     a hundredfold. Time left is the work left at the speed of the updates so far, without
     compilation, plus, for each program left, the time that a program has taken besides updates. It
-    assumes that every run spends its budget: where a sweep stops at a return, it ends earlier.
+    assumes that every run spends its budget: where a sweep stops at a return, it ends earlier. The
+    time of a program on a share of the devices counts in proportion to it.
     """
 
     def __init__(
@@ -54,8 +67,8 @@ class Progress:
         self._fresh_work, self._update_seconds = 0.0, 0.0
         self._started, self._waiting = 0, len(programs)
         self._begin = self._last_line = time.monotonic()
-        self._program: Program | None = None
-        self._update, self._program_fresh, self._program_seconds = 0, 0, 0.0
+        self._running: dict[str, _Started] = {}
+        self._newest: _Started | None = None
         self._bar = tqdm(
             total=self._work,
             bar_format="{percentage:3.0f}%|{bar}| {desc}",
@@ -75,38 +88,41 @@ class Progress:
         self._waiting -= 1
         self._count(program, self._spec.updates)
 
-    def start(self, program: Program, update: int) -> None:
-        """Start or resume a program at this update."""
-        self._program, self._update = program, update
-        self._program_fresh, self._program_seconds = 0, 0.0
+    def start(self, program: Program, update: int, share: float = 1.0) -> None:
+        """Start or resume a program at this update, on this share of the devices."""
+        self._newest = self._running[program.program_id] = _Started(program, update, share)
         self._waiting -= 1
         self._started += 1
         self._count(program, update)
 
-    def advance(self, updates: int, seconds: float, rows: Sequence[Mapping[str, Any]]) -> None:
+    def advance(
+        self, program: Program, updates: int, seconds: float, rows: Sequence[Mapping[str, Any]]
+    ) -> None:
         """Count updates that took `seconds`; `rows` are the program's so far, the newest last."""
-        assert self._program is not None
-        size = self._size(self._program, updates)
-        self._update += updates
-        self._program_fresh += size
-        self._program_seconds += seconds
-        self._fresh_work += size * self._cost[self._program.width]
-        self._update_seconds += seconds
-        self._count(self._program, updates)
+        started = self._newest = self._running[program.program_id]
+        size = self._size(program, updates)
+        started.update += updates
+        started.interactions += size
+        started.seconds += seconds
+        self._fresh_work += size * self._cost[program.width]
+        self._update_seconds += seconds * started.share
+        self._count(program, updates)
         newest = [row for row in rows if row["updates"] == rows[-1]["updates"]]
         mean = sum(row["return_mean"] for row in newest) / len(newest) if newest else math.nan
-        self._show(mean)
-        if newest and newest[-1]["updates"] == self._update:
-            self._record(mean)
+        self._show(started, mean)
+        if newest and newest[-1]["updates"] == started.update:
+            self._record(started, mean)
 
     def finish(self, program: Program) -> None:
         """Count a program as done, possibly before its budget was spent."""
-        self._count(program, self._spec.updates - self._update)
+        self._count(program, self._spec.updates - self._running.pop(program.program_id).update)
 
     @property
     def interactions_per_second(self) -> float:
-        """Of the current program's updates in this process."""
-        return self._program_fresh / max(self._program_seconds, 1e-9)
+        """Of the updates in this process of the program that advanced last."""
+        if self._newest is None:
+            return 0.0
+        return self._newest.interactions / max(self._newest.seconds, 1e-9)
 
     @property
     def seconds_left(self) -> float:
@@ -116,10 +132,9 @@ class Progress:
         rest = (self._work - self._work_done) / speed if speed else math.inf
         return rest + self._waiting * overhead / max(self._started, 1)
 
-    def _show(self, mean: float) -> None:
-        assert self._program is not None
+    def _show(self, started: _Started, mean: float) -> None:
         text = (
-            f"{self._program.program_id}, {self.interactions_per_second:.3g} interactions/s, "
+            f"{started.program.program_id}, {self.interactions_per_second:.3g} interactions/s, "
             f"{_duration(self.seconds_left)} left, mean return {mean:.3f}"
         )
         self._bar.set_description_str(text, refresh=False)
@@ -129,12 +144,11 @@ class Progress:
             self._last_line = now
             LOG.info("%.0f%% of the sweep: %s", 100 * self._work_done / self._work, text)
 
-    def _record(self, mean: float) -> None:
-        assert self._program is not None
+    def _record(self, started: _Started, mean: float) -> None:
         entry = {
             "time": time.time(),
-            "program_id": self._program.program_id,
-            "update": self._update,
+            "program_id": started.program.program_id,
+            "update": started.update,
             "interactions": self._interactions_done,
             "of": self._interactions,
             "interactions_per_second": self.interactions_per_second,

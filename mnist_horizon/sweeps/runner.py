@@ -1,21 +1,30 @@
-"""Runs a sweep: its programs one after another, sharing them with other processes."""
+"""Runs a sweep: its programs one after another or side by side, sharing them with other processes.
+
+One thread of the host starts the work of all devices and collects it: it turns to the programs that
+run side by side (`lanes`) one by one, each a generator that yields while its devices compute.
+"""
 
 import logging
 import signal
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import jax
 
 from mnist_horizon import files
 from mnist_horizon.devices import hosts
+from mnist_horizon.devices.compilation import DETERMINISTIC, is_deterministic
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import plan, workdir
+from mnist_horizon.sweeps import lanes, plan, workdir
+from mnist_horizon.sweeps.compiling import Compiler
 from mnist_horizon.sweeps.plan import Program
-from mnist_horizon.sweeps.program_runner import Interrupted, ProgramRunner
+from mnist_horizon.sweeps.program_runner import Interrupted, ProgramRunner, Turns
 from mnist_horizon.sweeps.progress import Progress
 from mnist_horizon.sweeps.spec import SweepSpec
 from mnist_horizon.tasks import LoadedTask
@@ -23,6 +32,8 @@ from mnist_horizon.tasks import LoadedTask
 __all__ = ["Interrupted", "Outcome", "run_sweep"]
 
 LOG = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -74,31 +85,120 @@ def run_sweep(
     waiting = hosts.on_first(lambda: _not_done(folder, programs))
     runs, left = (sum(len(p.runs) for p in group) for group in (programs, waiting))
     LOG.info("%d runs in %d programs; %d runs are done already", runs, len(programs), runs - left)
+    if is_deterministic(jax.default_backend()):
+        LOG.info("deterministic kernels of the GPU are used (%s)", DETERMINISTIC)
     log = folder if hosts.is_first() else None
-    with _stop_requested() as stop, Progress(log, spec, programs, cost, bar) as progress:
+    division = lanes.for_sweep(spec, programs, task.task)
+    if division.count > 1:
+        each = jax.device_count() // division.count
+        LOG.info("up to %d programs side by side, each on %d devices", division.count, each)
+    with (
+        _stop_requested() as stop,
+        Progress(log, spec, programs, cost, bar) as progress,
+        Compiler(spec, task.task) as compiler,
+    ):
         for program in programs:
             if program not in waiting:
                 progress.skip(program)
+        work = _Work(spec, folder, task, checkpoint_seconds, stop, progress, compiler)
         is_progressing = True
         while waiting and is_progressing:
-            busy = []
-            for program in waiting:
-                if hosts.synchronize(0.0, stop())[1]:
-                    raise Interrupted
-                with _claim(folder, program) as state:
-                    if state == "busy":
-                        busy.append(program)
-                    elif state == "done":
-                        progress.skip(program)
-                    else:
-                        runner = ProgramRunner(spec, program, folder, task, checkpoint_seconds)
-                        with _memory_named(program):
-                            runner.run(stop, progress)
+            busy: list[Program] = []
+            for queues in division.phases(waiting):
+                chips = hosts.lanes(len(queues))
+                _take_turns([work.on(*pair, busy) for pair in zip(queues, chips, strict=True)])
             is_progressing = len(busy) < len(waiting)
             waiting = busy
     records = hosts.on_first(lambda: [workdir.read_record(folder, p) for p in programs])
     diverged = {run: at for record in records for run, at in record.get("diverged", {}).items()}
     return Outcome(diverged, tuple(program.program_id for program in waiting))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A call's work on programs, and what all of them share."""
+
+    spec: SweepSpec
+    folder: Path
+    task: LoadedTask
+    checkpoint_seconds: float
+    stop: Callable[[], bool]
+    progress: Progress
+    compiler: Compiler
+
+    def on(
+        self, queue: Sequence[Program], chips: Sequence[jax.Device], busy: list[Program]
+    ) -> Turns:
+        """Run programs one after another on some devices; `busy` gets those left to others.
+
+        Yields as `ProgramRunner.run` does.
+        """
+        for number, program in enumerate(queue, 1):
+            if hosts.synchronize(0.0, self.stop())[1]:
+                raise Interrupted
+            with _claim(self.folder, program) as state:
+                if state == "busy":
+                    busy.append(program)
+                elif state == "done":
+                    self.progress.skip(program)
+                else:
+                    following = partial(self.compiler.later, queue[number:], chips)
+                    with _memory_named(program):
+                        yield from self._runner(program, chips).run(
+                            self.stop, self.progress, following
+                        )
+
+    def _runner(self, program: Program, chips: Sequence[jax.Device]) -> ProgramRunner:
+        return ProgramRunner(
+            self.spec,
+            program,
+            self.folder,
+            self.task,
+            self.checkpoint_seconds,
+            self.compiler.now(program, chips),
+            len(chips) / jax.device_count(),
+        )
+
+
+def _take_turns(works: Sequence[Turns]) -> None:
+    """Go on with lanes in turn, with one whose devices are done before the others.
+
+    Several processes go on with the same lane at the same time, as each of its steps needs all of
+    them: there the lanes follow each other in a fixed order.
+
+    Raises:
+        Interrupted: the process was asked to stop, and every lane has saved its state.
+    """
+    active: deque[tuple[Turns, Callable[[], bool]]] = deque((lane, lambda: True) for lane in works)
+    is_interrupted = False
+    try:
+        while active:
+            if len(active) > 1 and jax.process_count() == 1:
+                _bring_ready_to_front(active)
+            lane, _ = active.popleft()
+            try:
+                active.append((lane, next(lane)))
+            except StopIteration:
+                pass
+            except Interrupted:
+                is_interrupted = True
+    finally:
+        for lane in works:
+            lane.close()  # so that its program is free for others
+    if is_interrupted:
+        raise Interrupted
+
+
+def _bring_ready_to_front(active: deque[tuple[Turns, Callable[[], bool]]]) -> None:
+    """Wait until a lane is ready, and put the longest waiting of them first."""
+    while True:
+        for number, (_, is_ready) in enumerate(active):
+            if is_ready():
+                lane = active[number]
+                del active[number]
+                active.appendleft(lane)
+                return
+        time.sleep(POLL_SECONDS)
 
 
 def _not_done(folder: Path, programs: Sequence[Program]) -> list[Program]:

@@ -24,6 +24,7 @@ from typing import Any
 import jax
 
 from mnist_horizon import files, results, schedules, tasks
+from mnist_horizon.devices.compilation import is_deterministic
 from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import InputError, SweepError
 from mnist_horizon.sweeps import plan
@@ -169,17 +170,18 @@ def prepare(
     return [program for program in [*placed, *new] if chosen & set(program.runs)]
 
 
+def placed_programs(workdir: Path, spec: SweepSpec) -> list[Program]:
+    """Placed programs that hold runs of a sweep, done or not; nothing is written."""
+    chosen = set(plan.all_runs(spec))
+    return [program for program, _ in _read_placed(workdir) if chosen & set(program.runs)]
+
+
 def remaining_runs(workdir: Path, spec: SweepSpec) -> tuple[list[Program], list[Run]]:
     """Placed programs that are not done, and runs that no program holds yet; nothing is written."""
-    old = _read_placed(workdir)
-    chosen = plan.all_runs(spec)
-    taken = {run for program, _ in old for run in program.runs}
-    open_programs = [
-        program
-        for program, _ in old
-        if set(chosen) & set(program.runs) and not is_done(workdir, program)
-    ]
-    return open_programs, [run for run in chosen if run not in taken]
+    placed = placed_programs(workdir, spec)
+    taken = {run for program in placed for run in program.runs}
+    open_programs = [program for program in placed if not is_done(workdir, program)]
+    return open_programs, [run for run in plan.all_runs(spec) if run not in taken]
 
 
 def read_record(workdir: Path, program: Program) -> dict[str, Any]:
@@ -277,6 +279,7 @@ def provenance() -> dict[str, Any]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     device = jax.devices()[0]
+    kernels = {"kernels": "deterministic"} if is_deterministic(device.platform) else {}
     return {
         "versions": versions,
         "commit": _commit(),
@@ -285,6 +288,7 @@ def provenance() -> dict[str, Any]:
             "kind": device.device_kind,
             "count": jax.device_count(),
             "processor": platform.processor() or platform.machine(),
+            **kernels,
         },
     }
 

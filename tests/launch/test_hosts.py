@@ -12,7 +12,7 @@ import pytest
 
 from mnist_horizon import cli, results
 from tests.launch import commands
-from tests.launch.test_sweep import LONGER, TINY, is_checkpointed, wait_until
+from tests.launch.test_sweep import LONGER, SMOKE, TINY, is_checkpointed, wait_until
 from tests.mnist_horizon.small_sweeps import outputs, records
 
 pytestmark = pytest.mark.slow
@@ -24,14 +24,16 @@ def with_devices(count: int) -> dict[str, str]:
     return {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
 
 
-def start_pair(folder: Path, *arguments: str) -> list[commands.Command]:
-    """Two processes of one device each."""
+def start_pair(folder: Path, *arguments: str, count: int = 1) -> list[commands.Command]:
+    """Two processes of so many devices each."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     joined = (*arguments, f"--coordinator=127.0.0.1:{port}", "--num_processes=2")
     return [
-        commands.start(folder / f"io{i}", *joined, f"--process_id={i}", environment=with_devices(1))
+        commands.start(
+            folder / f"io{i}", *joined, f"--process_id={i}", environment=with_devices(count)
+        )
         for i in range(2)
     ]
 
@@ -123,6 +125,36 @@ def test_when_one_process_is_stopped_all_stop_and_go_on(
     assert ended(again) == [cli.DONE] * 2, [command.err for command in again]
     assert "continues at update" in again[0].err
     assert outputs(tmp_path / "w") == outputs(alone)
+
+
+SIDE_BY_SIDE = (
+    SMOKE,
+    "--config.schedules=('dense',)",
+    "--config.widths=(2,3,4,6)",
+    "--config.seeds=2",
+    "--config.horizons=(3.0,)",
+    "--config.budget=12800",
+    "--config.evaluations=100",
+)
+"""Four programs of two runs: on four devices they are two at a time, each on two devices."""
+
+
+def test_two_processes_share_lanes_as_one_with_as_many_devices_does(tmp_path: Path) -> None:
+    """Each lane has a device of both; stopped in the middle, all of it goes on; every byte is."""
+    alone = run_alone(tmp_path, 4, *SIDE_BY_SIDE)
+    arguments = (*SIDE_BY_SIDE, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
+    pair = start_pair(tmp_path, *arguments, count=2)
+    wait_until(lambda: is_checkpointed(tmp_path / "w"), MINUTES)
+    os.kill(pair[1].process.pid or 0, signal.SIGTERM)
+    assert ended(pair) == [cli.INTERRUPTED] * 2, [command.err for command in pair]
+    assert "up to 2 programs side by side, each on 2 devices" in pair[0].err
+    again = start_pair(tmp_path / "again", *arguments, count=2)
+    assert ended(again) == [cli.DONE] * 2, [command.err for command in again]
+    assert "continues at update" in again[0].err
+    assert outputs(tmp_path / "w") == outputs(alone)
+    for workdir in (tmp_path / "w", alone):
+        cuts = [record["cut"] for record in records(workdir).values()]
+        assert cuts == [{"groups": 2, "runs_per_group": 1, "devices": 2}] * 4
 
 
 def test_what_one_process_refuses_ends_both(alone: Path, tmp_path: Path) -> None:

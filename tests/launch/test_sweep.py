@@ -87,6 +87,7 @@ def test_a_dry_run_prints_the_cost_and_writes_nothing(tmp_path: Path) -> None:
         "interactions",
         "PFLOP",
         "memory",
+        "devices",
         "expected",
         "time",
     ]
@@ -94,7 +95,7 @@ def test_a_dry_run_prints_the_cost_and_writes_nothing(tmp_path: Path) -> None:
     assert [row[1:3] for row in cells] == [["8", "20,480"], ["8", "20,480"], ["16", "40,960"]]
     flops = 20_480 * sum(map(_flops, (4, 8))) / 1e15
     assert float(cells[2][3]) == pytest.approx(flops, rel=1e-3)
-    assert all(row[4].endswith("MB") and re.fullmatch(r"\d+ s", row[5]) for row in cells)
+    assert all(row[4].endswith("MB") and re.fullmatch(r"\d+ s", row[6]) for row in cells)
     assert "each run: 40 updates of 64 = 2560 interactions (budget 2560)" in command.out
     assert "peak memory of this process so far" in command.out
 
@@ -154,6 +155,25 @@ def test_sigterm_ends_with_code_3_and_the_command_goes_on(tmp_path: Path) -> Non
     assert again.wait() == cli.DONE, again.err
     assert "continues at update" in again.err
     assert outputs(tmp_path / "w") == outputs(tmp_path / "whole")
+
+
+def test_sigterm_while_compiling_ends_at_once_with_code_3(tmp_path: Path) -> None:
+    """A compilation cannot be stopped; nobody waits for its end."""
+    arguments = (*TINY, "--config.network.name=cnn", "--config.algorithm.name=ppo")
+    command = commands.start(
+        tmp_path,
+        *(*arguments, f"--workdir={tmp_path / 'w'}"),
+        environment={"JAX_ENABLE_COMPILATION_CACHE": "false"},
+    )
+    wait_until(lambda: "0 runs are done already" in command.err)
+    time.sleep(0.5)
+    began = time.monotonic()
+    os.kill(command.process.pid or 0, signal.SIGTERM)
+    assert command.wait() == cli.INTERRUPTED, command.err
+    assert time.monotonic() - began < 5
+    assert command.err.splitlines()[-1] == "interrupted: all is saved, the same command continues"
+    assert not (tmp_path / "w" / "progress.jsonl").exists(), "it computed already"
+    assert not is_checkpointed(tmp_path / "w")
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float = 600) -> None:

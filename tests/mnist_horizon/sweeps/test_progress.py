@@ -43,12 +43,12 @@ def test_the_time_left_leaves_compilation_out_of_the_speed(
         progress.start(first, 0)
         clock[0] += 30  # to compile
         clock[0] += 5
-        progress.advance(10, 5.0, [])
+        progress.advance(first, 10, 5.0, [])
         assert progress.interactions_per_second == RUNS * BATCH * 10 / 5
         # 10 updates of cost 1 and 20 of cost 3 at 2 updates a second, and 30 s to compile again.
         assert progress.seconds_left == pytest.approx(5 + 30 + 30)
         clock[0] += 5
-        progress.advance(10, 5.0, [])
+        progress.advance(first, 10, 5.0, [])
         progress.finish(first)
         progress.start(second, 0)
         assert progress.seconds_left == pytest.approx(30)
@@ -62,7 +62,7 @@ def test_a_program_that_ends_early_or_was_done_leaves_no_work(
         progress.skip(second)
         progress.start(first, 4)
         clock[0] += 1
-        progress.advance(1, 1.0, [])
+        progress.advance(first, 1, 1.0, [])
         assert progress.seconds_left == pytest.approx(15)
         progress.finish(first)
         assert progress.seconds_left == 0
@@ -74,8 +74,8 @@ def test_every_evaluation_is_a_line_of_json(tmp_path: Path, clock: list[float]) 
         with Progress(tmp_path, SPEC, [first, second], COST) as progress:
             progress.start(first, 0)
             clock[0] += 2
-            progress.advance(1, 2.0, [row(1, 0.25), row(1, 0.75)])
-            progress.advance(1, 2.0, [row(1, 0.25), row(1, 0.75)])
+            progress.advance(first, 1, 2.0, [row(1, 0.25), row(1, 0.75)])
+            progress.advance(first, 1, 2.0, [row(1, 0.25), row(1, 0.75)])
         with (tmp_path / "progress.jsonl").open("a") as file:
             file.write('{"time": 17')  # a disk that was full
     lines = (tmp_path / "progress.jsonl").read_text().split("\n")[:-1]
@@ -96,8 +96,8 @@ def test_lines_of_several_processes_stay_whole(tmp_path: Path, clock: list[float
         one.start(first, 0)
         other.start(second, 0)
         for update in range(1, 4):
-            for progress in (one, other):
-                progress.advance(1, 1.0, [row(update, 0.5)])
+            for progress, program in ((one, first), (other, second)):
+                progress.advance(program, 1, 1.0, [row(update, 0.5)])
     entries = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
     names = [entry["program_id"] for entry in entries]
     assert names == 3 * [first.program_id, second.program_id]
@@ -113,7 +113,7 @@ def test_lines_come_every_ten_seconds_and_then_every_minute(
         for _ in range(2000):
             clock[0] += 1.0
             count = len(caplog.records)
-            progress.advance(0, 1.0, [row(1, 0.5)])
+            progress.advance(first, 0, 1.0, [row(1, 0.5)])
             times += [clock[0] - 1000] * (len(caplog.records) - count)
     gaps = [b - a for a, b in itertools.pairwise(times)]
     assert times[0] == 10

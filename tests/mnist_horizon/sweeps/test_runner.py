@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -463,11 +464,12 @@ def test_programs_of_others_are_left_and_looked_at_again(
     assert kept.__enter__()
     started: list[str] = []
 
-    def start(self: runner.ProgramRunner, *_: Any) -> None:
+    def start(self: runner.ProgramRunner, *_: Any) -> Iterator[Any]:
         if not started:
             freed.__exit__(None, None, None)
         started.append(self.program.program_id)
         workdir.write_done(tmp_path, spec, self.program, [], task.provenance, {})
+        yield from ()
 
     monkeypatch.setattr(runner.ProgramRunner, "run", start)
     outcome = runner.run_sweep(spec, tmp_path, task)
