@@ -5,7 +5,6 @@ marker each; categories (laws, parts of a variance) take Okabe and Ito's colours
 each, so that nothing is shown by colour alone.
 """
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
@@ -267,6 +267,21 @@ def compact(value: float) -> str:
     return f"{value:.3g}"
 
 
+def _lay_out(figure: Figure) -> None:
+    """Place axes and texts for good, with SVG's measures of texts.
+
+    Otherwise Matplotlib draws each file twice, the first time for the layout alone.
+    """
+    dpi = figure.dpi
+    FigureCanvasSVG(figure)
+    figure.dpi = FigureCanvasSVG.fixed_dpi
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine(None)
+    figure.dpi = dpi
+
+
 def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> None:
     """Write `name.png` (200 dpi), `name.svg` and `name.csv`, the numbers drawn, into `directory`.
 
@@ -274,13 +289,14 @@ def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> Non
     """
     directory.mkdir(parents=True, exist_ok=True)
     with style():
+        _lay_out(figure)
         figure.savefig(directory / f"{name}.svg", metadata={"Date": None, "Creator": None})
-        figure.set_layout_engine("none")  # the layout is final: the second file is faster
-        buffer = io.BytesIO()
-        figure.savefig(buffer, dpi=DOTS_PER_INCH, format="png")
+        figure.dpi = DOTS_PER_INCH
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
     # 256 colours are enough for lines and bands, and make the file three times smaller.
-    with Image.open(buffer) as image:
-        reduced = image.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE)
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    reduced = image.quantize(256, method=Image.Quantize.FASTOCTREE)
     dots = (DOTS_PER_INCH, DOTS_PER_INCH)
     reduced.save(directory / f"{name}.png", optimize=True, dpi=dots)
     table.to_csv(directory / f"{name}.csv", index=False)

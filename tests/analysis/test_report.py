@@ -13,6 +13,7 @@ import pytest
 from analysis import report
 from analysis.figures import theme
 from analysis.page import wording
+from analysis.page.writing import Report
 from mnist_horizon import cli
 from mnist_horizon.errors import InputError
 from mnist_horizon.results import NOISE_SCHEMA, ResultsError, write_results
@@ -44,7 +45,7 @@ class Loads(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, report.Report]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
     """The report of a whole sweep with gradient noise."""
     workdir = tmp_path_factory.mktemp("whole")
     frame = sweep_frame()
