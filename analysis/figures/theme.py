@@ -22,11 +22,17 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from PIL import Image
 
-BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
-"""The palette of Okabe and Ito (2008)."""
+from analysis.figures.palette import (  # noqa: F401  figures take all of them from here
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+)
 
-GREY = "#6b6b6b"
 FADED = 0.35
 """Opacity of unfinished runs."""
 

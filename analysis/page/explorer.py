@@ -1,7 +1,8 @@
 """The explorer: two linked charts of every run, in which the reader chooses what is shown.
 
 An HTML fragment that holds its data, its charts' specifications (`explorer_charts`) and its script;
-the page needs Vega's scripts once (`fixed_parts`) and `explorer.css`. Nothing comes from a network.
+the page needs Vega's scripts once (`explorer_charts.fixed_parts`) and `explorer.css`. Nothing comes
+from a network.
 """
 
 import json
@@ -20,30 +21,14 @@ from analysis.data.crossings import means_over_seeds
 from analysis.data.curves import placed
 from analysis.data.families import Family, families, schedule_of
 from analysis.data.measurements import Measurements
-from analysis.figures.theme import BLUE, VERMILION
 from analysis.laws import AllFits
 from analysis.laws.horizon_forms import left_censored
 from analysis.laws.prediction_bands import horizon_curve, with_band
+from analysis.page.explorer_looks import AXES, LAWS, STATES
 from analysis.stats.fit_test import REFUSED
 
 STYLE = Path(__file__).with_name("explorer.css")
 """The style of the explorer and of the calculator."""
-
-AXES = {
-    "h": ("horizon h (steps)", "h, logarithmic axes"),
-    "h-1": ("h - 1 (steps)", "h - 1, linear axes"),
-    "variance_horizon": ("variance horizon (h - 2 + 1/h) / 4", "variance horizon, linear axes"),
-}
-"""Choices of the horizontal axis: title of the axis, and the choice in words."""
-
-LAWS = {
-    "law of the horizon": ("solid blue line", BLUE, [1, 0]),
-    "law of horizon and schedule": ("dashed orange line", VERMILION, [6, 3]),
-}
-"""Each kind of law: how its line looks in words, its colour and its dashes."""
-
-STATES = ("reached", "right-censored", "above it at the first row")
-"""What became of a run, as the page says it."""
 
 MAX_RUNS = 800
 """Runs that are put on the page: of more, those of the first seeds, then of the first families."""
@@ -55,39 +40,13 @@ _LAW_POINTS = 16
 _HERE = Path(__file__).parent
 
 
-@dataclass(frozen=True)
-class FixedParts:
-    """What is the same in every report.
-
-    Attributes:
-        scripts: the text of Vega, Vega-Lite and Vega-Embed for one `<script>` (about 900 kB).
-        charts: the specifications of the charts, by the name that `explorer.js` has for each.
-    """
-
-    scripts: str
-    charts: Mapping[str, Any]
-
-
-def fixed_parts() -> FixedParts:
-    """What is the same in every report; it takes seconds, and needs no measurements."""
-    import vl_convert  # not at the top: this and Altair are loaded where they are used alone
-
-    from analysis.page import explorer_charts
-
-    charts = {
-        "crossings": explorer_charts.crossings_chart(),
-        "curves": explorer_charts.curves_chart(),
-    }
-    return FixedParts(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"), charts)
-
-
 def explorer(measured: Measurements, fits: AllFits, charts: Mapping[str, Any]) -> str:
     """The explorer of some measurements as an HTML fragment; empty where there is nothing to show.
 
     Args:
         measured: the tables.
         fits: the laws fitted to them; those that are refused are not drawn.
-        charts: of `fixed_parts`.
+        charts: their specifications, of `explorer_charts.fixed_parts`.
     """
     if measured.crossings.empty:
         return ""

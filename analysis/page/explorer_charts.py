@@ -5,16 +5,38 @@ the reader chose, so that the numbers are on the page once. Both have a paramete
 of the run that is highlighted in both.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+import vl_convert
 
-from analysis.figures.theme import BLACK, VERMILION
-from analysis.page.explorer import AXES, LAWS, STATES
+from analysis.figures.palette import BLACK, VERMILION
+from analysis.page.explorer_looks import AXES, LAWS, STATES
 
 _RUN, _HEIGHT = "#595959", 320
 _ABOUT_RUN = ("run:N", "seed:Q", "horizon:Q")
 _IS_MARKED = "datum.run === marked"
+
+
+@dataclass(frozen=True)
+class FixedParts:
+    """What is the same in every report.
+
+    Attributes:
+        scripts: the text of Vega, Vega-Lite and Vega-Embed for one `<script>` (about 900 kB).
+        charts: the specifications of the charts, by the name that `explorer.js` has for each.
+    """
+
+    scripts: str
+    charts: Mapping[str, Any]
+
+
+def fixed_parts() -> FixedParts:
+    """What is the same in every report; it takes seconds, and needs no measurements."""
+    scripts = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return FixedParts(scripts, {"crossings": crossings_chart(), "curves": curves_chart()})
 
 
 def crossings_chart() -> dict[str, Any]:

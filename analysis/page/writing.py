@@ -2,26 +2,29 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
 from tqdm import tqdm
 
 from analysis.data.measurements import Measurements
 from analysis.data.noise import agreement, noise_scale
-from analysis.laws import LAWS, AllFits, fit_laws
+from analysis.laws import AllFits
 from analysis.page import calculator, explorer
 from analysis.page.compare import Compared, compare
 from analysis.page.content import Content
 from analysis.page.facts import comparison, provenance, read_sweeps, title
 from analysis.page.page import Page, Tools, headlines
-from analysis.page.processes import begun, side_by_side
 from analysis.page.questions import sections
 from analysis.page.section import Section
+from analysis.stats.processes import side_by_side
+
+if TYPE_CHECKING:
+    from analysis.page.explorer_charts import FixedParts  # with Altair, which only one job needs
 
 Item = TypeVar("Item")
 
@@ -56,28 +59,22 @@ class Report:
         return [*lines, f"report: {self.page}"]
 
 
-def write_files(measured: Measurements, workdirs: Sequence[Path], out: Path) -> Report:
+def write_files(
+    measured: Measurements, fits: AllFits, fixed: "FixedParts", workdirs: Sequence[Path], out: Path
+) -> Report:
     """Write the report of what was read from some working directories.
 
-    What no measurements decide is made in another process while the laws are fitted.
+    Args:
+        measured: the tables.
+        fits: the laws fitted to them.
+        fixed: what is the same in every report.
+        workdirs: what was read.
+        out: folder of the report.
 
     Raises:
         OSError: a file cannot be written.
-        ProcessError: a process of the report was killed.
+        ProcessError: a process that draws figures was killed; `fits.json` is written.
     """
-    with begun(explorer.fixed_parts) as fixed_parts:
-        fits = fit_laws(measured, _with_bar(LAWS, "fitting laws", len(LAWS)))
-        return _write_fitted(measured, fits, workdirs, out, fixed_parts)
-
-
-def _write_fitted(
-    measured: Measurements,
-    fits: AllFits,
-    workdirs: Sequence[Path],
-    out: Path,
-    fixed_parts: Callable[[], explorer.FixedParts],
-) -> Report:
-    """The same once the laws are fitted: `fits.json`, before anything that could fail."""
     content = Content.of(measured, fits)
     found = sections(content)
     compared = compare(workdirs)
@@ -92,8 +89,8 @@ def _write_fitted(
     )
     _write(out / "fits.json", text + "\n")
     jobs = [partial(one.save, out / "figures") for section in found for one in section.figures]
-    for _ in _with_bar(side_by_side(jobs), "drawing figures", len(jobs)):
-        pass
+    with side_by_side(jobs) as drawn:
+        in_order(drawn, "drawing figures", len(jobs))
     page = Page(
         title=title(measured.frame),
         subtitle=_subtitle(measured),
@@ -109,20 +106,14 @@ def _write_fitted(
         provenance=rows,
         sweeps=sweeps,
         notes=notes,
-        tools=_tools(measured, fits, content, fixed_parts),
+        tools=_tools(measured, fits, content, fixed),
     )
     _write(out / "report.html", page.html())
     return Report(found, compared, notes, out / "report.html")
 
 
-def _tools(
-    measured: Measurements,
-    fits: AllFits,
-    content: Content,
-    fixed_parts: Callable[[], explorer.FixedParts],
-) -> Tools:
+def _tools(measured: Measurements, fits: AllFits, content: Content, fixed: "FixedParts") -> Tools:
     """The explorer and the calculator, where there is something to play with."""
-    fixed = fixed_parts()
     parts = {
         "explore": ("Look for yourself", explorer.explorer(measured, fits, fixed.charts)),
         "calculate": ("What would my settings need?", calculator.calculator(content.entries)),
@@ -134,10 +125,10 @@ def _tools(
     return Tools(html, scripts, explorer.STYLE.read_text())
 
 
-def _with_bar(items: Iterable[Item], what: str, total: int) -> Iterable[Item]:
-    """The items, with a progress bar where a person is watching."""
-    bar: Iterable[Item] = tqdm(items, what, total, leave=False, disable=None)
-    return bar
+def in_order(results: Iterator[tuple[int, Item]], what: str, count: int) -> list[Item]:
+    """All results by their numbers, with a progress bar where a person is watching."""
+    found = dict(tqdm(results, what, count, leave=False, disable=None))
+    return [found[number] for number in range(count)]
 
 
 def _noise_notes(noise: pd.DataFrame) -> list[str]:

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.data.measurements import Measurements, measure
 from analysis.laws import AllFits, fit_horizon_laws
 from analysis.laws.synthetic import Design
-from analysis.page import explorer
+from analysis.page import explorer_charts
 from analysis.page.explorer import STYLE
 from mnist_horizon.results import Results
 from tests.analysis.report_sweeps import sweep_frame
@@ -42,7 +42,7 @@ def sparse() -> tuple[Measurements, AllFits]:
     return measured, AllFits(laws)
 
 
-fixed_parts = functools.cache(explorer.fixed_parts)
+fixed_parts = functools.cache(explorer_charts.fixed_parts)
 """It takes seconds."""
 
 

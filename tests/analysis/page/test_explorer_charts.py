@@ -4,8 +4,8 @@ import altair as alt
 import pytest
 
 from analysis.laws.regressors import REGRESSORS
-from analysis.page.explorer import AXES, LAWS, STATES
 from analysis.page.explorer_charts import crossings_chart, curves_chart
+from analysis.page.explorer_looks import AXES, LAWS, STATES
 
 CHARTS = {"crossings": crossings_chart, "curves": curves_chart}
 

@@ -9,14 +9,14 @@ import pytest
 
 from analysis import report
 from analysis.figures import theme
-from analysis.page.processes import cores
+from analysis.stats.processes import cores
 from tests.analysis.report_sweeps import SMALL, sweep_frame, write_sweep
 
 IN_PROCESSES = """
 import os, signal, sys
 from pathlib import Path
 from analysis import report
-from analysis.page.processes import can_fork
+from analysis.stats.processes import can_fork
 assert can_fork()
 """
 
@@ -57,7 +57,7 @@ theme.save = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 report.write_report([Path(sys.argv[1])], Path(sys.argv[2]))
 """
     said = in_processes(code, workdir, tmp_path / "out")
-    assert said.endswith("ProcessError: a process of the report ended with exit code -9\n")
+    assert said.endswith("ProcessError: a process ended with exit code -9\n")
     assert names(tmp_path / "out") == ["fits.json"]
 
 

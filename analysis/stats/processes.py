@@ -1,4 +1,4 @@
-"""Parts of a report made side by side, each in a process forked from this one.
+"""Jobs done side by side, in processes forked from this one.
 
 A forked process has all that this one has read, so that nothing is sent to it; what it computes
 comes back through a pipe. Only Linux forks safely with the libraries used here, and not once JAX
@@ -55,7 +55,7 @@ class _Child(Generic[Result]):
         except EOFError:
             self._process.join()
             code = self._process.exitcode
-            raise ProcessError(f"a process of the report ended with exit code {code}") from None
+            raise ProcessError(f"a process ended with exit code {code}") from None
         if error is not None:
             raise error
         return list(values)
@@ -80,7 +80,7 @@ def _send(values: Callable[[], Iterable[Any]], sender: Connection) -> None:
 
 def _sendable(error: BaseException) -> BaseException:
     """The error with a note of where it was raised, or another with its text."""
-    error.add_note(f"in a process of the report:\n{traceback.format_exc()}")
+    error.add_note(f"in another process:\n{traceback.format_exc()}")
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:
@@ -89,58 +89,44 @@ def _sendable(error: BaseException) -> BaseException:
 
 
 @contextmanager
-def begun(function: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
-    """Begin to compute; gives a function that waits for the result.
+def side_by_side(
+    jobs: Sequence[Callable[[], Result]],
+) -> Iterator[Iterator[tuple[int, Result]]]:
+    """Do all jobs, on every core, while the block runs: gives (number, result) as each ends.
 
     Raises:
-        Exception: from that function, whatever was raised.
-    """
-    if not can_fork():
-        yield function
-        return
-
-    def only() -> Iterator[Result]:
-        yield function()
-
-    child = _Child(only)
-    try:
-        yield lambda: child.receive()[0]
-    finally:
-        child.stop()
-
-
-def side_by_side(jobs: Sequence[Callable[[], object]]) -> Iterator[None]:
-    """Do all jobs, on every core; yields after each.
-
-    Raises:
-        Exception: whatever one of them raised; the others are stopped.
+        Exception: from the iterator, whatever a job raised. With the block all processes end.
+        ProcessError: from the iterator, a process was killed.
     """
     if not can_fork() or len(jobs) < 2:
-        for job in jobs:
-            job()
-            yield
+        yield ((number, job()) for number, job in enumerate(jobs))
         return
-    following = multiprocessing.get_context("fork").Value("i", 0)
+    context = multiprocessing.get_context("fork")
+    following = context.Value("i", 0)
 
-    def take() -> int:
-        with following.get_lock():
-            following.value += 1
-            return following.value - 1
-
-    def work() -> Iterator[None]:
-        while (number := take()) < len(jobs):
-            jobs[number]()
-            yield
+    def work() -> Iterator[tuple[int, Result]]:
+        while True:
+            with following.get_lock():
+                number = following.value
+                following.value += 1
+            if number >= len(jobs):
+                return
+            yield number, jobs[number]()
 
     children = [_Child(work) for _ in range(min(cores(), len(jobs)))]
     try:
-        working = {child.receiver: child for child in children}
-        while working:
-            for receiver in wait(list(working)):
-                if working[receiver].receive():  # type: ignore[index]
-                    yield
-                else:
-                    del working[receiver]  # type: ignore[arg-type]
+        yield _received(children)
     finally:
         for child in children:
             child.stop()
+
+
+def _received(children: Sequence[_Child[Result]]) -> Iterator[Result]:
+    """Values of the children, as they come."""
+    working = {child.receiver: child for child in children}
+    while working:
+        for receiver in wait(list(working)):
+            values = working[receiver].receive()  # type: ignore[index]
+            yield from values
+            if not values:
+                del working[receiver]  # type: ignore[arg-type]

@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from analysis.page import processes
-from analysis.page.processes import begun, side_by_side
+from analysis.stats import processes
+from analysis.stats.processes import side_by_side
 
 HEAD = """
 import multiprocessing, os, pathlib, signal, sys, time
-from analysis.page.processes import ProcessError, begun, can_fork, cores, side_by_side
+from analysis.stats.processes import ProcessError, can_fork, cores, side_by_side
 folder = pathlib.Path(sys.argv[1])
 assert can_fork(), "the test looks at nothing"
 """
@@ -35,9 +35,11 @@ def test_jobs_are_done_once_each_by_several_processes(tmp_path):
 def job(number):
     (folder / f"{number}-{os.getpid()}").touch(exist_ok=False)
     time.sleep(0.05)
+    return number**2
 
 jobs = [lambda number=number: job(number) for number in range(12)]
-assert len(list(side_by_side(jobs))) == 12
+with side_by_side(jobs) as results:
+    assert sorted(results) == [(number, number**2) for number in range(12)]
 assert not multiprocessing.active_children()
 (folder / f"parent-{os.getpid()}").touch()
 """,
@@ -57,7 +59,8 @@ def fail():
 
 started = time.monotonic()
 try:
-    list(side_by_side([fail, *(lambda: time.sleep(50) for _ in range(5))]))
+    with side_by_side([fail, *(lambda: time.sleep(50) for _ in range(5))]) as results:
+        list(results)
 except OSError as error:
     print(error.errno, error.filename, "in fail" in error.__notes__[0])
 assert time.monotonic() - started < 20
@@ -79,9 +82,9 @@ class Odd(Exception):
 def fail():
     raise Odd("this", "that")
 
-with begun(fail) as result:
+with side_by_side([fail, fail]) as results:
     try:
-        result()
+        list(results)
     except ProcessError as error:
         print(error)
 """,
@@ -91,48 +94,43 @@ with begun(fail) as result:
 
 
 @needs_fork
-@pytest.mark.parametrize("many", [True, False])
-def test_a_process_that_is_killed_is_said(many, tmp_path):
+def test_a_process_that_is_killed_is_said(tmp_path):
     text = run(
-        f"""
+        """
 die = lambda: os.kill(os.getpid(), signal.SIGKILL)
-try:
-    if {many}:
-        list(side_by_side([die, die, die]))
-    else:
-        with begun(die) as result:
-            result()
-except ProcessError as error:
-    print(error)
+with side_by_side([die, die, die]) as results:
+    try:
+        list(results)
+    except ProcessError as error:
+        print(error)
 """,
         tmp_path,
     )
-    assert text == "a process of the report ended with exit code -9\n"
+    assert text == "a process ended with exit code -9\n"
 
 
 @needs_fork
-def test_what_was_begun_goes_on_meanwhile_and_ends_with_the_block(tmp_path):
-    text = run(
+def test_jobs_go_on_while_the_block_does_something_else_and_end_with_it(tmp_path):
+    run(
         """
-with begun(os.getpid) as result:
-    print(result() != os.getpid())
+started = time.monotonic()
 try:
-    with begun(lambda: time.sleep(100)) as result:
+    with side_by_side([(folder / "begun").touch, lambda: time.sleep(100)]):
+        while not (folder / "begun").exists():
+            assert time.monotonic() - started < 20
         raise ValueError("nobody waits")
-except ValueError as error:
-    print(error)
+except ValueError:
+    pass
+assert time.monotonic() - started < 20
 assert not multiprocessing.active_children()
 """,
         tmp_path,
     )
-    assert text == "True\nnobody waits\n"
 
 
 def test_where_jax_runs_all_is_done_here_in_order():
     assert "jax" in sys.modules
     done = []
     jobs = [lambda number=number: done.append(number) for number in range(4)]
-    assert len(list(side_by_side(jobs))) == 4
-    assert done == [0, 1, 2, 3]
-    with begun(lambda: done) as result:
-        assert result() is done
+    with side_by_side(jobs) as results:
+        assert [number for number, _ in results] == done == [0, 1, 2, 3]
