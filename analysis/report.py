@@ -7,9 +7,9 @@ this order. It works on an unfinished sweep. What the runs do not allow is noted
 there is nothing to read, the exit code is 2.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -19,7 +19,6 @@ from mnist_horizon import cli, files
 from mnist_horizon.errors import InputError
 
 if TYPE_CHECKING:
-    from analysis.page.explorer_charts import FixedParts
     from analysis.page.writing import Report
 
 _OUT = flags.DEFINE_string(
@@ -38,19 +37,12 @@ def write_report(workdirs: Sequence[Path], out: Path) -> "Report":
     # Imported only now, so that a folder without results is refused in half the time.
     from analysis.laws import law_jobs, together
 
-    jobs: list[Callable[[], Any]] = [*law_jobs(measured), _fixed_parts]
+    jobs = law_jobs(measured)
     with side_by_side(jobs) as results:
         from analysis.page.writing import in_order, write_files  # Matplotlib, meanwhile
 
-        *fits, fixed = in_order(results, "fitting laws", len(jobs))
-    return write_files(measured, together(fits), fixed, workdirs, out)
-
-
-def _fixed_parts() -> "FixedParts":
-    """What is the same in every report: it takes as long as the laws."""
-    from analysis.page.explorer_charts import fixed_parts
-
-    return fixed_parts()
+        fits = together(in_order(results, "fitting laws", len(jobs)))
+    return write_files(measured, fits, workdirs, out)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -2,11 +2,11 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 from tqdm import tqdm
@@ -24,7 +24,7 @@ from analysis.page.section import Section
 from analysis.stats.processes import side_by_side
 
 if TYPE_CHECKING:
-    from analysis.page.explorer_charts import FixedParts  # with Altair, which only one job needs
+    from analysis.page.explorer_charts import FixedParts
 
 Item = TypeVar("Item")
 
@@ -60,20 +60,19 @@ class Report:
 
 
 def write_files(
-    measured: Measurements, fits: AllFits, fixed: "FixedParts", workdirs: Sequence[Path], out: Path
+    measured: Measurements, fits: AllFits, workdirs: Sequence[Path], out: Path
 ) -> Report:
     """Write the report of what was read from some working directories.
 
     Args:
         measured: the tables.
         fits: the laws fitted to them.
-        fixed: what is the same in every report.
         workdirs: what was read.
         out: folder of the report.
 
     Raises:
         OSError: a file cannot be written.
-        ProcessError: a process that draws figures was killed; `fits.json` is written.
+        ProcessError: a process that makes the page's parts was killed; `fits.json` is written.
     """
     content = Content.of(measured, fits)
     found = sections(content)
@@ -83,14 +82,11 @@ def write_files(
     rows, program_notes = provenance(workdirs, measured.frame, unfinished)
     notes = [*measured.notes, *fits.notes, *_noise_notes(measured.noise)]
     notes = list(dict.fromkeys([*notes, *sweep_notes, *program_notes]))
-    said = [{"section": one.key, **claim.to_json()} for one in found for claim in one.claims]
-    text = json.dumps(
-        {**content.entries, "claims": said, "notes": notes}, indent=1, allow_nan=False
-    )
-    _write(out / "fits.json", text + "\n")
-    jobs = [partial(one.save, out / "figures") for section in found for one in section.figures]
-    with side_by_side(jobs) as drawn:
-        in_order(drawn, "drawing figures", len(jobs))
+    _write_fits(out / "fits.json", content, found, notes)
+    figures = [partial(one.save, out / "figures") for section in found for one in section.figures]
+    jobs: list[Callable[[], Any]] = [_fixed_parts, *figures]  # the longest first
+    with side_by_side(jobs) as made:
+        fixed, *_ = in_order(made, "drawing figures", len(jobs))
     page = Page(
         title=title(measured.frame),
         subtitle=_subtitle(measured),
@@ -110,6 +106,22 @@ def write_files(
     )
     _write(out / "report.html", page.html())
     return Report(found, compared, notes, out / "report.html")
+
+
+def _write_fits(
+    path: Path, content: Content, found: Sequence[Section], notes: Sequence[str]
+) -> None:
+    """Write the laws, every sentence of the page, and what is missing."""
+    said = [{"section": one.key, **claim.to_json()} for one in found for claim in one.claims]
+    entries = {**content.entries, "claims": said, "notes": notes}
+    _write(path, json.dumps(entries, indent=1, allow_nan=False) + "\n")
+
+
+def _fixed_parts() -> "FixedParts":
+    """What is the same in every report."""
+    from analysis.page.explorer_charts import fixed_parts  # Altair: where it is needed alone
+
+    return fixed_parts()
 
 
 def _tools(measured: Measurements, fits: AllFits, content: Content, fixed: "FixedParts") -> Tools:
