@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 from absl import flags
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from analysis.data.families import label_of_law, schedule_of
 from analysis.laws.horizon import main_entries
@@ -65,7 +65,7 @@ _SAMPLES = flags.DEFINE_integer("samples", 20_000, "Samples for each interval.",
 
 DENSE = schedules.parse("dense")
 _SMALL_SIGNAL = 1e-9
-_NORMAL_95 = float(norm.ppf(0.975))
+_NORMAL_95 = float(ndtri(0.975))
 
 LIMITS = """Limits of this calculation
 - m(h) is measured on a toy problem: independent timesteps, known labels, a reward each step (or by

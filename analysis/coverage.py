@@ -21,7 +21,6 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 from absl import flags
-from scipy.stats import binomtest
 
 from analysis.data import Measurements, read
 from analysis.data.families import label_of_law
@@ -234,6 +233,8 @@ def _draw(job: tuple[Target, np.random.SeedSequence]) -> list[DrawnInterval]:
 
 
 def _row(label: str, intervals: Sequence[DrawnInterval]) -> dict[str, object]:
+    from scipy.stats import binomtest  # not at the top: the slowest import of all
+
     covered = sum(o.interval[0] <= o.truth <= o.interval[1] for o in intervals)
     share = binomtest(covered, len(intervals)).proportion_ci(0.95, method="wilson")
     widths = [

@@ -7,162 +7,42 @@ this order. It works on an unfinished sweep. What the runs do not allow is noted
 there is nothing to read, the exit code is 2.
 """
 
-import json
-import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from absl import flags
-from tqdm import tqdm
 
-from analysis.data import Measurements, read
-from analysis.data.noise import agreement, noise_scale
-from analysis.laws import LAWS, AllFits, fit_laws
-from analysis.page import calculator, explorer
-from analysis.page.compare import Compared, compare
-from analysis.page.content import Content
-from analysis.page.facts import comparison, provenance, read_sweeps, title
-from analysis.page.page import Page, Tools, headlines
-from analysis.page.questions import sections
-from analysis.page.section import Section
+from analysis.data import read
+from analysis.stats.processes import side_by_side
 from mnist_horizon import cli, files
 from mnist_horizon.errors import InputError
+
+if TYPE_CHECKING:
+    from analysis.page.writing import Report
 
 _OUT = flags.DEFINE_string(
     "out", None, "Folder of the report; default: report/ in the first working directory."
 )
 _VERBOSE = flags.DEFINE_boolean("verbose", False, "Print every sentence of the page.")
 
-Item = TypeVar("Item")
 
-
-@dataclass(frozen=True)
-class Report:
-    """What was said and where it is.
-
-    Attributes:
-        sections: of the page.
-        compared: several working directories side by side.
-        notes: what is missing.
-        page: the file.
-    """
-
-    sections: Sequence[Section]
-    compared: Compared | None
-    notes: Sequence[str]
-    page: Path
-
-    def lines(self, verbose: bool = False) -> list[str]:
-        """What is printed: the sentences at the top of the page, or all of them."""
-        said = list(self.compared.claims) if self.compared else []
-        said += headlines(self.sections)
-        lines = [claim.text if claim.decided else f"Not decided. {claim.text}" for claim in said]
-        lines = lines or ["These runs allow no fit."]
-        if verbose:
-            for section in self.sections:
-                lines += [section.question, *(f"  {claim.text}" for claim in section.claims)]
-        if self.notes:
-            lines.append(f"{len(self.notes)} notes on what is missing are at the end of the page.")
-        return [*lines, f"report: {self.page}"]
-
-
-def write_report(workdirs: Sequence[Path], out: Path) -> Report:
+def write_report(workdirs: Sequence[Path], out: Path) -> "Report":
     """Write the report of some working directories.
 
     Raises:
         ResultsError: there is nothing to read.
     """
     measured = read(workdirs)
-    fits = fit_laws(measured, _with_bar(LAWS, "fitting laws"))
-    content = Content.of(measured, fits)
-    found = sections(content)
-    compared = compare(workdirs)
-    sweeps, sweep_notes = read_sweeps(workdirs)
-    unfinished = len(measured.unfinished)
-    rows, program_notes = provenance(workdirs, measured.frame, unfinished)
-    notes = [*measured.notes, *fits.notes, *_noise_notes(measured.noise)]
-    notes = list(dict.fromkeys([*notes, *sweep_notes, *program_notes]))
-    said = [{"section": one.key, **claim.to_json()} for one in found for claim in one.claims]
-    text = json.dumps(
-        {**content.entries, "claims": said, "notes": notes}, indent=1, allow_nan=False
-    )
-    _write(out / "fits.json", text + "\n")
-    planned = [figure for section in found for figure in section.figures]
-    for figure in _with_bar(planned, "drawing figures"):
-        figure.save(out / "figures")
-    page = Page(
-        title=title(measured.frame),
-        subtitle=_subtitle(measured),
-        sections=found,
-        directory=out / "figures",
-        compared=(compared.claims, compared.table) if compared else None,
-        comparison=comparison(
-            measured.frame,
-            sweeps.values(),
-            content.entries["horizon_law"],
-            content.entries["power_law"],
-        ),
-        provenance=rows,
-        sweeps=sweeps,
-        notes=notes,
-        tools=_tools(measured, fits, content),
-    )
-    _write(out / "report.html", page.html())
-    return Report(found, compared, notes, out / "report.html")
+    # Imported only now, so that a folder without results is refused in half the time.
+    from analysis.laws import law_jobs, together
 
+    jobs = law_jobs(measured)
+    with side_by_side(jobs) as results:
+        from analysis.page.writing import in_order, write_files  # Matplotlib, meanwhile
 
-def _tools(measured: Measurements, fits: AllFits, content: Content) -> Tools:
-    """The explorer and the calculator, where there is something to play with."""
-    parts = {
-        "explore": ("Look for yourself", explorer.explorer(measured, fits)),
-        "calculate": ("What would my settings need?", calculator.calculator(content.entries)),
-    }
-    html = "\n".join(
-        f'<h2 id="{key}">{title}</h2>\n{part}' for key, (title, part) in parts.items() if part
-    )
-    scripts = f"<script>{explorer.bundle()}</script>" if html else ""
-    return Tools(html, scripts, explorer.STYLE.read_text())
-
-
-def _with_bar(items: Sequence[Item], what: str) -> Iterable[Item]:
-    """The items, with a progress bar where a person is watching."""
-    bar: Iterable[Item] = tqdm(items, what, leave=False, disable=None)
-    return bar
-
-
-def _noise_notes(noise: pd.DataFrame) -> list[str]:
-    """What is missing of the gradient's noise."""
-    if len(noise):
-        return [*noise_scale(noise)[1], *agreement(noise)[1]]
-    return [
-        "no gradient variance: none was measured; a sweep with --config.noise.samples above 0"
-        " measures it"
-    ]
-
-
-def _subtitle(measured: Measurements) -> str:
-    frame, unfinished = measured.frame, len(measured.unfinished)
-    parts = [_count(frame, name) for name in ("width", "horizon", "seed")]
-    text = f"{_count(frame, 'run_id', 'run')}: {', '.join(parts)}"
-    return f"{text}; {unfinished} runs are not done" if unfinished else text
-
-
-def _count(frame: pd.DataFrame, column: str, name: str = "") -> str:
-    """How many different values a column has, in words: 1 width, 3 widths."""
-    count = frame[column].nunique()
-    return f"{count} {name or column}{'s' * (count != 1)}"
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file at once, so that two reports of a sweep at the same time do not conflict."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
-        draft = Path(folder) / path.name
-        draft.write_text(text)
-        draft.replace(path)
+        fits = together(in_order(results, "fitting laws", len(jobs)))
+    return write_files(measured, fits, workdirs, out)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -17,6 +17,11 @@ update, for the first case (`--nocold_start` leaves it out).
 Efficiency of a finished sweep instead: useful FLOPs over wall time, compilation, evaluations and
 files included, against the steady state (`launch.benchmarks.efficiency` says how).
 
+    python -m launch.bench --wait=launch/configs/quickstart.py
+
+What a newcomer waits for: the imports of each command, and the parts of a sweep and of its report
+(`launch.benchmarks.wait` says how).
+
     python -m launch.bench --against=purejaxrl --peer=DIR [--runs=1,16] [--batch=512]
         [--environments=4,64] [--interactions=51200]
 
@@ -34,7 +39,7 @@ from typing import Any
 import jax
 from absl import flags
 
-from launch.benchmarks import peer
+from launch.benchmarks import peer, wait
 from launch.benchmarks.cases import Case, measure, mnist_shaped_task
 from launch.benchmarks.start import cold_start
 from launch.forecast import product_speed
@@ -53,6 +58,7 @@ SECONDS = flags.DEFINE_float(
 )
 COLD_START = flags.DEFINE_bool("cold_start", True, "Measure the cold start of the first case.")
 WORKDIR = flags.DEFINE_string("workdir", None, "A finished sweep: print its efficiency instead.")
+WAIT = flags.DEFINE_string("wait", None, "A config: time imports, its sweep and its report.")
 AGAINST = flags.DEFINE_enum("against", None, ["purejaxrl"], "Time a peer and this trainer.")
 PEER = flags.DEFINE_string("peer", None, "The checkout of the peer.")
 ENVIRONMENTS = flags.DEFINE_list(
@@ -79,6 +85,7 @@ CASE_COLUMNS: Columns = {
     "compile s": ("compile_seconds", ".1f", 1),
     "MB": ("memory_bytes", ",.0f", 1e6),
 }
+WAIT_COLUMNS: Columns = {"what": ("what", "", 1), "seconds": ("seconds", ".1f", 1)}
 PEER_COLUMNS: Columns = {
     "environments": ("environments", "d", 1),
     "steps": ("steps", "d", 1),
@@ -100,6 +107,9 @@ def main(argv: Sequence[str]) -> int:
 
         report: dict[str, Any] = {"sweep": efficiency.efficiency(Path(WORKDIR.value))}
         print(efficiency.describe(report["sweep"]))
+    elif WAIT.value:
+        report = {"machine": platform.machine(), "wait": wait.wait(WAIT.value)}
+        _print_table(report["wait"], WAIT_COLUMNS)
     else:
         devices.use_cpu_cores()
         jax.config.update("jax_enable_compilation_cache", False)  # time compilation without it

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import app, flags
-from ml_collections import config_flags
 
 from mnist_horizon.errors import InputError
 
@@ -60,6 +59,8 @@ def refuse(error: BaseException) -> None:
 
 def define_config() -> flags.FlagHolder:
     """Define `--config`; fields that the file lacks (a task's settings) are accepted too."""
+    from ml_collections import config_flags  # not at the top: not every command has a config
+
     return config_flags.DEFINE_config_file(
         "config",
         help_string="The sweep: a file with get_config(), such as launch/configs/quickstart.py.",

@@ -9,10 +9,11 @@ the horizon length of Hilton, Tang and Schulman (2023, arXiv 2301.13442).
 
 from typing import TypeVar
 
-import jax
 import numpy as np
 
-Number = TypeVar("Number", float, np.ndarray, jax.Array)
+from mnist_horizon.lazy_jax import Array
+
+Number = TypeVar("Number", float, np.ndarray, Array)
 
 
 def discount_from_horizon(horizon: Number) -> Number:

@@ -4,11 +4,12 @@ With the score `s = grad log pi(a|x)` and the answer c in {0, 1}, all terms of a
 linear in these moments, which may be matrices or their traces, and arrays of many policies.
 """
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, no_type_check
 
 import numpy as np
-from flax import struct
-from jax import Array
+
+from mnist_horizon.lazy_jax import Array, pytree
 
 if TYPE_CHECKING:  # mypy expands the union, which takes minutes for the theory's files
     Value: TypeAlias = Any
@@ -17,7 +18,8 @@ else:
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
-@struct.dataclass
+@pytree
+@dataclass(frozen=True)
 class ValueMoments:
     """Moments of a state baseline z(x), less its mean: what `state` and `value_net` subtract.
 
@@ -39,7 +41,8 @@ class ValueMoments:
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
-@struct.dataclass
+@pytree
+@dataclass(frozen=True)
 class Moments:
     """Moments of score and answer at one policy, as matrices or as their traces."""
 
@@ -53,7 +56,7 @@ class Moments:
     """E[m(x) m(x)^T] with m(x) = E[s c | x], the gradient of pi(label|x)."""
     signal: Value
     """m m^T with m = E[s c], the true gradient."""
-    values: ValueMoments = struct.field(default_factory=ValueMoments)
+    values: ValueMoments = field(default_factory=ValueMoments)
     example_variance: Value = 0.0
     """Var(pi(label|x)) over examples; used only with the `batch` of a `window_covariance`."""
 
@@ -75,7 +78,8 @@ class Moments:
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
-@struct.dataclass
+@pytree
+@dataclass(frozen=True)
 class Covariance:
     """Covariance of a step's gradient, averaged over steps, with its parts."""
 

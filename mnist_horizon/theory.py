@@ -8,7 +8,6 @@ horizon costs, and which horizon costs least.
 import math
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from mnist_horizon.horizon import Number, discount_from_horizon
 from mnist_horizon.moments import Moments, Value
@@ -116,6 +115,8 @@ def best_horizon(
     Raises:
         ValueError: a streak without accuracy, or an impossible ratio.
     """
+    from scipy.optimize import minimize_scalar  # not at the top: half a second, for this alone
+
     if schedule.period == 1:
         return 1.0
     if not schedule.adds_up and accuracy is None:

@@ -26,7 +26,8 @@ PYTHONS = ("3.11", "3.12", "3.13")
 # From the lowest: a module may import, through whatever others, only what stands before it.
 ORDER = {
     "mnist_horizon": [
-        *("errors", "files", "registry", "horizon", "tasks", "moments", "baselines", "schedules"),
+        *("errors", "files", "registry", "lazy_jax", "horizon", "tasks", "moments", "baselines"),
+        "schedules",
         *("environment", "advantages", "losses", "networks", "optimizers", "theory", "training"),
         *("noise", "results", "devices", "sweeps"),
     ],
@@ -145,6 +146,29 @@ def test_analysis_never_imports_the_training():
         assert "launch" not in {i.split(".")[0] for i in imported(path)}, name
         used |= parts
     assert used, "the test looks at nothing"
+
+
+LATER = {
+    "analysis": {"jax", "jaxlib", "flax", "optax", "orbax", "scipy.stats", "matplotlib", "altair"},
+    "launch": {"scipy", "pandas", "pyarrow", "orbax", "matplotlib"},
+}
+"""What the commands leave out until they have read their input, so that they start fast."""
+
+COMMANDS = [
+    *(f"analysis.{name}" for name in ("report", "coverage", "plan", "anchors", "import_csv")),
+    *(f"launch.{name}" for name in ("sweep", "bench", "slurm.__main__")),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_starts_without_what_it_may_not_need(command):
+    code = f"import sys, {command}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, check=True, capture_output=True, text=True
+    )
+    loaded = done.stdout.split()
+    assert {"numpy", command} <= set(loaded), "the test looks at nothing"
+    assert not LATER[command.split(".")[0]] & set(loaded)
 
 
 @pytest.mark.parametrize("package", ORDER)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
+from analysis.stats.distributions import t_quantile
 from analysis.stats.intervals import LEVEL, Interval, mean_interval
 
 
@@ -84,5 +84,5 @@ def _unpaired(above: pd.DataFrame, below: pd.DataFrame) -> tuple[float, float, f
     if total == 0:
         return mean, mean, mean
     freedom = total**2 / sum(p**2 / (len(v) - 1) for p, v in zip(parts, logs, strict=True))
-    half = float(student.ppf(0.5 + LEVEL / 2, freedom)) * math.sqrt(total)
+    half = t_quantile(0.5 + LEVEL / 2, freedom) * math.sqrt(total)
     return mean, mean - half, mean + half

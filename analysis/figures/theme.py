@@ -5,7 +5,6 @@ marker each; categories (laws, parts of a variance) take Okabe and Ito's colours
 each, so that nothing is shown by colour alone.
 """
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,16 +16,23 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from PIL import Image
 
-BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
-"""The palette of Okabe and Ito (2008)."""
+from analysis.figures.palette import (  # noqa: F401  figures take all of them from here
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+)
 
-GREY = "#6b6b6b"
 FADED = 0.35
 """Opacity of unfinished runs."""
 
@@ -267,6 +273,21 @@ def compact(value: float) -> str:
     return f"{value:.3g}"
 
 
+def _lay_out(figure: Figure) -> None:
+    """Place axes and texts for good, with SVG's measures of texts.
+
+    Otherwise Matplotlib draws each file twice, the first time for the layout alone.
+    """
+    dpi = figure.dpi
+    FigureCanvasSVG(figure)
+    figure.dpi = FigureCanvasSVG.fixed_dpi
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine(None)
+    figure.dpi = dpi
+
+
 def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> None:
     """Write `name.png` (200 dpi), `name.svg` and `name.csv`, the numbers drawn, into `directory`.
 
@@ -274,13 +295,14 @@ def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> Non
     """
     directory.mkdir(parents=True, exist_ok=True)
     with style():
+        _lay_out(figure)
         figure.savefig(directory / f"{name}.svg", metadata={"Date": None, "Creator": None})
-        figure.set_layout_engine("none")  # the layout is final: the second file is faster
-        buffer = io.BytesIO()
-        figure.savefig(buffer, dpi=DOTS_PER_INCH, format="png")
+        figure.dpi = DOTS_PER_INCH
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
     # 256 colours are enough for lines and bands, and make the file three times smaller.
-    with Image.open(buffer) as image:
-        reduced = image.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE)
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    reduced = image.quantize(256, method=Image.Quantize.FASTOCTREE)
     dots = (DOTS_PER_INCH, DOTS_PER_INCH)
     reduced.save(directory / f"{name}.png", optimize=True, dpi=dots)
     table.to_csv(directory / f"{name}.csv", index=False)

@@ -1,9 +1,11 @@
 """The laws: one file each, with a common interface to fit, predict, write and show them.
 
-`LAWS` is the registry: a new law is one file here and one line in it. `fit_laws` fits them all.
+`LAWS` is the registry: a new law is one file here and one line in it. `fit_laws` fits them all;
+`law_jobs` and `together` are its parts, for a report that fits them side by side.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from analysis.data.measurements import Measurements
 from analysis.laws.batch import BatchLaw, fit_batch_laws
@@ -35,12 +37,19 @@ def fit_laws(measured: Measurements, kinds: Iterable[LawKind] = LAWS) -> AllFits
         measured: the tables.
         kinds: which laws.
     """
-    result = AllFits()
-    for kind in kinds:
-        fits = kind.fit(getattr(measured, kind.table))
-        result.by_key[kind.key] = fits.entries
-        result.notes += fits.notes
-    return result
+    kinds = tuple(kinds)
+    return together([job() for job in law_jobs(measured, kinds)], kinds)
+
+
+def law_jobs(measured: Measurements, kinds: Sequence[LawKind] = LAWS) -> list[Callable[[], Fits]]:
+    """What fits the laws of each kind, independent of the others. Fits can be pickled."""
+    return [partial(kind.fit, getattr(measured, kind.table)) for kind in kinds]
+
+
+def together(fits: Sequence[Fits], kinds: Sequence[LawKind] = LAWS) -> AllFits:
+    """The fits of each kind in one."""
+    entries = {kind.key: one.entries for kind, one in zip(kinds, fits, strict=True)}
+    return AllFits(entries, [note for one in fits for note in one.notes])
 
 
 __all__ = [
@@ -66,4 +75,6 @@ __all__ = [
     "fit_schedule_laws",
     "fit_size_exponents",
     "fit_task_laws",
+    "law_jobs",
+    "together",
 ]

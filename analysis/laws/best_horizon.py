@@ -8,6 +8,7 @@ runs included, with an interval by leaving out seeds.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -168,14 +169,18 @@ def _fit_cubic(
     def best(theta: np.ndarray) -> float:
         return float(np.exp(theta[2]))
 
-    def curve(log_h: np.ndarray) -> np.ndarray:
-        return _Cubic(log_h, ends, skewed)(full.theta)[0]
-
     cell = np.unique(horizon[near], return_inverse=True)[1].ravel()
     return MeasuredBest(
         Quantity(best(full.theta), leave_out_interval(best, full.theta, left_out, LOG)),
         "",
         lowest,
         Saturated.of(values, cell, groups=1).p_value(full),
-        curve,
+        partial(_on_cubic, ends=ends, skewed=skewed, theta=full.theta),
     )
+
+
+def _on_cubic(
+    log_h: np.ndarray, ends: tuple[float, float], skewed: bool, theta: np.ndarray
+) -> np.ndarray:
+    """log E of a fitted cubic."""
+    return _Cubic(log_h, ends, skewed)(theta)[0]

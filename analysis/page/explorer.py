@@ -1,7 +1,8 @@
 """The explorer: two linked charts of every run, in which the reader chooses what is shown.
 
 An HTML fragment that holds its data, its charts' specifications (`explorer_charts`) and its script;
-the page needs Vega's scripts once (`bundle`) and `explorer.css`. Nothing comes from a network.
+the page needs Vega's scripts once (`explorer_charts.fixed_parts`) and `explorer.css`. Nothing comes
+from a network.
 """
 
 import json
@@ -15,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import vl_convert
 
 from analysis.data.crossings import means_over_seeds
 from analysis.data.curves import placed
@@ -24,13 +24,7 @@ from analysis.data.measurements import Measurements
 from analysis.laws import AllFits
 from analysis.laws.horizon_forms import left_censored
 from analysis.laws.prediction_bands import horizon_curve, with_band
-from analysis.page.explorer_charts import (
-    AXES,
-    LAWS,
-    STATES,
-    crossings_chart,
-    curves_chart,
-)
+from analysis.page.explorer_looks import AXES, LAWS, STATES
 from analysis.stats.fit_test import REFUSED
 
 STYLE = Path(__file__).with_name("explorer.css")
@@ -46,22 +40,17 @@ _LAW_POINTS = 16
 _HERE = Path(__file__).parent
 
 
-def bundle() -> str:
-    """The text of Vega, Vega-Lite and Vega-Embed for one `<script>` (about 900 kB)."""
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-
-
-def explorer(measured: Measurements, fits: AllFits) -> str:
+def explorer(measured: Measurements, fits: AllFits, charts: Mapping[str, Any]) -> str:
     """The explorer of some measurements as an HTML fragment; empty where there is nothing to show.
 
     Args:
         measured: the tables.
         fits: the laws fitted to them; those that are refused are not drawn.
+        charts: their specifications, of `explorer_charts.fixed_parts`.
     """
     if measured.crossings.empty:
         return ""
     data, notes = explorer_data(measured, fits)
-    charts = {"crossings": crossings_chart(), "curves": curves_chart()}
     return Template((_HERE / "explorer.html").read_text()).substitute(
         data=as_script(data),
         charts=as_script(charts),

@@ -5,31 +5,38 @@ the reader chose, so that the numbers are on the page once. Both have a paramete
 of the run that is highlighted in both.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
+import vl_convert
 
-from analysis.figures.theme import BLACK, BLUE, VERMILION
-
-AXES = {
-    "h": ("horizon h (steps)", "h, logarithmic axes"),
-    "h-1": ("h - 1 (steps)", "h - 1, linear axes"),
-    "variance_horizon": ("variance horizon (h - 2 + 1/h) / 4", "variance horizon, linear axes"),
-}
-"""Choices of the horizontal axis: title of the axis, and the choice in words."""
-
-LAWS = {
-    "law of the horizon": ("solid blue line", BLUE, [1, 0]),
-    "law of horizon and schedule": ("dashed orange line", VERMILION, [6, 3]),
-}
-"""Each kind of law: how its line looks in words, its colour and its dashes."""
-
-STATES = ("reached", "right-censored", "above it at the first row")
-"""What became of a run, as the page says it."""
+from analysis.figures.palette import BLACK, VERMILION
+from analysis.page.explorer_looks import AXES, LAWS, STATES
 
 _RUN, _HEIGHT = "#595959", 320
 _ABOUT_RUN = ("run:N", "seed:Q", "horizon:Q")
 _IS_MARKED = "datum.run === marked"
+
+
+@dataclass(frozen=True)
+class FixedParts:
+    """What is the same in every report.
+
+    Attributes:
+        scripts: the text of Vega, Vega-Lite and Vega-Embed for one `<script>` (about 900 kB).
+        charts: the specifications of the charts, by the name that `explorer.js` has for each.
+    """
+
+    scripts: str
+    charts: Mapping[str, Any]
+
+
+def fixed_parts() -> FixedParts:
+    """What is the same in every report; it takes seconds, and needs no measurements."""
+    scripts = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return FixedParts(scripts, {"crossings": crossings_chart(), "curves": curves_chart()})
 
 
 def crossings_chart() -> dict[str, Any]:

@@ -12,9 +12,9 @@ refuses true laws several times too often with four seeds.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import f as f_distribution
 
 from analysis.stats.censored import Fit, Values, fit
+from analysis.stats.distributions import f_tail
 
 REFUSED = 0.01
 """A law is refused where a true law would fit as badly in fewer draws than this share."""
@@ -84,4 +84,4 @@ class Saturated:
         gain = max(2 * (self.log_likelihood - law.log_likelihood), 0.0)
         # A law with as many parameters as cells can miss them too: at a bound, or against a U.
         ratio = np.expm1(min(gain / (exact - blocks), 500.0)) * residual / max(free, 1)
-        return float(f_distribution.sf(ratio, max(free, 1), residual))
+        return f_tail(ratio, max(free, 1), residual)

@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import brentq
 from scipy.special import expit, logit
-from scipy.stats import t as student
+
+from analysis.stats.distributions import t_quantile
 
 LEVEL = 0.95
 
@@ -48,7 +49,7 @@ def arcsinh_scale(unit: float) -> Scale:
 @functools.cache
 def t_factor(clusters: int) -> float:
     """Half width of a 95% interval in standard errors, for a mean over `clusters` seeds."""
-    return float(student.ppf(0.5 + LEVEL / 2, clusters - 1))
+    return t_quantile(0.5 + LEVEL / 2, clusters - 1)
 
 
 def t_reach(

@@ -13,28 +13,33 @@ either the old table or the new one. Tables written by other tools are read too:
 
 Here: `schema` (the columns, and which settings are a run's identity), `reading` (one folder),
 `joining` (several), `writing`, `records` (sweep.json and programs/), `policies`.
+Each is imported on first use: pandas takes a second, and not every command reads tables.
 """
 
-from mnist_horizon.results.errors import ResultsError
-from mnist_horizon.results.policies import load_policy, policy_file, save_policy
-from mnist_horizon.results.reading import Results, read_crossings, read_noise, read_results
-from mnist_horizon.results.records import read_programs, read_sweep, record_problem
-from mnist_horizon.results.schema import (
-    CROSSINGS_SCHEMA,
-    DEFAULTS,
-    DERIVED_COLUMNS,
-    MEASURED_COLUMNS,
-    NOISE_SCHEMA,
-    OBSERVATION_SETTINGS,
-    READ_SCHEMA,
-    REQUIRED_COLUMNS,
-    REQUIRED_CROSSING_COLUMNS,
-    RUN_COLUMNS,
-    SCHEMA,
-    conform,
-    learning_settings,
-)
-from mnist_horizon.results.writing import write_results
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mnist_horizon.results.errors import ResultsError
+    from mnist_horizon.results.policies import load_policy, policy_file, save_policy
+    from mnist_horizon.results.reading import Results, read_crossings, read_noise, read_results
+    from mnist_horizon.results.records import read_programs, read_sweep, record_problem
+    from mnist_horizon.results.schema import (
+        CROSSINGS_SCHEMA,
+        DEFAULTS,
+        DERIVED_COLUMNS,
+        MEASURED_COLUMNS,
+        NOISE_SCHEMA,
+        OBSERVATION_SETTINGS,
+        READ_SCHEMA,
+        REQUIRED_COLUMNS,
+        REQUIRED_CROSSING_COLUMNS,
+        RUN_COLUMNS,
+        SCHEMA,
+        conform,
+        learning_settings,
+    )
+    from mnist_horizon.results.writing import write_results
 
 __all__ = [
     "CROSSINGS_SCHEMA",
@@ -63,3 +68,23 @@ __all__ = [
     "save_policy",
     "write_results",
 ]
+
+_MODULES = {
+    "ResultsError": "errors",
+    **dict.fromkeys(("load_policy", "policy_file", "save_policy"), "policies"),
+    **dict.fromkeys(("Results", "read_crossings", "read_noise", "read_results"), "reading"),
+    **dict.fromkeys(("read_programs", "read_sweep", "record_problem"), "records"),
+    "write_results": "writing",
+}
+"""All other names are of `schema`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'schema')}")
+        return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

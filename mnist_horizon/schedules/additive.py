@@ -30,22 +30,21 @@ and that of the `batch_mean` of returns.
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import no_type_check
 
-import jax.numpy as jnp
-from flax import struct
-from jax import Array
 from jaxtyping import Float
 
 from mnist_horizon import baselines
 from mnist_horizon.baselines import CENTRED
+from mnist_horizon.lazy_jax import Array, jnp, pytree
 from mnist_horizon.moments import Covariance, Moments, Value
 from mnist_horizon.schedules.schedule import Estimator, Schedule, States
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
-@struct.dataclass
+@pytree
+@dataclass(frozen=True)
 class Weights:
     """How the advantage weighs answers, baseline and constants; each a mean over the steps t."""
 
@@ -78,7 +77,8 @@ class Weights:
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
-@struct.dataclass
+@pytree
+@dataclass(frozen=True)
 class StepWeights:
     """How the advantage at each step of a rollout weighs what is known at that step.
 
@@ -222,7 +222,8 @@ def assemble(
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
-@struct.dataclass
+@pytree
+@dataclass(frozen=True)
 class RolloutSteps:
     """The steps of a rollout, and what the estimator's weights are powers of."""
 

@@ -1,21 +1,20 @@
 """Runs of several schedules in one compiled program."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, no_type_check
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from flax import struct
-from jax import Array
 from jaxtyping import Float, Int
 
+from mnist_horizon.lazy_jax import Array, jax, jnp, pytree
 from mnist_horizon.moments import Covariance, Moments, Value
 from mnist_horizon.schedules.schedule import Estimator, Payments, Schedule, States
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
-@struct.dataclass
+@pytree
+@dataclass(frozen=True)
 class Choice:
     """One of several schedules, by a traced index: used like a `Schedule`, by runs under vmap.
 
@@ -26,7 +25,7 @@ class Choice:
     index: Int[Array | np.ndarray, "*runs"]
     """The run's schedule among `classes`."""
     level: Float[Array | np.ndarray, "*runs"]
-    classes: tuple[type[Schedule], ...] = struct.field(pytree_node=False)
+    classes: tuple[type[Schedule], ...] = field(metadata={"static": True})
 
     @classmethod
     def of(cls, schedules: Sequence[Schedule]) -> "Choice":

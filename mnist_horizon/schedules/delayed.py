@@ -2,10 +2,9 @@
 
 from abc import abstractmethod
 
-import jax.numpy as jnp
-from jax import Array
 from jaxtyping import Float, Int
 
+from mnist_horizon.lazy_jax import Array, jnp
 from mnist_horizon.moments import Value
 from mnist_horizon.schedules.schedule import Payments, Schedule
 

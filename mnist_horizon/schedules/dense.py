@@ -1,9 +1,8 @@
 """`dense`: every right answer is rewarded at once."""
 
-import jax.numpy as jnp
-from jax import Array
 from jaxtyping import Float, Int
 
+from mnist_horizon.lazy_jax import Array, jnp
 from mnist_horizon.schedules.additive import Additive
 from mnist_horizon.schedules.registry import register
 from mnist_horizon.schedules.schedule import Payments

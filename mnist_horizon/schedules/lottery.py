@@ -44,11 +44,10 @@ import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
-from jax import Array
 from jaxtyping import Float, Int
 
 from mnist_horizon.baselines import CENTRED
+from mnist_horizon.lazy_jax import Array, jnp
 from mnist_horizon.moments import Covariance, Moments, Value
 from mnist_horizon.schedules import additive
 from mnist_horizon.schedules.dense import Dense

@@ -1,8 +1,8 @@
 """`periodic:k`: every k-th step rewards the right answers of the last k steps."""
 
-from jax import Array
 from jaxtyping import Float, Int
 
+from mnist_horizon.lazy_jax import Array
 from mnist_horizon.schedules.additive import Additive
 from mnist_horizon.schedules.delayed import Delayed
 from mnist_horizon.schedules.registry import register

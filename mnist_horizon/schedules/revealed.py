@@ -1,9 +1,8 @@
 """`revealed:p`: each right answer is rewarded with 1 / p, with probability p."""
 
-import jax.numpy as jnp
-from jax import Array
 from jaxtyping import Float, Int
 
+from mnist_horizon.lazy_jax import Array, jnp
 from mnist_horizon.moments import Value
 from mnist_horizon.schedules.dense import Dense
 from mnist_horizon.schedules.registry import register

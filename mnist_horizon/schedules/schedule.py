@@ -6,12 +6,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, no_type_check
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Float, Int
 
+from mnist_horizon.lazy_jax import Array, jax, jnp, when_imported
 from mnist_horizon.moments import Covariance, Moments, Value
 
 
@@ -82,6 +80,10 @@ class Schedule(ABC):
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
+        when_imported(cls._register)
+
+    @classmethod
+    def _register(cls) -> None:
         # The class is metadata too: JAX takes structures of several classes with the same metadata
         # for equal, and jit may then run what it compiled for another class.
         key = jax.tree_util.GetAttrKey("level")

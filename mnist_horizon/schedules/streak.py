@@ -3,12 +3,10 @@
 import math
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-from jax import Array
 from jaxtyping import Float, Int
 
 from mnist_horizon import baselines
+from mnist_horizon.lazy_jax import Array, jax, jnp
 from mnist_horizon.moments import Covariance, Moments, Value
 from mnist_horizon.schedules.delayed import Delayed
 from mnist_horizon.schedules.registry import register

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64, UInt8
-from scipy.special import softmax
 
 from mnist_horizon.tasks.registry import register
 from mnist_horizon.tasks.task import LoadedTask, Task, TaskError, make_examples
@@ -75,6 +74,8 @@ class Teacher:
         if self.temperature == 0:
             clean = np.eye(self.classes)[logits.argmax(axis=1)]
         else:
+            from scipy.special import softmax  # not at the top: a slow import, for this alone
+
             clean = softmax(logits / self.temperature, axis=1)
         return (1 - self.label_noise) * clean + self.label_noise / self.classes
 

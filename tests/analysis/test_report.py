@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from analysis import report
-from analysis.figures import theme
 from analysis.page import wording
+from analysis.page.writing import Report
 from mnist_horizon import cli
 from mnist_horizon.errors import InputError
 from mnist_horizon.results import NOISE_SCHEMA, ResultsError, write_results
@@ -44,7 +44,7 @@ class Loads(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, report.Report]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
     """The report of a whole sweep with gradient noise."""
     workdir = tmp_path_factory.mktemp("whole")
     frame = sweep_frame()
@@ -174,35 +174,10 @@ def test_the_top_of_the_page_answers_in_three_sentences_and_a_figure(made):
     assert unfolded.count("<img") <= 12
 
 
-def test_the_fits_are_written_before_any_figure(tmp_path, monkeypatch):
-    workdir = write_sweep(tmp_path / "sweep", sweep_frame(SMALL))
-
-    def stop(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(theme, "save", stop)
-    with pytest.raises(KeyboardInterrupt):
-        report.write_report([workdir], tmp_path / "out")
-    assert read_fits(tmp_path / "out")["horizon_law"]
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["fits.json"]
-
-
 def test_gradient_noise_is_compared_with_the_theory(made):
     text = Loads((made[0] / "report.html").read_text()).text
     # The rows are 0, 5 and 10% above the prediction by seed: 1.049 as a geometric mean.
     assert "The total variance of a step's gradient, measured over predicted, is 1.05 [" in text
-
-
-@pytest.mark.slow
-def test_the_same_command_gives_the_same_numbers(tmp_path):
-    workdir = write_sweep(tmp_path / "sweep", sweep_frame(SMALL))
-    for name in ("first", "second"):
-        report.write_report([workdir], tmp_path / name)
-    first = sorted((tmp_path / "first").rglob("*.*"))
-    assert len(first) > 10
-    for path in first:
-        other = tmp_path / "second" / path.relative_to(tmp_path / "first")
-        assert path.read_bytes() == other.read_bytes(), path.name
 
 
 def poor(tmp_path: Path, frame: pd.DataFrame, done: bool = True) -> tuple[str, dict[str, Any]]:

@@ -2,13 +2,14 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from launch.benchmarks import efficiency
+from launch.benchmarks import efficiency, wait
 from launch.benchmarks.cases import Case
 from mnist_horizon import cli, devices, results
 from mnist_horizon.errors import SweepError
@@ -77,6 +78,7 @@ WRONG = {
     "a number beyond all": ([f"--widths={10**30}"], "widths[0]"),
     "no folder for the table": (["--json=nowhere/bench.json"], "--json: there is no folder"),
     "no sweep": (["--workdir=nowhere"], "--workdir: nowhere/sweep.json: not found"),
+    "a config that is not there": (["--wait=nowhere.py"], "--wait: there is no file nowhere.py"),
     "an unknown peer": (["--against=sb3"], "--against"),
     "a peer that is not named": (["--against=purejaxrl"], "--peer: name the folder"),
     "a peer that is not there": (
@@ -101,6 +103,48 @@ def test_bad_input_is_one_line(arguments: list[str], message: str, tmp_path: Pat
     (line,) = command.err.splitlines()
     assert line.startswith("error: ")
     assert message in line
+
+
+def test_the_parts_of_a_wait_are_told_by_files(tmp_path: Path) -> None:
+    lines = [{"time": 112.5, "update": 1}, {"time": 140.0, "update": 2}]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "progress.jsonl").write_text(text)
+    (tmp_path / "figures").mkdir()
+    times = {"fits.json": 207.0, "figures/b.png": 209.0, "figures/a.svg": 208.0}
+    for name, when in times.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (when, when))
+    rows = wait.sweep_rows(tmp_path, 100.0, 150.0) + wait.report_rows(tmp_path, 200.0, 209.5)
+    assert {row["what"]: row["seconds"] for row in rows} == {
+        "launch.sweep: to the first update": 12.5,
+        "launch.sweep: after it": 37.5,
+        "launch.sweep": 50.0,
+        "analysis.report: imports, reading, laws": 7.0,
+        "analysis.report: figures": 2.0,
+        "analysis.report: page": 0.5,
+        "analysis.report": 9.5,
+    }
+
+
+def test_imports_are_timed_in_a_process_of_their_own() -> None:
+    seconds = wait.import_seconds("wsgiref", repeats=2)
+    assert 0 < seconds < 20
+    assert "wsgiref" not in sys.modules
+    with pytest.raises(SweepError, match="No module named 'absent'"):
+        wait.import_seconds("absent")
+
+
+@pytest.mark.slow
+def test_the_wait_for_a_sweep_and_its_report(tmp_path: Path) -> None:
+    report = bench(tmp_path, "--wait=launch/configs/smoke.py")
+    seconds = {row["what"]: row["seconds"] for row in report["wait"]}
+    assert {f"imports of {name}" for name in wait.commands()} < set(seconds)
+    assert all(value > 0 for value in seconds.values())
+    for command in ("launch.sweep", "analysis.report"):
+        assert seconds[command] > seconds[f"imports of {command}"]
+    header, *rows = report["printed"].splitlines()
+    assert header.split() == ["what", "seconds"]
+    assert len(rows) == len(seconds)
 
 
 BATCH, FLOPS, BEGAN = 10, 1000.0, 1_000_000.0

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import t as student
 
 from analysis.laws.power.curves import LearningCurves
 from analysis.laws.power.level_estimate import LevelEstimate
 from analysis.laws.power.level_fit import descend
+from analysis.stats.distributions import t_quantile, t_tail
 from analysis.stats.intervals import LEVEL, Interval
 from analysis.stats.monotone_link import LinkedFit
 
@@ -87,18 +87,18 @@ class Delay:
     @property
     def interval(self) -> Interval:
         """Its 95% interval."""
-        reach = float(student.ppf(0.5 + LEVEL / 2, self.refit.freedom)) * self.refit.error
+        reach = t_quantile(0.5 + LEVEL / 2, self.refit.freedom) * self.refit.error
         return self.value - reach, self.value + reach
 
     @property
     def p(self) -> float:
         """p value of no delay, to either side."""
-        return float(2 * student.sf(abs(self.score.value) / self.score.error, self.score.freedom))
+        return 2 * t_tail(abs(self.score.value) / self.score.error, self.score.freedom)
 
     @property
     def p_above(self) -> float:
         """p value of no delay against one above 0."""
-        return float(student.sf(self.score.value / self.score.error, self.score.freedom))
+        return t_tail(self.score.value / self.score.error, self.score.freedom)
 
 
 def offset_column(curves: LearningCurves) -> np.ndarray:

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from scipy.stats import qmc
 
 from analysis.laws.power.curves import FitError, LearningCurves
 from analysis.stats.monotone_link import LinkedFit, MonotoneLink, fit_link
@@ -276,6 +275,8 @@ def sobol_starts(problem: LevelProblem, generator: np.random.Generator) -> np.nd
     Returns:
         The `SEARCHES` points of least loss, the best first, shape [SEARCHES, argument].
     """
+    from scipy.stats import qmc  # not at the top: a slow import that other laws do not need
+
     points = qmc.Sobol(3, rng=generator).random(STARTS)
     low, high = np.log(_START_EXPONENTS)
     crossovers = problem.log_n.min() - 2, problem.log_n.max() + 2

@@ -31,7 +31,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import f as fisher
 
 from analysis.laws.law import Quantity
 from analysis.laws.power.delays import (
@@ -45,6 +44,7 @@ from analysis.laws.power.delays import (
 from analysis.laws.power.level_estimate import LevelEstimate
 from analysis.laws.power.level_fit import descend
 from analysis.laws.power.model_choice import seed_spread, trace_of_square
+from analysis.stats.distributions import f_tail
 from analysis.stats.intervals import LEVEL, Interval
 from analysis.stats.monotone_link import LinkedFit
 
@@ -287,7 +287,7 @@ def fit_test(parts: Sequence[LinkedFit], parameters: np.ndarray, deviations: np.
     across = float(np.sum((everything @ everything.T) ** 2) - sum(np.sum(g**2) for g in grams))
     explained = total**2 / (sum(own) + across)
     by_seeds = (len(deviations) - 1) * total**2 / sum(own)
-    return float(fisher.sf(residuals @ residuals / total, explained, by_seeds))
+    return f_tail(residuals @ residuals / total, explained, by_seeds)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -94,6 +95,12 @@ def test_entries_survive_json(key):
             assert entry[name] == pytest.approx(one.value)
         group = entry.get("group", entry)
         assert {name: group[name] for name in law.group} == plain(law.group)
+
+
+def test_fits_can_be_sent_from_the_process_that_made_them(key):
+    _, fits = fitted(key)
+    sent = pickle.loads(pickle.dumps(fits))
+    assert [law.to_json() for law in sent.entries] == [law.to_json() for law in fits.entries]
 
 
 def test_summaries_show_every_quantity_with_its_interval(key):

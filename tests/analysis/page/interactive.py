@@ -8,6 +8,7 @@ import pandas as pd
 from analysis.data.measurements import Measurements, measure
 from analysis.laws import AllFits, fit_horizon_laws
 from analysis.laws.synthetic import Design
+from analysis.page import explorer_charts
 from analysis.page.explorer import STYLE
 from mnist_horizon.results import Results
 from tests.analysis.report_sweeps import sweep_frame
@@ -39,6 +40,10 @@ def sparse() -> tuple[Measurements, AllFits]:
     dense_runs = table[table["schedule"] == "dense"]
     laws = {"horizon_law": fit_horizon_laws(dense_runs).entries, "joint_law": (censored_law(),)}
     return measured, AllFits(laws)
+
+
+fixed_parts = functools.cache(explorer_charts.fixed_parts)
+"""It takes seconds."""
 
 
 def write_page(path: Path, *parts: str) -> Path:

@@ -14,15 +14,28 @@ from analysis.data.curves import placed
 from analysis.data.measurements import Measurements
 from analysis.laws import AllFits
 from analysis.page import explorer as module
-from analysis.page.explorer import as_script, bundle, explorer, explorer_data, refused, rounded
+from analysis.page.explorer import as_script, explorer, explorer_data, refused, rounded
 from tests.analysis.page.chromium import Page, browser
-from tests.analysis.page.interactive import DESIGN, OVER, WIDTHS, dense, sparse, write_page
+from tests.analysis.page.interactive import (
+    DESIGN,
+    OVER,
+    WIDTHS,
+    dense,
+    fixed_parts,
+    sparse,
+    write_page,
+)
 
 TEMPLATE = Path(module.__file__).with_name("template.html")
 
 
 def data_of(measured: Measurements, fits: AllFits | None = None) -> dict:
     return explorer_data(measured, fits or AllFits())[0]
+
+
+def of(measured: Measurements, fits: AllFits) -> str:
+    """The explorer with the charts that a report gives it."""
+    return explorer(measured, fits, fixed_parts().charts)
 
 
 def test_every_run_is_there_with_its_curve_and_crossings():
@@ -152,7 +165,7 @@ def test_a_return_that_was_not_a_goal_of_a_run_has_no_number():
 
 def test_nothing_to_show_gives_nothing():
     measured, fits = dense()
-    assert explorer(replace(measured, crossings=measured.crossings[:0]), fits) == ""
+    assert explorer(replace(measured, crossings=measured.crossings[:0]), fits, {}) == ""
 
 
 def test_no_text_of_the_data_can_end_its_script():
@@ -162,7 +175,7 @@ def test_no_text_of_the_data_can_end_its_script():
         name: getattr(measured, name).assign(run_id=lambda rows: bad + rows["run_id"])
         for name in ("frame", "curves", "crossings")
     }
-    text = explorer(replace(measured, **tables), AllFits())
+    text = of(replace(measured, **tables), AllFits())
     assert bad not in text
     assert text.count("</script>") == 3
     inside = re.search(r"data-explorer-data>(.*?)</script>", text, re.S)
@@ -172,15 +185,15 @@ def test_no_text_of_the_data_can_end_its_script():
 
 
 def test_the_fragment_is_small_and_names_no_address():
-    text = explorer(*dense())
+    text = of(*dense())
     assert "http" not in text
     assert not re.search(r"\b(src|href)=", text)
     assert "<noscript>" in text
     assert len(text) < 40_000 + 18 * module.MAX_ROWS * 8
 
 
-def test_the_bundle_is_one_script_that_can_be_inlined():
-    text = bundle()
+def test_vegas_scripts_are_one_script_that_can_be_inlined():
+    text = fixed_parts().scripts
     assert "window.vegaEmbed" in text
     assert "</script" not in text
     assert len(text) < 1_000_000
@@ -235,7 +248,9 @@ def tab(tmp_path_factory) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("explorer")
-    return write_page(folder / "page.html", f"<script>{bundle()}</script>", explorer(*dense()))
+    return write_page(
+        folder / "page.html", f"<script>{fixed_parts().scripts}</script>", of(*dense())
+    )
 
 
 def choose(tab: Page, control: str, value: str) -> None:
@@ -320,7 +335,7 @@ def test_what_is_drawn_is_what_was_chosen(tab, path):
 @pytest.mark.slow
 def test_schedules_can_be_chosen(tab, tmp_path):
     page = tmp_path / "page.html"
-    write_page(page, f"<script>{bundle()}</script>", explorer(*sparse()))
+    write_page(page, f"<script>{fixed_parts().scripts}</script>", of(*sparse()))
     tab.open(page, 1280)
     tab.wait_for(DRAWN)
     choose(tab, "family", "4")

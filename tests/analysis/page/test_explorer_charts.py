@@ -4,7 +4,8 @@ import altair as alt
 import pytest
 
 from analysis.laws.regressors import REGRESSORS
-from analysis.page.explorer_charts import AXES, LAWS, STATES, crossings_chart, curves_chart
+from analysis.page.explorer_charts import crossings_chart, curves_chart
+from analysis.page.explorer_looks import AXES, LAWS, STATES
 
 CHARTS = {"crossings": crossings_chart, "curves": curves_chart}
 
