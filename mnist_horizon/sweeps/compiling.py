@@ -78,7 +78,8 @@ class Compiler:
         # On a CPU the training needs the cores; beside an accelerator all but one are free.
         self.ahead = 1 if jax.default_backend() == "cpu" else max(1, cores - 1)
         """How many programs to compile in advance, over all lanes, and in as many threads."""
-        self._now = futures.ThreadPoolExecutor(cores, "compile")
+        # XLA uses about two cores for one function: on two, two at once took longer.
+        self._now = futures.ThreadPoolExecutor(max(1, cores // 2), "compile")
         self._later = futures.ThreadPoolExecutor(self.ahead, "compile-ahead")
 
     def __enter__(self) -> "Compiler":
@@ -89,7 +90,7 @@ class Compiler:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def now(self, program: Program, chips: Sequence[jax.Device]) -> Code:
-        """Compile a program that is about to run on some devices, its functions side by side."""
+        """Compile a program that is about to run on some devices, as fast as the cores allow."""
         code = self._code(program, chips)
         code.start(self._now)
         return code
