@@ -27,6 +27,12 @@ What a newcomer waits for: the imports of each command, and the parts of a sweep
 
 The same task, network and interactions in PureJaxRL's PPO (`launch.benchmarks.peer` says how to set
 it up, and what is the same).
+
+    python -m launch.bench --against=torch --peer=PYTHON [--runs=16] [--widths=16,64,256]
+        [--depth=1,2]
+
+A plain PyTorch loop, as it is often written, in a Python that has PyTorch, and this trainer
+(`launch.benchmarks.loop`).
 """
 
 import itertools
@@ -39,7 +45,7 @@ from typing import Any
 import jax
 from absl import flags
 
-from launch.benchmarks import peer, wait
+from launch.benchmarks import loop, peer, wait
 from launch.benchmarks.cases import Case, measure, mnist_shaped_task
 from launch.benchmarks.start import cold_start
 from launch.forecast import product_speed
@@ -59,8 +65,10 @@ SECONDS = flags.DEFINE_float(
 COLD_START = flags.DEFINE_bool("cold_start", True, "Measure the cold start of the first case.")
 WORKDIR = flags.DEFINE_string("workdir", None, "A finished sweep: print its efficiency instead.")
 WAIT = flags.DEFINE_string("wait", None, "A config: time imports, its sweep and its report.")
-AGAINST = flags.DEFINE_enum("against", None, ["purejaxrl"], "Time a peer and this trainer.")
-PEER = flags.DEFINE_string("peer", None, "The checkout of the peer.")
+AGAINST = flags.DEFINE_enum(
+    "against", None, ["purejaxrl", "torch"], "Time a peer and this trainer."
+)
+PEER = flags.DEFINE_string("peer", None, "The checkout of the peer, or a Python with PyTorch.")
 ENVIRONMENTS = flags.DEFINE_list(
     "environments", ["4", "64"], "Environments of a run against a peer; 4 is its own default."
 )
@@ -86,6 +94,14 @@ CASE_COLUMNS: Columns = {
     "MB": ("memory_bytes", ",.0f", 1e6),
 }
 WAIT_COLUMNS: Columns = {"what": ("what", "", 1), "seconds": ("seconds", ".1f", 1)}
+LOOP_COLUMNS: Columns = {
+    "network": ("network", "", 1),
+    "trainer": ("trainer", "", 1),
+    "inter/s": ("interactions_per_second", ".3g", 1),
+    "slowest": ("slowest", ".3g", 1),
+    "fastest": ("fastest", ".3g", 1),
+    "ratio": ("ratio", ".1f", 1),
+}
 PEER_COLUMNS: Columns = {
     "environments": ("environments", "d", 1),
     "steps": ("steps", "d", 1),
@@ -113,7 +129,8 @@ def main(argv: Sequence[str]) -> int:
     else:
         devices.use_cpu_cores()
         jax.config.update("jax_enable_compilation_cache", False)  # time compilation without it
-        measured = _against_peer() if AGAINST.value else _cases()
+        measure_all = {None: _cases, "purejaxrl": _against_peer, "torch": _against_torch}
+        measured = measure_all[AGAINST.value]()
         memory = cli.peak_bytes()
         print(f"peak memory {memory / 1e6:.0f} MB")
         report = {
@@ -168,6 +185,19 @@ def _against_peer() -> dict[str, Any]:
     rows = peer.compare(Path(PEER.value), task, INTERACTIONS.value, counts, layouts)
     _print_table(rows, PEER_COLUMNS)
     return {"against": AGAINST.value, "interactions": INTERACTIONS.value, "cases": rows}
+
+
+def _against_torch() -> dict[str, Any]:
+    """The table of a PyTorch loop's speed and that of this trainer."""
+    if not PEER.value:
+        raise SweepError("--peer: name a Python that has PyTorch")
+    (runs,) = set(_numbers(RUNS)) if RUNS.present else {16}
+    shapes = list(itertools.product(_numbers(DEPTHS), _numbers(WIDTHS)))
+    peak = product_speed()
+    print(f"2048^3 f32 product: {peak / 1e9:.0f} GFLOP/s on {jax.devices()[0].device_kind}")
+    rows = loop.compare(PEER.value, mnist_shaped_task(), shapes, runs, SECONDS.value)
+    _print_table(rows, LOOP_COLUMNS)
+    return {"against": AGAINST.value, "product_flops": peak, "cases": rows}
 
 
 def _layouts() -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from mnist_horizon.sweeps.plan import Program, Variant
 from mnist_horizon.tasks import Examples, Task
 
 REPEATS = 5
+BATCH = 512
 HORIZONS = (1.0, 3.0, 7.0, 15.0, 31.0, 63.0, 127.0)
 SHAPE, CLASSES = (28, 28), 10
 

@@ -1,0 +1,99 @@
+"""What a plain PyTorch loop reaches on this machine, and this trainer beside it.
+
+The loop (`launch.benchmarks.torch_loop`) trains one run at a time. This trainer trains one run, and
+several in one program. Each is measured `REPEATS` times, in turn, so that a slow moment of the
+machine does not meet one of them alone; the ratio is that of the medians.
+"""
+
+import json
+import statistics
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from launch.benchmarks import cases
+from launch.benchmarks.cases import Case
+from mnist_horizon.errors import SweepError
+from mnist_horizon.tasks import Task
+
+REPEATS = 5
+HORIZON = 15.0
+FILE = Path(__file__).with_name("torch_loop.py")
+
+
+def compare(
+    python: str, task: Task, shapes: Sequence[tuple[int, int]], runs: int, seconds: float
+) -> list[dict[str, Any]]:
+    """Rows of the table: for each network the loop, this trainer with one run, and with several.
+
+    Args:
+        python: a Python that has PyTorch.
+        task: data of MNIST's shape.
+        shapes: depth and width of each network.
+        runs: how many this trainer updates together.
+        seconds: about how long each measurement takes.
+
+    Raises:
+        SweepError: that Python cannot be started, or the loop fails in it.
+    """
+    rows = []
+    for depth, width in shapes:
+        one, many = (
+            Case("mlp", depth, width, count, 1, cases.BATCH, "f32", count) for count in (1, runs)
+        )
+        measured = {
+            "PyTorch loop, one run": _loop(python, depth, width, seconds),
+            "mnist_horizon, one run": _trainer(one, task, seconds),
+            f"mnist_horizon, {runs} runs": _trainer(many, task, seconds),
+        }
+        speeds: dict[str, list[float]] = {name: [] for name in measured}
+        for _ in range(REPEATS):
+            for name, measure in measured.items():
+                speeds[name].append(measure())
+        medians = {name: statistics.median(each) for name, each in speeds.items()}
+        for name, each in speeds.items():
+            rows.append(
+                {
+                    "network": one.label,
+                    "trainer": name,
+                    "interactions_per_second": medians[name],
+                    "slowest": min(each),
+                    "fastest": max(each),
+                    "ratio": medians[name] / medians["PyTorch loop, one run"],
+                }
+            )
+    return rows
+
+
+def _loop(python: str, depth: int, width: int, seconds: float) -> Callable[[], float]:
+    """Measures the loop in a process of its own, which leaves this one's threads alone."""
+
+    def measure(updates: int) -> float:
+        settings = {
+            "hidden": [width] * depth,
+            "batch": cases.BATCH,
+            "horizon": HORIZON,
+            "updates": updates,
+        }
+        command = [python, "-W", "ignore", str(FILE), json.dumps(settings)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+        except OSError as error:
+            raise SweepError(f"--peer: {python}: {error.strerror}: name a Python") from None
+        except subprocess.CalledProcessError as error:
+            last = (error.stderr.strip().splitlines() or ["it failed"])[-1]
+            raise SweepError(f"--peer: the loop in {python}: {last}") from None
+        return float(done.stdout)
+
+    updates = max(20, round(seconds * measure(20) / cases.BATCH))
+    return lambda: measure(updates)
+
+
+def _trainer(case: Case, task: Task, seconds: float) -> Callable[[], float]:
+    """Measures this trainer's compiled update."""
+    spec, program = case.spec(), case.program()
+    updates = cases.Updates(spec, program, task, case.devices)
+    updates.run(1)
+    count = max(3, round(20 * seconds / updates.run(20)))
+    return lambda: case.runs * count * spec.batch_size / updates.run(count)
