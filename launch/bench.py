@@ -5,7 +5,8 @@
 
 For each case the steady speed of the trainer's own update (512 interactions per update, data of
 MNIST's shape): interactions/s over all runs, achieved FLOP/s by the analytic count of
-`mnist_horizon.networks`, and its ratio to a 2048^3 f32 product in the same process (all threads);
+`mnist_horizon.networks`, and its ratio to a 2048^3 f32 product in the same process (all threads),
+measured beside it; that product's GFLOP/s, and the GB/s of an array that is read and written;
 the seconds to trace and compile the update, from no cache; and the memory of the compiled update on
 all devices, the data set included. `grouping` is how runs share observations: `shared` is one group
 of all runs, `4 seeds` splits them into four groups, as a sweep with four seeds does, where four
@@ -90,6 +91,8 @@ CASE_COLUMNS: Columns = {
     "inter/s": ("interactions_per_second", ".3g", 1),
     "GFLOP/s": ("flops", ".1f", 1e9),
     "ratio": ("ratio", ".2f", 1),
+    "product": ("product_flops", ".0f", 1e9),
+    "GB/s": ("memory_bytes_per_second", ".0f", 1e9),
     "compile s": ("compile_seconds", ".1f", 1),
     "MB": ("memory_bytes", ",.0f", 1e6),
 }
@@ -148,14 +151,13 @@ def _cases() -> dict[str, Any]:
     """The table of cases, and the speeds it is based on."""
     cases = _requested_cases()
     seconds = cold_start(cases[0]) if COLD_START.value else None
-    peak = product_speed()
-    print(f"2048^3 f32 product: {peak / 1e9:.0f} GFLOP/s on {jax.devices()[0].device_kind}")
+    print(f"device: {jax.devices()[0].device_kind}, {devices.usable_cores()} cores")
     if seconds is not None:
         print(f"cold start to the first update: {seconds:.1f} s ({cases[0].label})")
     task = mnist_shaped_task()
-    rows = [measure(case, task, SECONDS.value, peak) for case in cases]
+    rows = [measure(case, task, SECONDS.value) for case in cases]
     _print_table(rows, CASE_COLUMNS)
-    return {"product_flops": peak, "cold_start_seconds": seconds, "cases": rows}
+    return {"cold_start_seconds": seconds, "cases": rows}
 
 
 def _requested_cases() -> list[Case]:

@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from mnist_horizon import devices
 from mnist_horizon.devices import memory
@@ -163,14 +164,24 @@ def product_speed(size: int = 2048, repeats: int = 5) -> float:
     """
     matrix = jnp.ones((size, size), jnp.float32)
     product = jax.jit(lambda a: jnp.matmul(a, a, precision="highest"))
-    product(matrix).block_until_ready()
+    together = 1 if jax.default_backend() == "cpu" else jax.device_count()
+    return together * 2 * size**3 / _least_seconds(product, matrix, repeats)
+
+
+def memory_speed(size: int = 2**26, repeats: int = 5) -> float:
+    """Bytes/s read and written by one device that adds 1 to an array of f32, as `product_speed`."""
+    array = jnp.ones(size, jnp.float32)
+    return 2 * array.nbytes / _least_seconds(jax.jit(lambda a: a + 1), array, repeats)
+
+
+def _least_seconds(function: Callable[[Array], Array], argument: Array, repeats: int) -> float:
+    function(argument).block_until_ready()
     best = math.inf
     for _ in range(repeats):
         started = time.perf_counter()
-        product(matrix).block_until_ready()
+        function(argument).block_until_ready()
         best = min(best, time.perf_counter() - started)
-    together = 1 if jax.default_backend() == "cpu" else jax.device_count()
-    return together * 2 * size**3 / best
+    return best
 
 
 def size(number: float) -> str:

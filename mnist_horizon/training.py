@@ -32,8 +32,8 @@ from mnist_horizon.tasks import Task
 ALGORITHMS = ("vpg", "ppo")
 RUNNING_MEAN_RATE = 0.05
 EVALUATION_PART = 1024
-INIT_STREAM, DRAWS_STREAM, NOISE_STREAM, MINIBATCH_STREAM = range(4)
-"""Folded into a seed's key; `noise.py` has the third."""
+INIT_STREAM, NOISE_STREAM, MINIBATCH_STREAM = range(3)
+"""Folded into a seed's key; `noise.py` has the second. The draws of updates use the key itself."""
 
 Params = dict[str, Any]
 
@@ -280,13 +280,13 @@ def draw(spec: TrainSpec, key: Array, number: Array, task: Task) -> Draws:
     """Examples and uniforms of update `number` of a seed.
 
     All bits come from one call of Threefry (Salmon et al. 2011, doi 10.1145/2063384.2063405) with
-    the counters (number, 0), (number, 1), ...: each call is a large part of the compiled program.
+    the counters (number + 1, 0), (number + 1, 1), ...: each call is a large part of the compiled
+    program. `jax.random.fold_in` has the counters (0, data), so no other stream repeats them.
     """
     shape = (3, spec.rollout_length, spec.environments)
     counters = jnp.arange(-(-math.prod(shape) // 2), dtype=jnp.uint32)
-    counters = jnp.concatenate([jnp.full_like(counters, number), counters])
-    seed = jax.random.key_data(jax.random.fold_in(key, DRAWS_STREAM))[:2]
-    bits = threefry_2x32(seed, counters)[: math.prod(shape)].reshape(shape)
+    counters = jnp.concatenate([jnp.full_like(counters, number + 1), counters])
+    bits = threefry_2x32(jax.random.key_data(key)[:2], counters)[: math.prod(shape)].reshape(shape)
     index = index_of(bits[0], task)
     return Draws(
         inputs=networks.first_inputs(spec.network, task.train.images[index.reshape(-1)]),

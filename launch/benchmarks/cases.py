@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from launch.forecast import memory_speed, product_speed
 from mnist_horizon import devices, training
 from mnist_horizon.schedules import make
 from mnist_horizon.sweeps import SweepSpec, plan, spec_from
@@ -119,16 +120,19 @@ class Updates:
         return time.perf_counter() - started
 
 
-def measure(case: Case, task: Task, seconds: float, peak: float) -> dict[str, Any]:
+def measure(case: Case, task: Task, seconds: float) -> dict[str, Any]:
     """A case's row of the table.
+
+    The speeds of the product and of the memory, which change from minute to minute on a machine
+    that is shared, are measured beside it.
 
     Args:
         case: what is timed.
         task: data of MNIST's shape.
         seconds: of each of the `REPEATS` measurements; the best one counts.
-        peak: FLOP/s of the matrix product that the ratio is to.
     """
     spec, program = case.spec(), case.program()
+    product, memory = product_speed(), memory_speed()
     updates = Updates(spec, program, task, case.devices)
     updates.run(1)
     count = max(3, round(3 * seconds / updates.run(3)))
@@ -144,7 +148,9 @@ def measure(case: Case, task: Task, seconds: float, peak: float) -> dict[str, An
         "devices": updates.devices,
         "interactions_per_second": speed,
         "flops": flops,
-        "ratio": flops / peak,
+        "ratio": flops / product,
+        "product_flops": product,
+        "memory_bytes_per_second": memory,
         "compile_seconds": updates.compile_seconds,
         "memory_bytes": updates.memory_bytes,
     }
