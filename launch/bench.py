@@ -111,6 +111,8 @@ PEER_COLUMNS: Columns = {
     "runs": ("runs", "d", 1),
     "trainer": ("trainer", "", 1),
     "inter/s": ("interactions_per_second", ".3g", 1),
+    "slowest": ("slowest", ".3g", 1),
+    "fastest": ("fastest", ".3g", 1),
     "ratio": ("ratio", ".1f", 1),
     "compile s": ("compile_seconds", ".1f", 1),
 }

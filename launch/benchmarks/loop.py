@@ -1,12 +1,10 @@
 """What a plain PyTorch loop reaches on this machine, and this trainer beside it.
 
 The loop (`launch.benchmarks.torch_loop`) trains one run at a time. This trainer trains one run, and
-several in one program. Each is measured `REPEATS` times, in turn, so that a slow moment of the
-machine does not meet one of them alone; the ratio is that of the medians.
+several in one program. They are measured in turn (`turns`); the ratio is that of the medians.
 """
 
 import json
-import statistics
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,10 +12,10 @@ from typing import Any
 
 from launch.benchmarks import cases
 from launch.benchmarks.cases import Case
+from launch.benchmarks.turns import speeds_in_turn
 from mnist_horizon.errors import SweepError
 from mnist_horizon.tasks import Task
 
-REPEATS = 5
 HORIZON = 15.0
 FILE = Path(__file__).with_name("torch_loop.py")
 
@@ -47,22 +45,11 @@ def compare(
             "mnist_horizon, one run": _trainer(one, task, seconds),
             f"mnist_horizon, {runs} runs": _trainer(many, task, seconds),
         }
-        speeds: dict[str, list[float]] = {name: [] for name in measured}
-        for _ in range(REPEATS):
-            for name, measure in measured.items():
-                speeds[name].append(measure())
-        medians = {name: statistics.median(each) for name, each in speeds.items()}
-        for name, each in speeds.items():
-            rows.append(
-                {
-                    "network": one.label,
-                    "trainer": name,
-                    "interactions_per_second": medians[name],
-                    "slowest": min(each),
-                    "fastest": max(each),
-                    "ratio": medians[name] / medians["PyTorch loop, one run"],
-                }
-            )
+        speeds = speeds_in_turn(measured)
+        slow = speeds["PyTorch loop, one run"]["interactions_per_second"]
+        for name, row in speeds.items():
+            ratio = row["interactions_per_second"] / slow
+            rows.append({"network": one.label, "trainer": name, **row, "ratio": ratio})
     return rows
 
 

@@ -34,6 +34,7 @@ import jax
 from jax import Array
 
 from launch.benchmarks import cases
+from launch.benchmarks.turns import speeds_in_turn
 from mnist_horizon import adapters, environment
 from mnist_horizon.errors import SweepError
 from mnist_horizon.horizon import discount_from_horizon
@@ -42,7 +43,6 @@ from mnist_horizon.sweeps import SweepSpec, spec_from
 from mnist_horizon.sweeps.plan import Program, Variant
 from mnist_horizon.tasks import Task
 
-REPEATS = 2
 WIDTH, DEPTH = 64, 2
 HORIZON, GAE_LAMBDA, LEARNING_RATE, ENTROPY_COEF = 15.0, 0.95, 2.5e-4, 0.01
 EPOCHS, MINIBATCHES, CLIP = 4, 4, 0.2
@@ -72,12 +72,23 @@ def compare(
     rows = []
     for layout in layouts:
         for count in counts:
-            theirs = _time_peer(ppo, layout, task, interactions, count)
-            ours = _time_ours(specs[layout], task, interactions, count)
-            ratio = ours["interactions_per_second"] / theirs["interactions_per_second"]
-            shared = {"environments": layout[0], "steps": layout[1], "runs": count}
-            rows.append({**shared, "trainer": "purejaxrl", **theirs, "ratio": 1.0})
-            rows.append({**shared, "trainer": "mnist_horizon", **ours, "ratio": ratio})
+            theirs, their_seconds = _peer(ppo, layout, task, interactions, count)
+            ours, our_seconds = _ours(specs[layout], task, interactions, count)
+            speeds = speeds_in_turn({"purejaxrl": theirs, "mnist_horizon": ours})
+            seconds = {"purejaxrl": their_seconds, "mnist_horizon": our_seconds}
+            slow = speeds["purejaxrl"]["interactions_per_second"]
+            for name, row in speeds.items():
+                rows.append(
+                    {
+                        "environments": layout[0],
+                        "steps": layout[1],
+                        "runs": count,
+                        "trainer": name,
+                        **row,
+                        "ratio": row["interactions_per_second"] / slow,
+                        "compile_seconds": seconds[name],
+                    }
+                )
     return rows
 
 
@@ -168,10 +179,10 @@ class FiveValues:
         return *rest, terminated | truncated, info
 
 
-def _time_peer(
+def _peer(
     ppo: ModuleType, layout: tuple[int, int], task: Task, interactions: int, count: int
-) -> dict[str, Any]:
-    """Speed of the peer's whole training, and the seconds to compile it."""
+) -> tuple[Callable[[], float], float]:
+    """Measures the speed of the peer's whole training; the seconds that its compilation took."""
     settings = peer_settings(layout, interactions)
 
     def make(_: str, task: Task) -> tuple[Any, Any]:
@@ -188,23 +199,27 @@ def _time_peer(
     started = time.perf_counter()
     compiled = jax.jit(train).lower(keys, task).compile()
     compile_seconds = time.perf_counter() - started
-    best = math.inf
-    for _ in range(REPEATS):
+    done = count * (interactions // math.prod(layout)) * math.prod(layout)
+    jax.block_until_ready(compiled(keys, task))
+
+    def speed() -> float:
         started = time.perf_counter()
         jax.block_until_ready(compiled(keys, task))
-        best = min(best, time.perf_counter() - started)
-    done = count * (interactions // math.prod(layout)) * math.prod(layout)
-    return {"interactions_per_second": done / best, "compile_seconds": compile_seconds}
+        return done / (time.perf_counter() - started)
+
+    return speed, compile_seconds
 
 
-def _time_ours(spec: SweepSpec, task: Task, interactions: int, count: int) -> dict[str, Any]:
+def _ours(
+    spec: SweepSpec, task: Task, interactions: int, count: int
+) -> tuple[Callable[[], float], float]:
     """The same for our updates."""
     variant = Variant(HORIZON, parse("dense"), LEARNING_RATE)
     program = Program("bench", WIDTH, tuple(range(count)), (variant,))
     updates = cases.Updates(spec, program, task, jax.device_count())
     number = interactions // spec.batch_size
-    best = min(updates.run(number) for _ in range(REPEATS))
-    return {
-        "interactions_per_second": count * number * spec.batch_size / best,
-        "compile_seconds": updates.compile_seconds,
-    }
+    updates.run(1)
+    return (
+        lambda: count * number * spec.batch_size / updates.run(number),
+        updates.compile_seconds,
+    )

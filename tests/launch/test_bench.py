@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from launch.benchmarks import efficiency, wait
 from launch.benchmarks.cases import Case
+from launch.benchmarks.turns import speeds_in_turn
 from mnist_horizon import cli, devices, results
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan
@@ -81,6 +83,11 @@ WRONG = {
     "a config that is not there": (["--wait=nowhere.py"], "--wait: there is no file nowhere.py"),
     "an unknown peer": (["--against=sb3"], "--against"),
     "a peer that is not named": (["--against=purejaxrl"], "--peer: name the folder"),
+    "a loop without a Python": (["--against=torch"], "--peer: name a Python that has PyTorch"),
+    "a Python that is not there": (
+        ["--against=torch", "--peer=nowhere", "--widths=2", "--depth=1", "--runs=2"],
+        "--peer: nowhere: No such file or directory: name a Python",
+    ),
     "a peer that is not there": (
         ["--against=purejaxrl", "--peer=nowhere"],
         "--peer: nowhere/purejaxrl/ppo.py is not there: git clone",
@@ -301,3 +308,40 @@ def test_a_peer_is_timed_beside(tmp_path: Path) -> None:
     header, *rows = report["printed"].splitlines()[:-1]
     assert "trainer" in header
     assert [row.split()[3] for row in rows] == 2 * trainers
+
+
+def test_speeds_are_measured_in_turn() -> None:
+    order: list[str] = []
+
+    def trainer(name: str, speeds: list[float]) -> Callable[[], float]:
+        def measure() -> float:
+            order.append(name)
+            return speeds[order.count(name) - 1]
+
+        return measure
+
+    found = speeds_in_turn(
+        {"a": trainer("a", [5.0, 1.0, 2.0, 9.0, 3.0]), "b": trainer("b", [7.0] * 5)}
+    )
+    assert order == ["a", "b"] * 5
+    assert found["a"] == {"interactions_per_second": 3.0, "slowest": 1.0, "fastest": 9.0}
+
+
+@pytest.mark.slow
+def test_a_loop_is_timed_beside(tmp_path: Path) -> None:
+    """The Python here is a stand-in that prints a speed."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 1000\n")
+    python.chmod(0o755)
+    small = ("--runs=2", "--widths=2", "--depth=1", "--seconds=0.01")
+    report = bench(tmp_path, "--against=torch", f"--peer={python}", *small)
+    loop, one, two = report["cases"]
+    assert [loop["trainer"], one["trainer"], two["trainer"]] == [
+        "PyTorch loop, one run",
+        "mnist_horizon, one run",
+        "mnist_horizon, 2 runs",
+    ]
+    assert (loop["slowest"], loop["fastest"], loop["ratio"]) == (1000.0, 1000.0, 1.0)
+    for ours in (one, two):
+        assert ours["slowest"] <= ours["interactions_per_second"] <= ours["fastest"]
+        assert ours["ratio"] == pytest.approx(ours["interactions_per_second"] / 1000)
