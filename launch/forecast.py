@@ -124,7 +124,7 @@ def describe(
     stop = f", or until all have reached {spec.stop_at_return:g}" * (spec.stop_at_return > 0)
     return "\n".join(
         [
-            *_table(rows),
+            *table_lines(rows),
             f"each run: {spec.updates} updates of {spec.batch_size} = "
             f"{spec.updates * spec.batch_size} interactions (budget {spec.budget}){stop}",
             f"time: at {EFFICIENCY:.0%} of the speed of this machine's matrix product "
@@ -201,7 +201,8 @@ def _row(cost: ProgramForecast) -> tuple[str, ...]:
     )
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+def table_lines(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines, columns aligned to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
 

@@ -2,7 +2,9 @@
 
 The same command again resumes the sweep, or reports that all is done. Several processes may be
 given the same command at once: each works on programs that no other works on. `--dry_run` prints
-what would be run.
+what would be run; with `--target=v5e|v5p|v6e|a100|h100|h200[:CHIPS]` it compiles every program for
+such chips, none of which is needed, and prints memory, kernels and a forecast
+(docs/accelerators.md).
 
 Processes on several hosts work on each program together, over all of their devices, where they are
 the tasks of an `srun`, the hosts of a TPU pod, or are given `--coordinator`, `--num_processes` and
@@ -33,6 +35,11 @@ WORKDIR = flags.DEFINE_string("workdir", None, "Where results, policies and chec
 DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Print programs, cost and expected time; run nothing."
 )
+TARGET = flags.DEFINE_string(
+    "target",
+    "",
+    "With --dry_run: a chip, as in h100 or v5e:4, to compile every program for; none is needed.",
+)
 CHECKPOINT_SECONDS = flags.DEFINE_float(
     "checkpoint_seconds", 60.0, "Time between checkpoints.", lower_bound=0.0
 )
@@ -50,12 +57,16 @@ def main(argv: Sequence[str]) -> int:
     spec = spec_from(cli.settings_of(CONFIG.value))
     if not WORKDIR.value:
         raise SweepError("--workdir: name the folder for the results")
+    if TARGET.value and not DRY_RUN.value:
+        raise SweepError("--target: only with --dry_run: nothing runs on a chip that is not here")
     # Imported only now, so that invalid settings are reported in half the time.
     from launch import forecast
     from mnist_horizon import devices
     from mnist_horizon.devices import hosts
     from mnist_horizon.sweeps import runner
 
+    if TARGET.value:
+        _stay_on_the_host()
     devices.use_cpu_cores()
     devices.keep_compiled()
     hosts.start(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
@@ -65,9 +76,7 @@ def main(argv: Sequence[str]) -> int:
     hosts.on_first(lambda: _check(folder, spec))
     task = tasks.load(spec.task, spec.task_settings)
     if DRY_RUN.value and hosts.is_first():
-        costs = forecast.forecast(spec, folder, task, forecast.product_speed())
-        print(forecast.describe(spec, task, costs, forecast.divide(spec, folder, task)))
-        print(f"peak memory of this process so far: {forecast.size(cli.peak_bytes())}")
+        _describe(spec, folder, task)
     if DRY_RUN.value:
         return cli.DONE
     try:
@@ -91,6 +100,32 @@ def main(argv: Sequence[str]) -> int:
         LOG.error("error: not finite, so stopped: %s: try a lower learning rate", runs)
         return cli.FAILED
     return cli.DONE
+
+
+def _stay_on_the_host() -> None:
+    """Use no accelerator, and compile anew what is timed."""
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_enable_compilation_cache", False)
+
+
+def _describe(spec: SweepSpec, folder: Path, task: tasks.LoadedTask) -> None:
+    """Print what would be run, on this machine or on the target's chips.
+
+    Raises:
+        SweepError: the target is unknown, or a program does not fit into its memory.
+    """
+    from launch import forecast, targets
+    from mnist_horizon.devices.targets import parse
+
+    if TARGET.value:
+        target = parse(TARGET.value)
+        print(targets.describe(spec, target, targets.compile_sweep(spec, folder, task, target)))
+    else:
+        costs = forecast.forecast(spec, folder, task, forecast.product_speed())
+        print(forecast.describe(spec, task, costs, forecast.divide(spec, folder, task)))
+    print(f"peak memory of this process so far: {forecast.size(cli.peak_bytes())}")
 
 
 def _check(folder: Path, spec: SweepSpec) -> None:

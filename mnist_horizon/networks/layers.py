@@ -33,22 +33,29 @@ def dot_general(precision: str) -> Callable[..., Array]:
     and multiplied in f32, which holds each product exactly: the same numbers, no faster.
     """
     if precision == "bf16":
-        is_cpu = jax.default_backend() == "cpu"
-
-        def rounded(factor: Array) -> Array:
-            return lax.reduce_precision(factor, 8, 7) if is_cpu else factor.astype(jnp.bfloat16)
-
-        def product(lhs: Array, rhs: Array, dimensions: Any, **_: Any) -> Array:
-            factors = rounded(lhs.astype(jnp.float32)), rounded(rhs.astype(jnp.float32))
-            return lax.dot_general(*factors, dimensions, preferred_element_type=jnp.float32)
-
-        return product
+        return _bf16_product
     setting = lax.Precision.HIGHEST if precision == "f32" else lax.Precision.HIGH
 
     def exact(lhs: Array, rhs: Array, dimensions: Any, **_: Any) -> Array:
         return lax.dot_general(lhs, rhs, dimensions, precision=setting)
 
     return exact
+
+
+def _bf16_product(lhs: Array, rhs: Array, dimensions: Any, **_: Any) -> Array:
+    def product(lhs: Array, rhs: Array) -> Array:
+        return lax.dot_general(lhs, rhs, dimensions, preferred_element_type=jnp.float32)
+
+    def rounded(lhs: Array, rhs: Array) -> Array:
+        return product(lax.reduce_precision(lhs, 8, 7), lax.reduce_precision(rhs, 8, 7))
+
+    def narrow(lhs: Array, rhs: Array) -> Array:
+        return product(lhs.astype(jnp.bfloat16), rhs.astype(jnp.bfloat16))
+
+    # Chosen when the program is lowered, which may be for another platform than this process's.
+    factors = lhs.astype(jnp.float32), rhs.astype(jnp.float32)
+    result: Array = lax.platform_dependent(*factors, cpu=rounded, default=narrow)
+    return result
 
 
 def layer_product(precision: str, outputs_first: bool = False) -> Callable[[Array, Array], Array]:

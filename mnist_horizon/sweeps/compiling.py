@@ -38,7 +38,7 @@ class Code:
             jobs: for each name what compiles it.
         """
         self.functions, self.state = functions, state
-        self._jobs = jobs
+        self.jobs = jobs
         self._compiled: dict[str, futures.Future[Any]] = {}
 
     def start(self, pool: futures.Executor) -> None:
@@ -46,7 +46,7 @@ class Code:
 
         What only waits, in a pool of lower priority, is taken from it; what failed is tried again.
         """
-        for name, job in self._jobs.items():
+        for name, job in self.jobs.items():
             last = self._compiled.get(name)
             if last is None or last.cancel() or (last.done() and last.exception()):
                 self._compiled[name] = pool.submit(job)
@@ -104,11 +104,25 @@ class Compiler:
     def _code(self, program: Program, chips: Sequence[jax.Device]) -> Code:
         lanes = jax.device_count() // len(chips)
         layout = devices.layout_here(len(program.seeds), len(program.variants), lanes)
-        arrays = (self._task, plan.run_params(self._spec, program))
-        leaves, structure = jax.tree.flatten(arrays)
-        shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
-        train = self._spec.train_spec(program.width)
-        return _code(train, layout, tuple(chips), self._spec.noise.samples, structure, shapes)
+        return code(self._spec, program, self._task, layout, chips)
+
+
+def code(
+    spec: SweepSpec, program: Program, task: Task, layout: Layout, chips: Sequence[jax.Device]
+) -> Code:
+    """A program's functions for a layout on some devices, which may be there only to compile for.
+
+    Args:
+        spec: the sweep.
+        program: one of its programs.
+        task: its task; shapes of the arrays are enough.
+        layout: of the program's runs.
+        chips: the devices.
+    """
+    leaves, structure = jax.tree.flatten((task, plan.run_params(spec, program)))
+    shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+    train = spec.train_spec(program.width)
+    return _code(train, layout, tuple(chips), spec.noise.samples, structure, shapes)
 
 
 @functools.lru_cache(maxsize=64)

@@ -39,22 +39,25 @@ def equations(jaxpr):
                 yield from equations(inner)
 
 
-def test_precision_is_set_on_every_product(monkeypatch):
-    def precisions(precision):
+def test_precision_is_set_on_every_product():
+    def products(precision, platform):
         spec = NetworkSpec("mlp", 2, 8, precision, phase_visible=True)
         params = networks.init(spec, 10, (8, 8), jax.random.key(0))
-        jaxpr = jax.make_jaxpr(lambda p, x, f: networks.apply(spec, 10, p, x, f))(
-            params, jnp.zeros((4, 64)), jnp.zeros((4, 2))
-        )
-        products = [e for e in equations(jaxpr.jaxpr) if e.primitive.name == "dot_general"]
-        assert len(products) == 4
-        types = {str(e.invars[0].aval.dtype) for e in products}
-        return {e.params["precision"] for e in products}, types
+        gradient = jax.grad(lambda p, x, f: networks.apply(spec, 10, p, x, f).sum())
+        traced = jax.jit(gradient).trace(params, jnp.zeros((4, 64)), jnp.zeros((4, 2)))
+        text = traced.lower(lowering_platforms=(platform,)).as_text()
+        lines = [line for line in text.splitlines() if "stablehlo.dot_general" in line]
+        assert len(lines) == 4 + 4 + 2  # of the gradients' inputs, two are no observations
+        return lines
 
-    assert precisions("f32") == ({(lax.Precision.HIGHEST,) * 2}, {"float32"})
-    assert precisions("tf32") == ({(lax.Precision.HIGH,) * 2}, {"float32"})
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert precisions("bf16")[1] == {"bfloat16"}
+    for platform in ("cpu", "cuda", "tpu"):
+        for precision, name in (("f32", "HIGHEST"), ("tf32", "HIGH")):
+            for line in products(precision, platform):
+                assert f"precision = [{name}, {name}]" in line
+                assert "bf16" not in line
+    assert all(line.count("bf16>") == 2 for line in products("bf16", "cuda"))
+    assert all(line.count("bf16>") == 2 for line in products("bf16", "tpu"))
+    assert not any("bf16" in line for line in products("bf16", "cpu"))
 
 
 def test_rounded_factors_are_those_of_bf16():
