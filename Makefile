@@ -34,6 +34,7 @@ DEV  := $(call stamp,$(call commas,dev $(EXTRAS)))
 DOCS := $(call stamp,$(call commas,docs $(EXTRAS)))
 SLOW := $(call stamp,$(call commas,dev docs $(EXTRAS)))
 FULL := $(call stamp,$(call commas,dev docs tfds-prepare $(EXTRAS)))
+CHIP := $(call stamp,$(call commas,dev docs tpu cuda $(EXTRAS)))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -43,7 +44,8 @@ help:
 	@echo 'make quickstart   set up, train a small sweep on real digits, write its report (minutes)'
 	@echo 'make sparsity     the same for rewards that are rare, delayed or all-or-nothing (minutes)'
 	@echo 'make test         set up, check the style and the types, run the fast tests'
-	@echo 'make test-full    set up what is slow or heavy (TensorFlow: 2 GB) and run the slow tests'
+	@echo 'make test-full    set up what is slow or heavy (8 GB: TensorFlow, compilers of TPUs and GPUs) and'
+	@echo '                 run the slow tests'
 	@echo 'make docs         build the tutorials and the reference into site/; warnings are errors'
 	@echo 'make setup        set up only'
 	@echo 'make lock         renew requirements.lock from pyproject.toml'
@@ -79,6 +81,8 @@ test: $(DEV)
 test-full: $(SLOW)
 	@$(MAKE) --no-print-directory $(FULL) \
 	  || echo '== TensorFlow could not be installed: the tests that need it will be skipped'
+	@$(MAKE) --no-print-directory $(CHIP) \
+	  || echo '== The compilers of TPUs and GPUs could not be installed: their tests will be skipped'
 	@# Files stay whole: several share one sweep, or one cluster, among their tests.
 	@echo '== Slow tests: pytest, $(WORKERS) workers'
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile -m slow

@@ -29,7 +29,7 @@ ORDER = {
         *("errors", "files", "registry", "lazy_jax", "horizon", "tasks", "moments", "baselines"),
         "schedules",
         *("environment", "advantages", "losses", "networks", "optimizers", "theory", "training"),
-        *("noise", "results", "devices", "sweeps"),
+        *("devices", "noise", "results", "sweeps"),
     ],
     "mnist_horizon.networks": ["layers", "network", "counting"],
     "mnist_horizon.sweeps": ["spec", "plan", "workdir", "progress", "runner"],

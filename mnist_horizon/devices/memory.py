@@ -155,8 +155,8 @@ def program_memory(spec: TrainSpec, task: Task, noise_samples: int = 0) -> Progr
 
 
 def data_bytes(task: Task) -> int:
-    """Bytes of the data set on a device."""
-    return int(sum(leaf.nbytes for leaf in jax.tree.leaves(task)))
+    """Bytes of the data set on a device; shapes of its arrays are enough."""
+    return int(sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(task)))
 
 
 def _update(spec: TrainSpec, nets: list[NetworkFloats], state: int) -> float:

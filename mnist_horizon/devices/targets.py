@@ -60,7 +60,12 @@ def _tpu(name: str, memory: float, bandwidth: float, bf16: float) -> Chip:
 
 
 def _gpu(
-    name: str, memory: float, bandwidth: float, flops: Sequence[float], device: str, **info: float
+    name: str,
+    memory: float,
+    bandwidth: float,
+    flops: Sequence[float],
+    device: str,
+    **info: int | float,
 ) -> Chip:
     common = {
         "threads_per_block_limit": 1024,
@@ -220,6 +225,8 @@ def _devices(name: str, count: int) -> tuple[jax.Device, ...]:
     topology = _topology(chip, count)
     if chip.platform == TPU:
         os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # there is no metadata server to ask
+        # Several processes may compile at once: none of them uses a chip.
+        os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
         found = topologies.get_topology_desc(platform=TPU, topology_name=topology)
     else:
         _find_ptxas()

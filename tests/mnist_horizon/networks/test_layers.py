@@ -43,7 +43,7 @@ def test_precision_is_set_on_every_product():
     def products(precision, platform):
         spec = NetworkSpec("mlp", 2, 8, precision, phase_visible=True)
         params = networks.init(spec, 10, (8, 8), jax.random.key(0))
-        gradient = jax.grad(lambda p, x, f: networks.apply(spec, 10, p, x, f).sum())
+        gradient = jax.grad(lambda p, x, f: (networks.apply(spec, 10, p, x, f) ** 2).sum())
         traced = jax.jit(gradient).trace(params, jnp.zeros((4, 64)), jnp.zeros((4, 2)))
         text = traced.lower(lowering_platforms=(platform,)).as_text()
         lines = [line for line in text.splitlines() if "stablehlo.dot_general" in line]
