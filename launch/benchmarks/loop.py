@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from launch.benchmarks import cases
 from launch.benchmarks.cases import Case
 from launch.benchmarks.turns import speeds_in_turn
@@ -38,7 +40,8 @@ def compare(
     rows = []
     for depth, width in shapes:
         one, many = (
-            Case("mlp", depth, width, count, 1, cases.BATCH, "f32", count) for count in (1, runs)
+            Case("mlp", depth, width, count, 1, cases.BATCH, "f32", jax.device_count())
+            for count in (1, runs)
         )
         measured = {
             "PyTorch loop, one run": _loop(python, depth, width, seconds),
