@@ -306,13 +306,12 @@ def sample_actions(
     probabilities: Float[Array, "batch action"], uniform: Float[Array, "batch"]
 ) -> Int[Array, "batch"]:
     """Actions by inverse CDF: one uniform per interaction, common to the runs that share it."""
-    first, *others = losses.actions_first(probabilities)[:-1]
     # One addition and comparison of long vectors per action; jnp.cumsum is a windowed reduction on
     # CPUs and several kernels on GPUs.
-    actions = (first <= uniform).astype(jnp.int32)
-    for probability in others:
-        first += probability
-        actions += first <= uniform
+    cumulative, actions = jnp.zeros_like(uniform), jnp.zeros_like(uniform, jnp.int32)
+    for probability in losses.actions_first(probabilities)[:-1]:
+        cumulative += probability
+        actions += cumulative <= uniform
     return actions
 
 
