@@ -13,7 +13,7 @@ from typing import Any
 
 from launch.forecast import size, table_lines
 from mnist_horizon import devices
-from mnist_horizon.devices import targets
+from mnist_horizon.devices import memory, targets
 from mnist_horizon.devices.hlo import Module
 from mnist_horizon.devices.targets import Target
 from mnist_horizon.errors import SweepError
@@ -156,7 +156,7 @@ def _compiled(
         program=program,
         runs=runs,
         compile_seconds=sum(seconds for _, seconds in functions.values()),
-        memory=max(_bytes(function) for function, _ in functions.values()),
+        memory=max(memory.compiled_bytes(function) for function, _ in functions.values()),
         flops=_flops(functions["update"][0], update),
         counted=float(each * spec.batch_size * runs),
         kernels=update.count(),
@@ -166,16 +166,6 @@ def _compiled(
             for name, count in times.items()
             if count
         ),
-    )
-
-
-def _bytes(function: Any) -> int:
-    sizes = function.memory_analysis()
-    return int(
-        sizes.argument_size_in_bytes
-        + sizes.output_size_in_bytes
-        - sizes.alias_size_in_bytes
-        + sizes.temp_size_in_bytes
     )
 
 

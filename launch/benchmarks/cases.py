@@ -11,6 +11,7 @@ import numpy as np
 
 from launch.forecast import memory_speed, product_speed
 from mnist_horizon import devices, training
+from mnist_horizon.devices import memory
 from mnist_horizon.schedules import make
 from mnist_horizon.sweeps import SweepSpec, plan, spec_from
 from mnist_horizon.sweeps.plan import Program, Variant
@@ -103,13 +104,7 @@ class Updates:
         self._update = functions.update.lower(self._state, *self._arguments, *numbers).compile()
         self.compile_seconds = time.perf_counter() - started
         self.devices = layout.devices
-        sizes = self._update.memory_analysis()
-        self.memory_bytes = layout.devices * (
-            sizes.argument_size_in_bytes
-            + sizes.output_size_in_bytes
-            - sizes.alias_size_in_bytes
-            + sizes.temp_size_in_bytes
-        )
+        self.memory_bytes = layout.devices * memory.compiled_bytes(self._update)
 
     def run(self, count: int) -> float:
         """Do this many updates; returns the seconds that they took."""
@@ -132,7 +127,7 @@ def measure(case: Case, task: Task, seconds: float) -> dict[str, Any]:
         seconds: of each of the `REPEATS` measurements; the best one counts.
     """
     spec, program = case.spec(), case.program()
-    product, memory = product_speed(), memory_speed()
+    product, bandwidth = product_speed(), memory_speed()
     updates = Updates(spec, program, task, case.devices)
     updates.run(1)
     count = max(3, round(3 * seconds / updates.run(3)))
@@ -150,7 +145,7 @@ def measure(case: Case, task: Task, seconds: float) -> dict[str, Any]:
         "flops": flops,
         "ratio": flops / product,
         "product_flops": product,
-        "memory_bytes_per_second": memory,
+        "memory_bytes_per_second": bandwidth,
         "compile_seconds": updates.compile_seconds,
         "memory_bytes": updates.memory_bytes,
     }

@@ -12,6 +12,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 
@@ -152,6 +153,20 @@ def program_memory(spec: TrainSpec, task: Task, noise_samples: int = 0) -> Progr
         return need
     measured = lambda runs: FLOAT * measurement(spec, task, runs).floats  # noqa: E731
     return dataclasses.replace(need, state=FLOAT * state, measured=measured)
+
+
+def compiled_bytes(compiled: Any) -> int:
+    """Bytes that a compiled function needs on each device, by XLA's account of it.
+
+    Arguments, results that are not stored in place of them, and temporary arrays.
+    """
+    sizes = compiled.memory_analysis()
+    return int(
+        sizes.argument_size_in_bytes
+        + sizes.output_size_in_bytes
+        - sizes.alias_size_in_bytes
+        + sizes.temp_size_in_bytes
+    )
 
 
 def data_bytes(task: Task) -> int:

@@ -140,18 +140,8 @@ def test_programs_compile_for_chips(name, target):
     assert {product.precision for product in own} <= {asked, "highest"}
     if spec.precision != "bf16":
         assert {product.types for product in products} == {("f32", "f32")}
-    sizes = max(
-        (function.memory_analysis() for function in functions.values()),
-        key=lambda one: one.temp_size_in_bytes,
-    )
-    data = memory.data_bytes(task)
-    found = layout.devices * (
-        sizes.argument_size_in_bytes
-        + sizes.output_size_in_bytes
-        - sizes.alias_size_in_bytes
-        + sizes.temp_size_in_bytes
-        - data
-    )
+    largest = max(map(memory.compiled_bytes, functions.values()))
+    found = layout.devices * (largest - memory.data_bytes(task))
     need = plan.memory_of_width(spec, spec.widths[0], task)
     forecast = need.total(layout.groups, layout.runs_per_group)
     print(f"memory of {name} on {target}: {found / 1e6:.0f} MB, forecast {forecast / 1e6:.0f} MB")
