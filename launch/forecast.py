@@ -80,7 +80,9 @@ def forecast(
                 program=program,
                 interactions=interactions,
                 flops=float(interactions)
-                * plan.flops_per_interaction(spec, program.width, classes, shape),
+                * plan.flops_per_interaction(
+                    spec.of(program.reference), program.width, classes, shape
+                ),
                 memory=memory_bytes,
                 seconds=count * work / (EFFICIENCY * speed) + COMPILE_SECONDS,
                 devices=layout.devices,

@@ -151,7 +151,8 @@ def _compiled(
     measured = -(-marks // spec.noise.every) if "measure" in modules else 0
     times = {"update": spec.updates, "evaluate": marks, "measure": measured}
     shape = task.task.train.images.shape[1:]
-    each = plan.flops_per_interaction(spec, program.width, task.task.classes, shape)
+    own = spec.of(program.reference)
+    each = plan.flops_per_interaction(own, program.width, task.task.classes, shape)
     return CompiledProgram(
         program=program,
         runs=runs,

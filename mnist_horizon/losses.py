@@ -77,6 +77,26 @@ def clipped_loss(
     return -jnp.mean(jnp.minimum(ratio * advantages, clipped * advantages))
 
 
+def expected_score(
+    logits: Float[Array, "*batch action"], scores: Float[Array, "*batch action"]
+) -> Float[Array, "*batch"]:
+    """`sum_a pi(a | x) c(x, a)`; pi(label | x) where c is 1 for the label alone."""
+    return jnp.sum(jnp.exp(log_policy(logits)) * actions_first(scores), axis=0)
+
+
+def cross_entropy(
+    logits: Float[Array, "*batch action"], scores: Float[Array, "*batch action"]
+) -> Float[Array, ""]:
+    """`-E[sum_a q_a log pi(a | x)]`, q the scores over their sum: the label where c is 1 for it.
+
+    An example without a right answer adds nothing.
+    """
+    targets = actions_first(scores)
+    total = targets.sum(axis=0)
+    targets = targets / jnp.where(total > 0, total, 1.0)
+    return -jnp.mean(jnp.sum(targets * log_policy(logits), axis=0))
+
+
 @jax.custom_vjp
 def entropy(logits: Float[Array, "*batch action"]) -> Float[Array, "*batch"]:
     """Entropy H of the policy in nats; its gradient in the logits is `-pi (log pi + H)`."""

@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, Int, Key, UInt32
 
 from mnist_horizon import advantages as adv
 from mnist_horizon import losses, networks, optimizers
+from mnist_horizon.algorithms import ALGORITHMS
 from mnist_horizon.baselines import BASELINES
 from mnist_horizon.environment import index_of, phase_features
 from mnist_horizon.errors import check_choice
@@ -29,7 +30,6 @@ from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import Reward
 from mnist_horizon.tasks import Task
 
-ALGORITHMS = ("vpg", "ppo")
 RUNNING_MEAN_RATE = 0.05
 EVALUATION_PART = 1024
 INIT_STREAM, NOISE_STREAM, MINIBATCH_STREAM = range(3)
@@ -56,7 +56,6 @@ class TrainSpec:
     baseline: str = "expected_reward"
     optimizer: str = "adam"
     rule: str = "constant"
-    decay_interactions: float = 0.0
     kl_penalty: bool = False
 
     def __post_init__(self) -> None:
@@ -83,6 +82,8 @@ class RunParams:
     entropy_coef: Float[Array, "*runs"]
     kl_coef: Float[Array, "*runs"]
     """Like `entropy_coef`, times the schedule's `marginal_reward` at each update's accuracy."""
+    decay: Float[Array, "*runs"]
+    """Of the learning rate, per update: batch / E_0 of `learning_rate_factor`; 0 for none."""
 
 
 METRICS = ("return_mean", "reward_mean", "train_accuracy", "entropy")
@@ -153,6 +154,8 @@ class Batch(NamedTuple):
     logits: Float[Array, "batch action"]
     reference: Float[Array, "batch action"] | None
     values: Float[Array, "batch"] | None
+    scores: Float[Array, "batch action"]
+    """c of every action, for an algorithm that sees them all (`algorithms.REFERENCES`)."""
 
 
 class Train(NamedTuple):
@@ -340,8 +343,15 @@ def roll_out(
 def policy_loss(
     spec: TrainSpec, logits: Float[Array, "batch action"], batch: Batch, run: RunParams
 ) -> Float[Array, ""]:
-    """Policy gradient or clipped surrogate, less the entropy bonus, plus the KL penalty."""
-    if spec.algorithm == "vpg":
+    """The algorithm's objective, less the entropy bonus, plus the KL penalty.
+
+    Cross-entropy stands alone: bonus and penalty are in units of reward.
+    """
+    if spec.algorithm == "supervised":
+        return losses.cross_entropy(logits, batch.scores)
+    if spec.algorithm == "exact":
+        loss = -losses.expected_score(logits, batch.scores).mean()
+    elif spec.algorithm == "vpg":
         loss = losses.policy_gradient_loss(logits, batch.actions, batch.advantages)
     else:
         old = losses.log_probability(batch.logits, batch.actions)
@@ -384,7 +394,7 @@ def update_run(
     initial: Params,
     number: Int[Array, ""],
 ) -> RunState:
-    """One update of one run: rollout, advantages, gradient, step (VPG: with one forward pass)."""
+    """One update of one run: rollout, advantages, gradient, step (but for PPO one forward pass)."""
     phase_inputs = visible_phase(spec, state, run)
 
     def apply(params: Params) -> Float[Array, "batch action"]:
@@ -408,32 +418,41 @@ def update_run(
     signal = run.reward.marginal_reward(rollout.window.accuracy)
     run = dataclasses.replace(
         run,
-        learning_rate=run.learning_rate * decay(spec, number),
+        learning_rate=run.learning_rate * learning_rate_factor(run.decay, number),
         entropy_coef=run.entropy_coef * signal,
         kl_coef=run.kl_coef * signal,
     )
     batch = Batch(
-        draws.inputs, phase_inputs, rollout.actions, advantages, logits, reference, values
+        draws.inputs,
+        phase_inputs,
+        rollout.actions,
+        advantages,
+        logits,
+        reference,
+        values,
+        task.scores(draws.labels.reshape(-1)),
     )
-    if spec.algorithm == "vpg":
-        gradient = vpg_gradient(spec, batch, run, pull_back, pull_back_value)
+    if spec.algorithm != "ppo":
+        gradient = whole_gradient(spec, batch, run, pull_back, pull_back_value)
         state = _apply_gradient(spec, state, run, gradient)
     else:
         state = ppo_updates(spec, state, run, task, batch, draws.minibatch_key)
     return _advance(state, rollout, logits, number)
 
 
-def decay(spec: TrainSpec, number: Int[Array, ""]) -> Float[Array, ""]:
-    """Learning rate at an update in units of the first: `(1 + E / E_0)^(-1/2)`; 1 where E_0 is 0.
+def learning_rate_factor(decay: Float[Array, ""], number: Int[Array, ""]) -> Float[Array, ""]:
+    """Learning rate at an update in units of the first: `(1 + E / E_0)^(-1/2)`.
 
     It does not depend on the budget, so runs of a longer sweep start like those of a shorter one.
+
+    Args:
+        decay: batch / E_0; 0 for a constant rate.
+        number: of the update, E / batch.
     """
-    if not spec.decay_interactions:
-        return jnp.float32(1.0)
-    return (1 + number * (spec.batch / spec.decay_interactions)) ** -0.5
+    return (1 + number * decay) ** -0.5
 
 
-def vpg_gradient(
+def whole_gradient(
     spec: TrainSpec,
     batch: Batch,
     run: RunParams,

@@ -27,6 +27,7 @@ PYTHONS = ("3.11", "3.12", "3.13")
 ORDER = {
     "mnist_horizon": [
         *("errors", "files", "registry", "lazy_jax", "horizon", "tasks", "moments", "baselines"),
+        "algorithms",
         "schedules",
         *("environment", "advantages", "losses", "networks", "optimizers", "theory", "training"),
         *("devices", "noise", "results", "sweeps"),
@@ -197,6 +198,7 @@ TESTED_ELSEWHERE = {
     "launch/configs/*": "read by launch/test_cli.py and launch/test_fuzz_config.py",
     "launch/forecast.py": "printed by the sweep's command: launch/test_sweep.py",
     "launch/slurm/*": "launch/test_slurm.py, and launch/test_cluster.py with SLURM itself",
+    "mnist_horizon/algorithms.py": "names alone; mnist_horizon/test_training.py uses each",
     "mnist_horizon/baselines.py": "names alone; mnist_horizon/test_advantages.py uses each",
     "mnist_horizon/errors.py": "classes alone",
     "mnist_horizon/moments.py": "records alone; mnist_horizon/test_theory.py computes with them",

@@ -20,6 +20,7 @@ def default_config() -> ml_collections.ConfigDict:
     config.algorithm = ml_collections.ConfigDict(
         {"name": "vpg", "gae_lambda": 1.0, "epochs": 4, "minibatches": 4, "clip": 0.2}
     )
+    config.references = ml_collections.ConfigDict({"supervised": (), "exact": ()})
     config.baseline = "expected_reward"
     config.optimizer = ml_collections.ConfigDict(
         {

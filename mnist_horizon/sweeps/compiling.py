@@ -121,6 +121,7 @@ def code(
     """
     leaves, structure = jax.tree.flatten((task, plan.run_params(spec, program)))
     shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+    spec = spec.of(program.reference)
     train = spec.train_spec(program.width)
     return _code(train, layout, tuple(chips), spec.noise.samples, structure, shapes)
 

@@ -41,6 +41,8 @@ class Variant:
     horizon: float
     schedule: Schedule
     learning_rate: float
+    reference: str = ""
+    """The algorithm, where it is not the sweep's own but one of `algorithms.REFERENCES`."""
 
 
 @dataclass(frozen=True, order=True)
@@ -52,12 +54,16 @@ class Run:
     seed: int
 
     def run_id(self, spec: SweepSpec) -> str:
-        """Readable and stable: `digits-mlp1-w64-h31-periodic8-lr0.001-s0`."""
+        """Readable and stable: `digits-mlp1-w64-h31-periodic8-lr0.001-s0`.
+
+        A reference's name is in place of horizon and schedule: `digits-mlp1-w4-exact-lr0.1-s0`.
+        """
         family = f"{spec.network.name}{spec.network.depth}"
         schedule = str(self.variant.schedule).replace(":", "")
+        rewards = f"h{_digits(self.variant.horizon)}-{schedule}"
         task = spec.task.replace("/", "_")
         return (
-            f"{task}-{family}-w{self.width}-h{_digits(self.variant.horizon)}-{schedule}"
+            f"{task}-{family}-w{self.width}-{self.variant.reference or rewards}"
             f"-lr{_digits(self.variant.learning_rate)}-s{self.seed}"
         )
 
@@ -72,6 +78,11 @@ class Program:
     variants: tuple[Variant, ...]
 
     @property
+    def reference(self) -> str:
+        """The variants' own: all have the same, since another algorithm is other code."""
+        return self.variants[0].reference
+
+    @property
     def runs(self) -> list[Run]:
         """The runs in the order of the arrays: groups (seeds) first, variants within."""
         pairs = itertools.product(self.seeds, self.variants)
@@ -82,6 +93,9 @@ def all_runs(spec: SweepSpec) -> list[Run]:
     """Every run of the sweep, sorted."""
     axes = itertools.product(spec.horizons, spec.schedules, spec.optimizer.learning_rates)
     variants = [Variant(h, schedules.parse(schedule), rate) for h, schedule, rate in axes]
+    dense = schedules.parse("dense")
+    for name, rates in vars(spec.references).items():
+        variants += [Variant(1.0, dense, rate, name) for rate in rates]
     return sorted(
         Run(width, variant, seed)
         for width, variant, seed in itertools.product(spec.widths, variants, range(spec.seeds))
@@ -145,11 +159,12 @@ def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, ProgramMemory
         runs: which of its runs.
         needs: for each width, what a run and a group need (`memory_by_width`).
     """
-    by_seed: dict[tuple[int, int], set[Variant]] = {}
+    by_seed: dict[tuple[int, int, str], set[Variant]] = {}
     for run in runs:
-        by_seed.setdefault((run.width, run.seed), set()).add(run.variant)
+        key = (run.width, run.seed, run.variant.reference)
+        by_seed.setdefault(key, set()).add(run.variant)
     blocks: dict[tuple[int, tuple[Variant, ...]], list[int]] = {}
-    for (width, seed), wanted in sorted(by_seed.items()):
+    for (width, seed, _), wanted in sorted(by_seed.items()):
         blocks.setdefault((width, tuple(sorted(wanted))), []).append(seed)
     programs = []
     for (width, variants), seeds in sorted(blocks.items()):
@@ -194,7 +209,9 @@ def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
     def column(values: Sequence[float]) -> Any:
         return np.tile(np.asarray(values, np.float32), len(program.seeds))
 
-    chosen = program.variants
+    chosen, spec = program.variants, spec.of(program.reference)
+    decay_interactions = spec.optimizer.decay_interactions
+    decay = spec.batch_size / decay_interactions if decay_interactions else 0.0
     return training.RunParams(
         reward=schedules.Choice.of([run.variant.schedule for run in program.runs]),
         discount=column([discount_from_horizon(v.horizon) for v in chosen]),
@@ -202,18 +219,19 @@ def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
         learning_rate=column([run_learning_rate(spec, v) for v in chosen]),
         entropy_coef=column([run_coefficient(spec.entropy_coef, v) for v in chosen]),
         kl_coef=column([run_coefficient(spec.kl_coef, v) for v in chosen]),
+        decay=column([decay] * len(chosen)),
     )
 
 
 def flops_per_interaction(spec: SweepSpec, width: int, classes: int, shape: tuple[int, ...]) -> int:
     """Counted training FLOPs per interaction: policy, value net, passes of PPO, KL reference.
 
-    VPG needs one forward and one backward pass; PPO one forward to act, and both again for each of
-    its epochs; the reference policy of a KL penalty one forward.
+    All but PPO need one forward and one backward pass; PPO one forward to act, and both again for
+    each of its epochs; the reference policy of a KL penalty one forward.
     """
     network = spec.network_spec(width)
     train = spec.train_spec(width)
-    outputs = [classes] + [1] * (spec.baseline == "value_net")
+    outputs = [classes] + [1] * (train.baseline == "value_net")
     forward = sum(networks.forward_flops(network, out, shape) for out in outputs)
     backward = sum(networks.backward_flops(network, out, shape) for out in outputs)
     reference = networks.forward_flops(network, classes, shape) * train.kl_penalty

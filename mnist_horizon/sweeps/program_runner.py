@@ -87,7 +87,8 @@ class ProgramRunner:
         self.spec, self.program, self.folder, self.task = spec, program, folder, task
         self.checkpoint_seconds = checkpoint_seconds
         self.marks = spec.evaluation_updates()
-        self._noisy_marks = range(0, len(self.marks), spec.noise.every)
+        noise = spec.of(program.reference).noise
+        self._noisy_marks = range(0, len(self.marks) if noise.samples else 0, noise.every)
         self.columns = [run_columns(spec, run, task.task) for run in program.runs]
         self.code, self.share = code, share
         self.functions = code.functions
@@ -210,7 +211,7 @@ class ProgramRunner:
         self._note_divergence(state, journal)
         if journal.update in self.marks:
             self._write_rows(state, metrics, journal)
-            if self.spec.noise.samples and self.marks.index(journal.update) in self._noisy_marks:
+            if self.marks.index(journal.update) in self._noisy_marks:
                 self._write_noise(state, journal)
 
     def _write_rows(self, state: RunState, metrics: Metrics, journal: Journal) -> None:

@@ -17,6 +17,7 @@ from mnist_horizon.tasks import Task, identity_settings
 def run_columns(spec: SweepSpec, run: Run, task: Task) -> dict[str, Any]:
     """Columns that hold one value per run."""
     shape, variant = task.train.images.shape[1:], run.variant
+    fixed, spec = spec.fixed_settings(), spec.of(run.variant.reference)
     settings = identity_settings(spec.task, spec.task_settings)
     return {
         "run_id": run.run_id(spec),
@@ -45,7 +46,7 @@ def run_columns(spec: SweepSpec, run: Run, task: Task) -> dict[str, Any]:
         "entropy_coef": plan.run_coefficient(spec.entropy_coef, variant),
         "kl_coef": plan.run_coefficient(spec.kl_coef, variant),
         "phase_visible": spec.phase_visible,
-        "settings": json.dumps(spec.fixed_settings(), sort_keys=True),
+        "settings": json.dumps(fixed, sort_keys=True),
         "seed": run.seed,
     }
 

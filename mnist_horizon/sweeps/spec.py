@@ -12,7 +12,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from mnist_horizon import networks, optimizers, schedules, tasks, theory, training
+from mnist_horizon import networks, optimizers, schedules, tasks, theory
+from mnist_horizon.algorithms import ALGORITHMS, REFERENCES
 from mnist_horizon.baselines import BASELINES
 from mnist_horizon.errors import SweepError
 from mnist_horizon.horizon import discount_from_horizon
@@ -21,8 +22,11 @@ from mnist_horizon.training import TrainSpec
 
 MOST_RUNS = 1_000_000
 LARGEST_INTEGER = 2**63 - 1
-AXES = ("widths", "horizons", "schedules", "seeds", "optimizer.learning_rates")
-ABSENT: Mapping[str, Any] = {"test_sample": 0}
+AXES = (
+    *("widths", "horizons", "schedules", "seeds", "optimizer.learning_rates"),
+    *(f"references.{name}" for name in REFERENCES),
+)
+ABSENT: Mapping[str, Any] = {"test_sample": 0, "references": {"supervised": (), "exact": ()}}
 """Fields that a spec on disk is without at this value: those of older versions lack them."""
 
 
@@ -36,7 +40,7 @@ class NetworkChoice:
 
 @dataclass(frozen=True)
 class AlgorithmChoice:
-    """`algorithm.*`: VPG, or PPO with its epochs, minibatches and clip."""
+    """`algorithm.*`: VPG, PPO with its epochs, minibatches and clip, or a reference alone."""
 
     name: str = "vpg"
     gae_lambda: float = 1.0
@@ -59,6 +63,18 @@ class OptimizerChoice:
     rule: str = "constant"
     critical_horizon: float = 0.0
     decay_interactions: float = 0.0
+
+
+@dataclass(frozen=True)
+class ReferenceChoice:
+    """`references.*`: runs that RL is compared with (`algorithms.REFERENCES`), in the same sweep.
+
+    For each of them its learning rates, those of width 64; none: no such runs. They see the same
+    examples as the sweep's other runs of the same seed.
+    """
+
+    supervised: tuple[float, ...] = ()
+    exact: tuple[float, ...] = ()
 
 
 RATE_RULE: Mapping[str, Any] = {
@@ -117,6 +133,7 @@ class SweepSpec:
     schedules: tuple[str, ...] = ("dense",)
     network: NetworkChoice = field(default_factory=NetworkChoice)
     algorithm: AlgorithmChoice = field(default_factory=AlgorithmChoice)
+    references: ReferenceChoice = field(default_factory=ReferenceChoice)
     baseline: str = "expected_reward"
     optimizer: OptimizerChoice = field(default_factory=OptimizerChoice)
     entropy_coef: float = 0.0
@@ -144,7 +161,23 @@ class SweepSpec:
     def run_count(self) -> int:
         """Runs of the sweep: the product of its axes."""
         axes = (self.widths, self.horizons, self.schedules, self.optimizer.learning_rates)
-        return math.prod(len(axis) for axis in axes) * self.seeds
+        references = len(self.widths) * sum(map(len, vars(self.references).values()))
+        return (math.prod(len(axis) for axis in axes) + references) * self.seeds
+
+    def of(self, reference: str) -> "SweepSpec":
+        """What decides the numbers of a reference's runs, or with "" of the sweep's own.
+
+        A reference has neither a value net nor a measurement of gradient noise, and cross-entropy
+        neither bonus nor penalty.
+        """
+        name = reference or self.algorithm.name
+        changes: dict[str, Any] = {}
+        if reference:
+            changes["algorithm"] = dataclasses.replace(self.algorithm, name=reference)
+            changes["noise"] = NoiseChoice()
+        if name == "supervised":
+            changes |= {"entropy_coef": 0.0, "kl_coef": 0.0}
+        return dataclasses.replace(self, **changes)
 
     def network_spec(self, width: int) -> NetworkSpec:
         """The family's member of this width."""
@@ -163,10 +196,9 @@ class SweepSpec:
             epochs=self.algorithm.epochs if is_ppo else 1,
             minibatches=self.algorithm.minibatches if is_ppo else 1,
             clip=self.algorithm.clip,
-            baseline=self.baseline,
+            baseline="none" if self.algorithm.name in REFERENCES else self.baseline,
             optimizer=self.optimizer.name,
             rule=self.optimizer.rule,
-            decay_interactions=self.optimizer.decay_interactions,
             kl_penalty=self.kl_coef > 0,
         )
 
@@ -200,8 +232,10 @@ class SweepSpec:
             *groups, name = axis.split(".")
             place = settings
             for group in groups:
-                place = place[group]
-            del place[name]
+                place = place.get(group, {})
+            place.pop(name, None)
+        if not settings.get("references", True):
+            del settings["references"]
         return settings
 
 
@@ -351,7 +385,7 @@ def _check(spec: SweepSpec) -> None:
 def _check_names(spec: SweepSpec) -> None:
     names: list[tuple[str, str, Collection[str]]] = [
         ("network.name", spec.network.name, networks.names()),
-        ("algorithm.name", spec.algorithm.name, training.ALGORITHMS),
+        ("algorithm.name", spec.algorithm.name, ALGORITHMS),
         ("baseline", spec.baseline, BASELINES),
         ("optimizer.name", spec.optimizer.name, optimizers.names()),
         ("optimizer.rule", spec.optimizer.rule, networks.RULES),
@@ -385,11 +419,33 @@ def _check_axes(spec: SweepSpec) -> None:
         below_one = bool(np.float32(discount_from_horizon(horizon)) < 1)
         message = f"{horizon:g} is a discount of 1 in single precision: choose one below 1e7"
         _require(below_one, f"horizons[{number}]", message)
-    for number, rate in enumerate(spec.optimizer.learning_rates):
+    _check_rates("optimizer.learning_rates", spec.optimizer.learning_rates)
+    _check_references(spec)
+
+
+def _check_rates(name: str, rates: Sequence[float]) -> None:
+    for number, rate in enumerate(rates):
         single = np.finfo(np.float32)
         is_single = float(single.tiny) <= rate <= float(single.max)
         message = f"must be above 0 and finite in single precision, not {rate:g}"
-        _require(is_single, f"optimizer.learning_rates[{number}]", message)
+        _require(is_single, f"{name}[{number}]", message)
+
+
+def _check_references(spec: SweepSpec) -> None:
+    """Refuse what has no meaning for algorithms that see every action's score."""
+    for name, rates in vars(spec.references).items():
+        _check_rates(f"references.{name}", rates)
+        _require(len(set(rates)) == len(rates), f"references.{name}", "holds a rate twice")
+    alone = spec.algorithm.name
+    if alone in REFERENCES:
+        for field_name, values, only in (
+            ("horizons", spec.horizons, 1.0),
+            ("schedules", spec.schedules, "dense"),
+        ):
+            message = f"{alone} has no rewards to sum: must be ({only!r},), not {values!r}"
+            _require(values == (only,), field_name, message)
+        message = f"are runs beside those of RL: set none with algorithm.name {alone!r}"
+        _require(not any(vars(spec.references).values()), "references", message)
 
 
 def _check_noise_is_known(name: str, schedule: schedules.Schedule) -> None:

@@ -24,12 +24,13 @@ from typing import Any
 import jax
 
 from mnist_horizon import files, results, schedules, tasks
+from mnist_horizon.algorithms import REFERENCES
 from mnist_horizon.devices.compilation import is_deterministic
 from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import InputError, SweepError
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Run, Variant
-from mnist_horizon.sweeps.spec import ABSENT, SweepSpec, differences
+from mnist_horizon.sweeps.spec import ABSENT, AXES, SweepSpec, differences
 
 LOG = logging.getLogger(__name__)
 
@@ -81,7 +82,9 @@ def as_started(workdir: Path, spec: SweepSpec) -> SweepSpec:
     A sweep that an older version started goes on as it was, by the same command.
     """
     old = _read_sweep(workdir)
-    fixed = {name: value for name, value in ABSENT.items() if old and name not in old}
+    axes = {axis.partition(".")[0] for axis in AXES}
+    absent = [name for name in ABSENT if old and name not in old and name not in axes]
+    fixed = {name: ABSENT[name] for name in absent}
     for name, value in fixed.items():
         if getattr(spec, name) != value:
             LOG.info("%s was started with %s = %s, and goes on with it", workdir, name, value)
@@ -202,12 +205,17 @@ def _record(spec: SweepSpec, program: Program, facts: Mapping[str, Any]) -> dict
         "width": program.width,
         "seeds": list(program.seeds),
         "variants": [
-            {**dataclasses.asdict(variant), "schedule": str(variant.schedule)}
+            _without_empty({**dataclasses.asdict(variant), "schedule": str(variant.schedule)})
             for variant in program.variants
         ],
         "settings": spec.fixed_settings(),
         **facts,
     }
+
+
+def _without_empty(row: dict[str, Any]) -> dict[str, Any]:
+    """A variant's record without a reference where it is none, as in older versions."""
+    return {name: value for name, value in row.items() if value != ""}
 
 
 def _read_placing(workdir: Path) -> list[dict[str, Any]]:
@@ -330,12 +338,21 @@ def _program_from(record: Mapping[str, Any]) -> Program:
     """
     variants = tuple(
         Variant(
-            _number(row["horizon"]), schedules.parse(row["schedule"]), _number(row["learning_rate"])
+            _number(row["horizon"]),
+            schedules.parse(row["schedule"]),
+            _number(row["learning_rate"]),
+            _reference(row.get("reference", "")),
         )
         for row in record["variants"]
     )
     width, *seeds = map(_whole, (record["width"], *record["seeds"]))
     return Program(record["program_id"], width, tuple(seeds), variants)
+
+
+def _reference(value: Any) -> str:
+    if value not in ("", *REFERENCES):
+        raise ValueError
+    return str(value)
 
 
 def _number(value: Any) -> float:
@@ -377,19 +394,26 @@ def _with_earlier_axes(workdir: Path, spec: SweepSpec, placed: Sequence[Program]
     """The spec with every value that an axis has had in this directory."""
     new, old = spec.to_json(), _read_sweep(workdir)
     variants = [variant for program in placed for variant in program.variants]
+    own = [variant for variant in variants if not variant.reference]
     earlier: dict[str, list[Any]] = {
         "widths": [program.width for program in placed],
-        "horizons": [variant.horizon for variant in variants],
-        "schedules": [str(variant.schedule) for variant in variants],
+        "horizons": [variant.horizon for variant in own],
+        "schedules": [str(variant.schedule) for variant in own],
     }
     for name, values in earlier.items():
         new[name] = sorted({*old.get(name, ()), *values, *new[name]})
     seeds = [seed + 1 for program in placed for seed in program.seeds]
     new["seeds"] = max([old.get("seeds", 0), new["seeds"], *seeds])
-    rates = [variant.learning_rate for variant in variants]
+    rates = [variant.learning_rate for variant in own]
     rates += [*old.get("optimizer", {}).get("learning_rates", ())]
     rates += new["optimizer"]["learning_rates"]
     new["optimizer"]["learning_rates"] = sorted({*rates})
+    for name in REFERENCES:
+        rates = [variant.learning_rate for variant in variants if variant.reference == name]
+        rates += [*old.get("references", {}).get(name, ())]
+        if rates:
+            references = new.setdefault("references", {})
+            references[name] = sorted({*rates, *references.get(name, ())})
     return new
 
 

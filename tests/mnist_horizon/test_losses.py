@@ -86,6 +86,23 @@ def test_clipped_loss_starts_with_the_policy_gradient(batch):
     assert jnp.allclose(clipped, plain, atol=1e-6)
 
 
+def test_objectives_over_all_actions_by_hand():
+    labels = jnp.array([[0.0, 1.0], [1.0, 0.0]])
+    assert jnp.allclose(losses.expected_score(LOGITS, labels), jnp.array([3 / 4, 4 / 5]))
+    assert losses.cross_entropy(LOGITS, labels) == pytest.approx(-np.log(3 / 4 * 4 / 5) / 2)
+    gradient = jax.grad(losses.cross_entropy)(LOGITS, labels)
+    assert jnp.allclose(gradient, (jnp.array([[1 / 4, 3 / 4], [4 / 5, 1 / 5]]) - labels) / 2)
+
+
+def test_objectives_of_graded_scores_and_of_none():
+    """Cross-entropy weighs answers by their scores; what has no right answer adds nothing."""
+    graded = jnp.array([[0.5, 1.0], [0.0, 0.0]])
+    assert jnp.allclose(losses.expected_score(LOGITS, graded), jnp.array([7 / 8, 0.0]))
+    expected = -(np.log(1 / 4) / 3 + np.log(3 / 4) * 2 / 3) / 2
+    assert losses.cross_entropy(LOGITS, graded) == pytest.approx(expected, rel=1e-6)
+    assert jnp.array_equal(jax.grad(losses.cross_entropy)(LOGITS, graded)[1], jnp.zeros(2))
+
+
 def test_entropy_and_kl_against_scipy(batch):
     logits, reference, actions, _ = batch
     policy, other = special.softmax(logits, axis=-1), special.softmax(reference, axis=-1)

@@ -36,6 +36,7 @@ def runs_of(axes: list[tuple[str, float]]) -> RunParams:
         learning_rate=everywhere(0.03),
         entropy_coef=everywhere(0.0),
         kl_coef=everywhere(0.0),
+        decay=everywhere(0.0),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from mnist_horizon import losses, networks, tasks, training
+from mnist_horizon.algorithms import REFERENCES
 from mnist_horizon.baselines import BASELINES
 from mnist_horizon.errors import InputError
 from mnist_horizon.horizon import discount_from_horizon
@@ -29,9 +30,11 @@ def task():
     return tasks.load("digits", {}).task
 
 
-def run_params(schedule="dense", horizon=1.0, rate=1e-2, entropy_coef=0.0, kl_coef=0.0, lam=1.0):
+def run_params(
+    schedule="dense", horizon=1.0, rate=1e-2, entropy_coef=0.0, kl_coef=0.0, lam=1.0, decay=0.0
+):
     """One run's numbers."""
-    numbers = [discount_from_horizon(horizon), lam, rate, entropy_coef, kl_coef]
+    numbers = [discount_from_horizon(horizon), lam, rate, entropy_coef, kl_coef, decay]
     return RunParams(jax.tree.map(jnp.float32, parse(schedule)), *map(jnp.float32, numbers))
 
 
@@ -79,7 +82,7 @@ def assert_close(first, second, **tolerance):
 @pytest.mark.parametrize(
     ("field", "value", "choices"),
     [
-        ("algorithm", "a2c", "vpg, ppo"),
+        ("algorithm", "a2c", "vpg, ppo, supervised, exact"),
         ("baseline", "value", "none, batch_mean, running_mean, expected_reward, state, value_net"),
         ("optimizer", "lions", "adam.*, sgd.*"),
         ("rule", "mupp", "constant, sqrt_width, capped_sqrt_width, mup"),
@@ -356,12 +359,70 @@ def test_ppo_takes_a_step_for_each_minibatch_of_each_epoch(task):
     assert int(select(state, 0).optimizer.count) == 2 * 3 * 4
 
 
+def gradient_step(task, run, **changes):
+    """What the first update of plain SGD adds to the parameters."""
+    spec = dataclasses.replace(PLAIN, **changes)
+    start = training.init_run(spec, SEEDS[0], task)
+    draws = training.draw(spec, SEEDS[0], jnp.int32(0), task)
+    update = jax.jit(functools.partial(training.update_run, spec))
+    state = update(start, run, task, draws, start.params, jnp.int32(0))
+    return jax.tree.map(jnp.subtract, state.params, start.params), start.params, draws
+
+
+@pytest.mark.parametrize("algorithm", REFERENCES)
+def test_a_reference_follows_the_gradient_of_its_objective(task, algorithm):
+    """Written here from log_softmax; whatever the horizon and the schedule are."""
+    run = run_params("streak:3", horizon=15.0, rate=0.5)
+    step, params, draws = gradient_step(task, run, algorithm=algorithm, baseline="none")
+
+    def objective(params):
+        logits = networks.apply(PLAIN.network, task.classes, params, draws.inputs)
+        labels = draws.labels.reshape(-1)
+        right = jax.nn.log_softmax(logits)[jnp.arange(len(labels)), labels]
+        return (right if algorithm == "supervised" else jnp.exp(right)).mean()
+
+    expected = jax.tree.map(lambda leaf: 0.5 * leaf, jax.grad(objective)(params))
+    assert_close(step, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_only_cross_entropy_is_without_bonus_and_penalty(task):
+    plain, more = run_params(rate=0.5), run_params(rate=0.5, entropy_coef=0.3)
+    for algorithm, is_same in (("supervised", True), ("exact", False)):
+        steps = [gradient_step(task, run, algorithm=algorithm)[0] for run in (plain, more)]
+        same = jax.tree.map(lambda one, other: bool((one == other).all()), *steps)
+        assert all(jax.tree.leaves(same)) == is_same
+
+
+def test_the_exact_gradient_is_the_mean_of_the_sampled_one(task):
+    """At h = 1, over many draws of actions for the same examples."""
+    count = 4000
+    spec = dataclasses.replace(PLAIN, environments=1)
+    state = training.init_run(spec, SEEDS[0], task)
+    draws = training.draw(spec, SEEDS[0], jnp.int32(0), task)
+    shape = (count, *draws.action_uniform.shape)
+    uniforms = jax.random.uniform(jax.random.key(3), shape)
+    run = run_params(rate=1.0)
+
+    def step(algorithm, uniform):
+        now = dataclasses.replace(spec, algorithm=algorithm)
+        each = draws._replace(action_uniform=uniform)
+        done = training.update_run(now, state, run, task, each, state.params, jnp.int32(0))
+        return jax.tree.map(jnp.subtract, done.params, state.params)
+
+    exact = jax.jit(functools.partial(step, "exact"))(uniforms[0])
+    sampled = jax.jit(jax.vmap(functools.partial(step, "vpg")))(uniforms)
+    for one, many in zip(jax.tree.leaves(exact), jax.tree.leaves(sampled), strict=True):
+        error = (many.mean(axis=0) - one) / (many.std(axis=0) / count**0.5 + 1e-7)
+        assert float(jnp.abs(error).max()) < 5
+        assert float(jnp.sqrt((error**2).mean())) < 1.5
+
+
 def test_learning_rate_decays_with_interactions(task):
-    spec = dataclasses.replace(PLAIN, decay_interactions=3.0 * TINY.batch)
-    assert float(training.decay(spec, jnp.int32(0))) == 1.0
-    assert float(training.decay(spec, jnp.int32(9))) == pytest.approx(0.5)
-    assert float(training.decay(TINY, jnp.int32(9))) == 1.0
-    run = run_params()
+    factor = training.learning_rate_factor
+    assert float(factor(jnp.float32(1 / 3), jnp.int32(0))) == 1.0
+    assert float(factor(jnp.float32(1 / 3), jnp.int32(9))) == pytest.approx(0.5)
+    assert float(factor(jnp.float32(0), jnp.int32(9))) == 1.0
+    spec, run = PLAIN, run_params(decay=1 / 3)
     start = training.init_run(spec, SEEDS[0], task)
     draws = training.draw(spec, SEEDS[0], jnp.int32(0), task)
 

@@ -28,7 +28,7 @@ def run_params(seeds: int, horizons: tuple[float, ...]) -> RunParams:
     discount = np.tile([1 - 2 / (h + 1) for h in horizons], seeds).astype(np.float32)
     full = lambda value: np.full(count, value, np.float32)  # noqa: E731
     reward = jax.tree.map(lambda leaf: np.broadcast_to(leaf, count), parse("periodic:2"))
-    return RunParams(reward, discount, full(1.0), full(3e-2), full(0.0), full(0.0))
+    return RunParams(reward, discount, full(1.0), full(3e-2), *[full(0.0)] * 3)
 
 
 @given(st.integers(1, 9), st.integers(1, 12), st.integers(1, 9))

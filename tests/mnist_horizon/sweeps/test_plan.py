@@ -41,6 +41,38 @@ def test_an_id_is_readable_and_stable() -> None:
     assert run.run_id(spec) == "digits-cnn2-w8-h1.5-dense-lr0.00001-s3"
 
 
+def test_references_are_runs_and_programs_of_their_own() -> None:
+    spec = small(references={"supervised": [0.01], "exact": [0.01, 0.02]}, entropy_coef=0.1)
+    own = small(entropy_coef=0.1)
+    runs, before = plan.all_runs(spec), plan.all_runs(own)
+    added = set(runs) - set(before)
+    assert set(before) < set(runs)
+    assert spec.run_count == len(runs) == len(before) + len(spec.widths) * spec.seeds * 3
+    assert min(run.run_id(spec) for run in added) == "digits-mlp1-w4-exact-lr0.01-s0"
+    needs = plan.memory_by_width(spec, task_of(SHAPE))
+    programs = plan.plan(spec, runs, needs)
+    assert {program.reference for program in programs} == {"", "supervised", "exact"}
+    assert sorted(run for program in programs for run in program.runs) == runs
+    assert set(plan.plan(own, before, needs)) < set(programs)
+    for program in programs:
+        assert {run.variant.reference for run in program.runs} == {program.reference}
+        numbers = plan.run_params(spec, program)
+        bonus = 0.0 if program.reference == "supervised" else np.float32(0.1)
+        assert set(numbers.entropy_coef.tolist()) == {float(bonus)}
+
+
+def test_a_reference_is_counted_without_a_value_net_and_measures_no_noise() -> None:
+    spec = small(baseline="value_net", noise={"samples": 64}, references={"exact": [0.01]})
+    exact = spec.of("exact")
+    network = spec.network_spec(8)
+    forward, backward = (count(network, 10, SHAPE) for count in (forward_flops, backward_flops))
+    assert plan.flops_per_interaction(exact, 8, 10, SHAPE) == forward + backward
+    assert plan.flops_per_interaction(spec, 8, 10, SHAPE) > 1.5 * (forward + backward)
+    assert exact.noise.samples == 0
+    assert exact.train_spec(8).baseline == "none"
+    assert spec.of("") == spec
+
+
 @given(
     horizons=st.lists(st.floats(1, 1e6), min_size=1, max_size=4, unique=True),
     rates=st.lists(st.floats(1e-8, 1e3), min_size=1, max_size=4, unique=True),

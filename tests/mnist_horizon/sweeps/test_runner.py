@@ -121,6 +121,7 @@ def test_the_same_call_again_does_nothing(
         ({"schedules": ("dense", "revealed:0.5")}, 4),
         ({"optimizer": {"learning_rates": (1e-2, 3e-2)}}, 4),
         ({"widths": (2, 4)}, 4),
+        ({"references": {"supervised": (1e-2, 3e-2), "exact": (3e-2,)}}, 6),
     ],
 )
 def test_a_longer_axis_runs_what_is_missing(
@@ -135,6 +136,27 @@ def test_a_longer_axis_runs_what_is_missing(
     changing = {copy / "sweep.json", copy / "progress.jsonl"}
     for path, content in before.items():
         assert path in changing or path.read_bytes() == content, path
+
+
+def test_references_learn_beside_the_runs_of_the_sweep(tmp_path: Path) -> None:
+    """They share the first batch with the runs of the same seed, and a reader tells them apart."""
+    spec = tiny(references={"supervised": (3e-2,), "exact": (3e-2,)}, entropy_coef=0.1)
+    run(spec, tmp_path)
+    frame = results.read_results(tmp_path).frame
+    assert set(frame["algorithm"]) == {"vpg", "supervised", "exact"}
+    assert frame["settings"].nunique() == 1
+    first = frame[frame["updates"] == 1].groupby(["seed", "algorithm"])["return_mean"]
+    assert (first.first().groupby("seed").nunique() == 1).all(), "the same policy and examples"
+    last = frame[(frame["horizon"] == 1)].groupby(["algorithm", "run_id"]).last()
+    returns = last.groupby("algorithm")["return_mean"].mean()
+    assert returns.drop("vpg").min() > returns["vpg"] + 0.02
+    references = frame[frame["algorithm"] != "vpg"]
+    assert set(references["horizon"]) == {1.0}
+    assert set(references["schedule"]) == {"dense"}
+    assert set(frame.loc[frame["algorithm"] == "supervised", "entropy_coef"]) == {0.0}
+    assert results.read_sweep(tmp_path)["references"] == {"supervised": [3e-2], "exact": [3e-2]}
+    again = workdir.placed_programs(tmp_path, spec)
+    assert sorted(run for program in again for run in program.runs) == plan.all_runs(spec)
 
 
 def test_a_run_says_all_its_settings_and_another_one_is_told_apart(

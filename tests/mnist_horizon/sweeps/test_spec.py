@@ -50,6 +50,21 @@ def test_a_field_without_a_default_is_asked_for(name: str) -> None:
         ({"evaluations": 1}, "evaluations: must be at least 2"),
         ({"phase_visible": 1}, "phase_visible: must be True or False"),
         ({"entropy_coef": -0.1}, "entropy_coef: must be at least 0"),
+        ({"references": {"exact": [0.0]}}, r"references.exact\[0\]: must be above 0"),
+        ({"references": {"exact": [0.1, 0.1]}}, "references.exact: holds a rate twice"),
+        ({"references": {"exakt": [0.1]}}, "references.exakt: unknown field"),
+        (
+            {"algorithm": {"name": "exact"}},
+            r"horizons: exact has no rewards to sum: must be \(1.0,\)",
+        ),
+        (
+            {
+                "algorithm": {"name": "exact"},
+                "horizons": [1.0],
+                "references": {"supervised": [0.1]},
+            },
+            "references: are runs beside those of RL",
+        ),
     ],
 )
 def test_impossible_settings_are_refused_by_name(changes: dict[str, Any], message: str) -> None:
@@ -87,6 +102,7 @@ def test_where_the_data_lie_is_no_part_of_the_spec_on_disk() -> None:
         {"seeds": 9},
         {"schedules": ("dense", "periodic:2")},
         {"optimizer": {"learning_rates": (0.5,)}},
+        {"references": {"supervised": (0.5,)}},
         {"max_program_bytes": 10**6},
     ],
 )
@@ -110,7 +126,7 @@ def test_what_is_no_axis_and_differs_is_named(changes: dict[str, Any], differenc
 
 
 def test_every_axis_is_a_field() -> None:
-    settings = small().to_json()
+    settings = small(references={"exact": [1.0]}).to_json()
     for axis in AXES:
         head, _, tail = axis.partition(".")
         assert tail in settings[head] if tail else head in settings
@@ -127,11 +143,12 @@ def test_evaluations_end_with_the_last_update(budget: int, evaluations: int) -> 
 
 
 def test_fixed_settings_are_all_but_the_axes() -> None:
-    spec = tiny(seeds=3, entropy_coef=0.5)
+    spec = tiny(seeds=3, entropy_coef=0.5, references={"exact": (0.1,)})
     fixed, whole = spec.fixed_settings(), spec.to_json()
     for axis in ("widths", "horizons", "schedules", "seeds"):
         del whole[axis]
     assert whole["optimizer"].pop("learning_rates") == (3e-2,)
+    assert whole.pop("references") == {"supervised": (), "exact": (0.1,)}
     assert fixed == whole
     assert fixed["entropy_coef"] == 0.5
     grown = tiny(seeds=9, widths=(2,), optimizer={"learning_rates": (1.0,)}, entropy_coef=0.5)
