@@ -80,6 +80,7 @@ def design_of(config: Mapping[str, Any]) -> Design:
             seeds=int(config["seeds"]),
             schedules=((schedule.kind, schedule.level),),
             budget=int(config["budget"]),
+            budget_width=int(config.get("budget_width", 0)),
             evaluations=int(config.get("evaluations", Design.evaluations)),
             stop_at_return=stop if stop > 0 else 1.0,
         )

@@ -69,7 +69,7 @@ def forecast(
     division = divide(spec, folder, task)
     result = []
     for number, program in _with_lanes(division, programs):
-        interactions = len(program.runs) * spec.updates * spec.batch_size
+        interactions = len(program.runs) * spec.updates(program.width) * spec.batch_size
         count = division.of(program)
         layout = devices.layout_here(len(program.seeds), len(program.variants), count)
         need = plan.memory_of_width(spec, program.width, task.task)
@@ -97,6 +97,17 @@ def divide(spec: SweepSpec, folder: Path, task: LoadedTask) -> Lanes:
     _, rest = workdir.remaining_runs(folder, spec)
     new = plan.plan(spec, rest, plan.memory_by_width(spec, task.task))
     return lanes.for_sweep(spec, [*workdir.placed_programs(folder, spec), *new], task.task)
+
+
+def _updates(spec: SweepSpec) -> str:
+    """How long the runs are, of the narrowest and, where it differs, of the widest."""
+    widths = {spec.updates(width): width for width in (max(spec.widths), min(spec.widths))}
+    texts = [
+        f"{updates} updates of {spec.batch_size} = {updates * spec.batch_size} interactions"
+        + f" at width {width}" * (len(widths) > 1)
+        for updates, width in widths.items()
+    ]
+    return f"{', '.join(texts)} (budget {spec.budget})"
 
 
 def _with_lanes(division: Lanes, programs: Sequence[Program]) -> Iterator[tuple[int, Program]]:
@@ -127,8 +138,7 @@ def describe(
     return "\n".join(
         [
             *table_lines(rows),
-            f"each run: {spec.updates} updates of {spec.batch_size} = "
-            f"{spec.updates * spec.batch_size} interactions (budget {spec.budget}){stop}",
+            f"each run: {_updates(spec)}{stop}",
             f"time: at {EFFICIENCY:.0%} of the speed of this machine's matrix product "
             f"({jax.default_backend()}, {devices.usable_cores()} cores), and "
             f"{COMPILE_SECONDS:g} s to compile a program",

@@ -147,9 +147,9 @@ def _compiled(
     modules = {name: Module(function.as_text()) for name, (function, _) in functions.items()}
     update = modules["update"]
     runs = layout.groups // layout.devices * layout.runs_per_group
-    marks = len(spec.evaluation_updates())
+    marks = len(spec.evaluation_updates(program.width))
     measured = -(-marks // spec.noise.every) if "measure" in modules else 0
-    times = {"update": spec.updates, "evaluate": marks, "measure": measured}
+    times = {"update": spec.updates(program.width), "evaluate": marks, "measure": measured}
     shape = task.task.train.images.shape[1:]
     own = spec.of(program.reference)
     each = plan.flops_per_interaction(own, program.width, task.task.classes, shape)

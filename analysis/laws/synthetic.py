@@ -51,6 +51,8 @@ class Design:
     seeds: int = 4
     schedules: Sequence[tuple[str, float]] = (("dense", 1.0),)
     budget: int = 2_000_000
+    budget_width: int = 0
+    """Wider runs have budget * budget_width / width interactions; 0: all have the budget."""
     evaluations: int = 60
     first_evaluation: int = 1_000
     stop_at_return: float = 1.0
@@ -60,10 +62,11 @@ class Design:
         """Parameters of a width: as given, or of one hidden layer on 784 pixels and 10 classes."""
         return self.parameters.get(width, 785 * width + 10 * (width + 1))
 
-    def ends(self) -> np.ndarray:
-        """Interactions at the rows of a run, log-spaced up to the budget, shape [row]."""
-        first = min(self.first_evaluation, self.budget)
-        ends = np.geomspace(first, self.budget, self.evaluations)
+    def ends(self, width: int) -> np.ndarray:
+        """Interactions at the rows of a run, log-spaced up to its budget, shape [row]."""
+        budget = self.budget * min(1.0, (self.budget_width or width) / width)
+        first = min(self.first_evaluation, budget)
+        ends = np.geomspace(first, budget, self.evaluations)
         return np.unique(np.round(ends).astype(np.int64))
 
 
@@ -213,7 +216,7 @@ def _run(
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Rows of one run that needs `slowness` times the interactions of the truth."""
-    ends = design.ends()
+    ends = design.ends(width)
     size = design.size(width)
     # The mean over each row's interval, by the midpoint rule on its sixteen parts.
     starts = np.concatenate([[0], ends[:-1]])

@@ -36,6 +36,7 @@ def default_config() -> ml_collections.ConfigDict:
     config.batch = ml_collections.ConfigDict({"environments": 1, "rollout_length": 512})
     config.noise = ml_collections.ConfigDict({"samples": 0, "every": 8})
     config.budget = 1_000_000
+    config.budget_width = 0
     config.stop_at_return = 0.0
     config.evaluations = 40
     config.test_sample = TEST_SAMPLE

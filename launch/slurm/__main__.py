@@ -147,12 +147,14 @@ def describe_jobs(
     spec: SweepSpec, packed: Sequence[Sequence[Program]], settings: dict[str, Any]
 ) -> str:
     """Each task with its programs, runs and interactions, and the options of sbatch."""
-    interactions = spec.updates * spec.batch_size
     lines = []
     for index, programs in enumerate(packed):
         runs = sum(len(program.runs) for program in programs)
+        interactions = spec.batch_size * sum(
+            len(program.runs) * spec.updates(program.width) for program in programs
+        )
         names = ", ".join(program.program_id for program in programs)
-        lines.append(f"task {index}: {runs} runs, {runs * interactions:,} interactions: {names}")
+        lines.append(f"task {index}: {runs} runs, {interactions:,} interactions: {names}")
     options = {**settings, **settings["additional_parameters"]}
     del options["additional_parameters"]
     lines.append("sbatch: " + " ".join(f"{name}={value}" for name, value in options.items()))

@@ -170,6 +170,7 @@ def for_sweep(spec: SweepSpec, programs: Iterable[Program], task: Task) -> Lanes
     for program in programs:
         work = plan.work_per_interaction(spec, program.width, task.classes, shape)
         need = plan.memory_of_width(spec, program.width, task)
-        run = spec.updates * spec.batch_size * work / speed.flops
-        costs.append(Cost(program, spec.updates * speed.launch_seconds, run, need))
+        updates = spec.updates(program.width)
+        run = updates * spec.batch_size * work / speed.flops
+        costs.append(Cost(program, updates * speed.launch_seconds, run, need))
     return choose(costs, spec.max_program_bytes)

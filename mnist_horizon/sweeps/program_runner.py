@@ -86,7 +86,7 @@ class ProgramRunner:
         """
         self.spec, self.program, self.folder, self.task = spec, program, folder, task
         self.checkpoint_seconds = checkpoint_seconds
-        self.marks = spec.evaluation_updates()
+        self.marks = spec.evaluation_updates(program.width)
         noise = spec.of(program.reference).noise
         self._noisy_marks = range(0, len(self.marks) if noise.samples else 0, noise.every)
         self.columns = [run_columns(spec, run, task.task) for run in program.runs]

@@ -61,8 +61,8 @@ class Progress:
         """
         self._spec, self._cost = spec, cost
         self._path = files.inside(folder, "progress.jsonl") if folder else None
-        self._interactions = sum(self._size(program, spec.updates) for program in programs)
-        self._work = sum(self._size(p, spec.updates) * cost[p.width] for p in programs)
+        self._interactions = sum(self._size(p, spec.updates(p.width)) for p in programs)
+        self._work = sum(self._size(p, spec.updates(p.width)) * cost[p.width] for p in programs)
         self._interactions_done, self._work_done = 0, 0.0
         self._fresh_work, self._update_seconds = 0.0, 0.0
         self._started, self._waiting = 0, len(programs)
@@ -86,7 +86,7 @@ class Progress:
     def skip(self, program: Program) -> None:
         """Count a program that was done before, or by another process."""
         self._waiting -= 1
-        self._count(program, self._spec.updates)
+        self._count(program, self._spec.updates(program.width))
 
     def start(self, program: Program, update: int, share: float = 1.0) -> None:
         """Start or resume a program at this update, on this share of the devices."""
@@ -115,7 +115,8 @@ class Progress:
 
     def finish(self, program: Program) -> None:
         """Count a program as done, possibly before its budget was spent."""
-        self._count(program, self._spec.updates - self._running.pop(program.program_id).update)
+        left = self._spec.updates(program.width) - self._running.pop(program.program_id).update
+        self._count(program, left)
 
     @property
     def interactions_per_second(self) -> float:

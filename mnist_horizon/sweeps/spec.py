@@ -26,7 +26,11 @@ AXES = (
     *("widths", "horizons", "schedules", "seeds", "optimizer.learning_rates"),
     *(f"references.{name}" for name in REFERENCES),
 )
-ABSENT: Mapping[str, Any] = {"test_sample": 0, "references": {"supervised": (), "exact": ()}}
+ABSENT: Mapping[str, Any] = {
+    "test_sample": 0,
+    "budget_width": 0,
+    "references": {"supervised": (), "exact": ()},
+}
 """Fields that a spec on disk is without at this value: those of older versions lack them."""
 
 
@@ -120,6 +124,9 @@ class NoiseChoice:
 class SweepSpec:
     """Everything that decides a sweep's numbers.
 
+    Runs wider than `budget_width` have `budget * budget_width / width` interactions, which with one
+    hidden layer is the compute of that width; 0: the budget at every width.
+
     A run's last row is measured on the whole test split, the rows before on a fixed sample of
     `test_sample` examples of it (`tasks.in_sampling_order`; 0: on the whole split as well).
     """
@@ -130,6 +137,7 @@ class SweepSpec:
     horizons: tuple[float, ...]
     seeds: int
     budget: int
+    budget_width: int = 0
     schedules: tuple[str, ...] = ("dense",)
     network: NetworkChoice = field(default_factory=NetworkChoice)
     algorithm: AlgorithmChoice = field(default_factory=AlgorithmChoice)
@@ -152,10 +160,10 @@ class SweepSpec:
         """Interactions per update, B."""
         return self.batch.environments * self.batch.rollout_length
 
-    @property
-    def updates(self) -> int:
-        """Updates per run: the budget over the batch."""
-        return self.budget // self.batch_size
+    def updates(self, width: int) -> int:
+        """Updates per run of this width: its interactions over the batch."""
+        least = max(width, self.budget_width) if self.budget_width else 1
+        return self.budget * (self.budget_width or 1) // (least * self.batch_size)
 
     @property
     def run_count(self) -> int:
@@ -202,10 +210,11 @@ class SweepSpec:
             kl_penalty=self.kl_coef > 0,
         )
 
-    def evaluation_updates(self) -> list[int]:
+    def evaluation_updates(self, width: int) -> list[int]:
         """Updates after which a row is written: log-spaced over about three decades."""
-        first = max(1, self.updates // 512)
-        spaced = np.geomspace(first, self.updates, min(self.evaluations, self.updates))
+        updates = self.updates(width)
+        first = max(1, updates // 512)
+        spaced = np.geomspace(first, updates, min(self.evaluations, updates))
         return sorted({round(float(number)) for number in spaced})
 
     def test_sample_of(self, count: int) -> int:
@@ -377,8 +386,12 @@ def _check(spec: SweepSpec) -> None:
     message = f"must divide the batch of {batch} interactions, not {parts}"
     _require(divides, "algorithm.minibatches", message)
     message = f"must hold 2 updates of {batch} interactions: at least {2 * batch}"
-    _require(spec.updates >= 2, "budget", message)
-    _require(spec.updates < 2**31, "budget", "makes 2^31 updates or more: choose a larger batch")
+    _require(spec.updates(min(spec.widths)) >= 2, "budget", message)
+    message = f"leaves width {max(spec.widths)} fewer than 2 updates of {batch} interactions"
+    _require(spec.updates(max(spec.widths)) >= 2, "budget_width", message)
+    _require(
+        spec.budget // batch < 2**31, "budget", "makes 2^31 updates or more: choose a larger batch"
+    )
     _require(spec.run_count <= MOST_RUNS, "seeds", f"makes more than {MOST_RUNS:,} runs")
 
 
@@ -461,6 +474,7 @@ def _check_numbers(spec: SweepSpec) -> None:
         *((f"widths[{i}]", width, 1) for i, width in enumerate(spec.widths)),
         ("network.depth", spec.network.depth, 1),
         ("seeds", spec.seeds, 1),
+        ("budget_width", spec.budget_width, 0),
         ("batch.environments", spec.batch.environments, 1),
         ("batch.rollout_length", spec.batch.rollout_length, 1),
         ("algorithm.epochs", spec.algorithm.epochs, 1),

@@ -30,7 +30,7 @@ from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import InputError, SweepError
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Run, Variant
-from mnist_horizon.sweeps.spec import ABSENT, AXES, SweepSpec, differences
+from mnist_horizon.sweeps.spec import ABSENT, SweepSpec, differences
 
 LOG = logging.getLogger(__name__)
 
@@ -77,18 +77,16 @@ def check(workdir: Path, spec: SweepSpec) -> None:
 
 
 def as_started(workdir: Path, spec: SweepSpec) -> SweepSpec:
-    """The spec with the values of `ABSENT` for those fields that the directory's spec lacks.
+    """The spec with no sample of the test split, where the directory's spec does not name one.
 
-    A sweep that an older version started goes on as it was, by the same command.
+    A sweep that an older version started goes on as it was, by the same command: the named sweeps
+    had no `test_sample` then.
     """
-    old = _read_sweep(workdir)
-    axes = {axis.partition(".")[0] for axis in AXES}
-    absent = [name for name in ABSENT if old and name not in old and name not in axes]
-    fixed = {name: ABSENT[name] for name in absent}
-    for name, value in fixed.items():
-        if getattr(spec, name) != value:
-            LOG.info("%s was started with %s = %s, and goes on with it", workdir, name, value)
-    return dataclasses.replace(spec, **fixed)
+    old, name = _read_sweep(workdir), "test_sample"
+    if not old or name in old or spec.test_sample == ABSENT[name]:
+        return spec
+    LOG.info("%s was started with %s = %s, and goes on with it", workdir, name, ABSENT[name])
+    return dataclasses.replace(spec, test_sample=ABSENT[name])
 
 
 def _check_settings(workdir: Path, old: Mapping[str, Any], spec: SweepSpec) -> None:

@@ -113,7 +113,7 @@ def test_a_forecast_is_of_what_is_missing(finished: Path) -> None:
     assert [(c.program.width, len(c.program.runs)) for c in costs] == [(4, 2), (8, 6)]
     for cost in costs:
         width, runs = cost.program.width, cost.program.runs
-        interactions = len(runs) * spec.updates * 64
+        interactions = len(runs) * spec.updates(4) * 64
         assert cost.interactions == interactions
         assert cost.flops == interactions * _flops(width)
         layout = devices.choose_layout(len(cost.program.seeds), 2, 1)

@@ -43,7 +43,7 @@ def test_every_program_is_compiled_and_described(spec: SweepSpec, tmp_path: Path
     assert found.kernels > 5
     assert found.collectives == ()
     # Compiled for a CPU, whose text is read as that of a GPU: no kernel is faster than its launch.
-    assert found.seconds > spec.updates * found.kernels * CHIP.launch_seconds
+    assert found.seconds > spec.updates(found.program.width) * found.kernels * CHIP.launch_seconds
     text = table.describe(spec, Here(CHIP, 1), [found])
     row = next(line for line in text.splitlines() if found.program.program_id in line)
     assert row.split()[1] == "8"

@@ -128,8 +128,16 @@ def of_config(module: Any, platform: str) -> Lanes:
     costs = []
     for program in plan.plan(spec, plan.all_runs(spec), needs):
         work = plan.work_per_interaction(spec, program.width, 10, (28, 28))
-        run = spec.updates * spec.batch_size * work / speed.flops
-        costs.append(Cost(program, spec.updates * speed.launch_seconds, run, ProgramMemory(1, 1)))
+        updates = spec.updates(program.width)
+        run = updates * spec.batch_size * work / speed.flops
+        costs.append(
+            Cost(
+                program,
+                spec.updates(program.width) * speed.launch_seconds,
+                updates * speed.launch_seconds,
+                ProgramMemory(1, 1),
+            )
+        )
     return lanes.choose(costs, ROOM)
 
 

@@ -64,7 +64,7 @@ def test_results_are_complete_and_match_the_schema(finished: Path) -> None:
     frame = read.frame
     assert list(frame.columns) == results.READ_SCHEMA.names
     runs = plan.all_runs(spec)
-    marks = spec.evaluation_updates()
+    marks = spec.evaluation_updates(4)
     assert sorted(set(frame["run_id"])) == sorted(run.run_id(spec) for run in runs)
     assert len(frame) == len(runs) * len(marks)
     for _, rows in frame.groupby("run_id"):
@@ -328,7 +328,7 @@ def test_a_run_that_is_not_finite_stops_and_the_others_go_on(
     frame = results.read_results(tmp_path).frame
     good = frame[frame["learning_rate"] < 1]
     for run_id, update in outcome.diverged.items():
-        finite = [mark for mark in spec.evaluation_updates() if mark < update]
+        finite = [mark for mark in spec.evaluation_updates(4) if mark < update]
         assert frame["updates"][frame["run_id"] == run_id].tolist() == finite
     expected = results.read_results(finished).frame
     first = good["updates"] == 1
@@ -457,7 +457,7 @@ def test_a_run_that_diverges_ends_no_program_between_evaluations(
     spec = tiny(stop_at_return=0.99)
     run(spec, tmp_path)
     (record,) = records(tmp_path).values()
-    after = next(mark for mark in spec.evaluation_updates() if mark >= first_bad)
+    after = next(mark for mark in spec.evaluation_updates(4) if mark >= first_bad)
     assert after > first_bad
     assert record["interactions"] == after * 64
 
@@ -563,7 +563,7 @@ def test_any_small_sweep_is_complete_and_can_be_interrupted(
     flops = (last["interactions"] * last["flops_per_interaction"]).sum()
     assert sum(cost.flops for cost in costs) == pytest.approx(flops)
     assert forecast(spec, whole, task, speed=1e11) == []
-    assert len(frame) == seeds * len(horizons) * len(spec.evaluation_updates())
+    assert len(frame) == seeds * len(horizons) * len(spec.evaluation_updates(4))
     assert frame["run_id"].nunique() == spec.run_count
     with monkeypatch.context() as patch:
         stop_after(min(stop, updates), patch)

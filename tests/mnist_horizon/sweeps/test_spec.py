@@ -38,6 +38,7 @@ def test_a_field_without_a_default_is_asked_for(name: str) -> None:
         ({"seeds": float("inf")}, "seeds: must be a whole number, not inf"),
         ({"budget": float("nan")}, "budget: must be a whole number, not nan"),
         ({"seeds": 10**9}, "seeds: makes more than"),
+        ({"budget_width": 1, "widths": (4, 64)}, "budget_width: leaves width 64 fewer than 2"),
         ({"budget": 2**38}, "budget: makes 2"),
         ({"widths": "4"}, "widths: must be a list"),
         ({"widths": (4, 2.5)}, r"widths\[1\]: must be a whole number"),
@@ -114,6 +115,7 @@ def test_axes_may_change(changes: dict[str, Any]) -> None:
     ("changes", "difference"),
     [
         ({"budget": 5120}, "budget: 2560 -> 5120"),
+        ({"budget_width": 8}, "budget_width: 0 -> 8"),
         ({"baseline": "none"}, "baseline: 'expected_reward' -> 'none'"),
         ({"network": {"depth": 2}}, "network.depth: 1 -> 2"),
         ({"optimizer": {"rule": "mup"}}, "optimizer.rule: 'constant' -> 'mup'"),
@@ -135,11 +137,19 @@ def test_every_axis_is_a_field() -> None:
 @given(budget=st.integers(200, 10**6), evaluations=st.integers(2, 100))
 def test_evaluations_end_with_the_last_update(budget: int, evaluations: int) -> None:
     spec = small(budget=budget, evaluations=evaluations)
-    marks = spec.evaluation_updates()
+    marks = spec.evaluation_updates(4)
     assert marks == sorted(set(marks))
     assert marks[0] >= 1
-    assert marks[-1] == spec.updates == budget // 64
+    assert marks[-1] == spec.updates(4) == budget // 64
     assert len(marks) <= evaluations
+
+
+@given(width=st.integers(1, 300), most=st.integers(0, 100))
+def test_wide_runs_have_the_compute_of_the_budget_width(width: int, most: int) -> None:
+    spec = small(widths=(width,), budget=10**6, budget_width=most)
+    share = min(1.0, most / width) if most else 1.0
+    assert spec.updates(width) == pytest.approx(10**6 * share / spec.batch_size, abs=1)
+    assert spec.evaluation_updates(width)[-1] == spec.updates(width)
 
 
 def test_fixed_settings_are_all_but_the_axes() -> None:
