@@ -130,14 +130,8 @@ def of_config(module: Any, platform: str) -> Lanes:
         work = plan.work_per_interaction(spec, program.width, 10, (28, 28))
         updates = spec.updates(program.width)
         run = updates * spec.batch_size * work / speed.flops
-        costs.append(
-            Cost(
-                program,
-                spec.updates(program.width) * speed.launch_seconds,
-                updates * speed.launch_seconds,
-                ProgramMemory(1, 1),
-            )
-        )
+        launches = updates * speed.launch_seconds
+        costs.append(Cost(program, launches, run, ProgramMemory(1, 1)))
     return lanes.choose(costs, ROOM)
 
 

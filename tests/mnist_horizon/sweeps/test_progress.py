@@ -83,7 +83,7 @@ def test_every_evaluation_is_a_line_of_json(tmp_path: Path, clock: list[float]) 
     assert len(entries) == 2
     assert entries[0]["return_mean"] == 0.5
     assert entries[0]["interactions"] == RUNS * BATCH
-    assert entries[0]["of"] == 2 * RUNS * BATCH * SPEC.updates
+    assert entries[0]["of"] == 2 * RUNS * BATCH * SPEC.updates(4)
     assert entries[0]["interactions_per_second"] == RUNS * BATCH / 2
 
 
