@@ -17,16 +17,17 @@ first grid; all curves at the same places share the products of the first grid.
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from scipy.special import expit
 
-ZOOMS = 12
+ZOOMS = 10
 """Finer grids after the first; each has half the spacing of the one before."""
 
 _BEYOND = np.log(100.0)  # of the first and last places, where the middle of a sigmoid may lie
-_AROUND = np.arange(-3, 4)  # steps of a finer grid about the best point
+_AROUND = np.arange(-2, 3)  # steps of a finer grid about the best point
 _SINGULAR = 1e-10
 
 
@@ -95,6 +96,11 @@ class Rising:
         risen = self.start[:, None] + (self.end - self.start)[:, None] * share
         return np.clip(risen, 0.0, 1.0)
 
+    def only(self, curve: int) -> Self:
+        """The fit to one of the curves."""
+        arrays = ("start", "end", "bends", "at_bound")
+        return replace(self, **{name: getattr(self, name)[[curve]] for name in arrays})
+
 
 def fit_rising(rise: Rise, places: np.ndarray, curves: np.ndarray) -> Rising:
     """The least-squares fit of a form to each of several curves.
@@ -147,13 +153,18 @@ def _best_levels(
     The least of a convex quadratic over the triangle 0 <= R_0 <= R_max <= 1 is its free minimum, if
     that lies inside, else the least on one of the three sides.
 
+    Sums over rows: s is the share, r = 1 - s the rest, y a curve.
+
     Args:
         share: s, shape [1 or curve, point, row].
         curves: shape [curve, row].
     """
-    rest = 1 - share
-    ss, rr, sr = ((a * b).sum(-1) for a, b in ((share, share), (rest, rest), (share, rest)))
-    ys, yr = ((one @ curves[..., None])[..., 0] for one in (share, rest))
+    rows = curves.shape[-1]
+    total = share.sum(-1)
+    ss = np.einsum("...pr,...pr->...p", share, share)
+    sr, rr = total - ss, rows - 2 * total + ss
+    ys = (share @ curves[..., None])[..., 0]
+    yr = curves.sum(-1)[:, None] - ys
     yy = (curves**2).sum(-1)[:, None]
     determinant = ss * rr - sr**2
     mean = np.broadcast_to(np.clip(curves.mean(-1), 0, 1)[:, None], ys.shape)

@@ -56,7 +56,8 @@ def test_no_other_search_finds_a_better_fit(rise):
         loss = np.sum((found.at(X)[0] - curve) ** 2)
         bounds = (np.array([0, 0, *lower]), np.array([1, 1, *upper]))
         others = [
-            2 * least_squares(
+            2
+            * least_squares(
                 lambda numbers, curve=curve: misfit(rise, numbers, curve),
                 [0.2, 0.8, *rng.uniform(lower, upper)],
                 bounds=bounds,
