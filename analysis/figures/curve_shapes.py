@@ -97,25 +97,30 @@ def _gap(returns: np.ndarray) -> np.ndarray:
 
 def _errors(axis: Axes, law: ShapesCompared) -> pd.DataFrame:
     """The held-out error of each shape in each group, and its geometric mean with its interval."""
-    parts = []
+    rows: list[dict[str, Any]] = []
     for place, name in enumerate(law.shapes):
-        having = [one for one in law.groups if name in one.shapes]
-        errors = [float(one.shapes[name].errors["heldout_error"][0]) for one in having]
+        errors = [
+            {
+                "heldout_error": float(one.shapes[name].errors["heldout_error"][0]),
+                **{"what": "error", "shape": name, "horizon": one.group["horizon"]},
+                "parameters": one.curves.parameters,
+            }
+            for one in law.groups
+            if name in one.shapes
+        ]
         shown: dict[str, Any] = {"markersize": 2.5, "alpha": 0.35, "gid": "error"}
-        axis.plot(np.full(len(errors), place), errors, "o", color=_color(name), **shown)
+        values = [one["heldout_error"] for one in errors]
+        axis.plot(np.full(len(errors), place), values, "o", color=_color(name), **shown)
         mean = law.average(name, "heldout_error")
-        low, high = mean.interval or (np.nan, np.nan)
-        row = pd.DataFrame({"heldout_error": [mean.value], "low": [low], "high": [high]})
+        low, high = mean.interval or (mean.value, mean.value)
+        reach = [[mean.value - low], [high - mean.value]]
         style: dict[str, Any] = {"fmt": "_", "capsize": 4, "color": theme.BLACK, "markersize": 12}
-        axis.errorbar([place], row["heldout_error"], theme.bars(row, "heldout_error"), **style)
-        parts.append(row.assign(what="mean", shape=name))
-        for one, error in zip(having, errors, strict=True):
-            label = {"parameters": one.curves.parameters, "horizon": one.group["horizon"]}
-            row = pd.DataFrame({"heldout_error": [error]})
-            parts.append(row.assign(what="error", shape=name, **label))
+        axis.errorbar([place], [mean.value], reach, **style)
+        ends = {"low": low, "high": high} if mean.interval else {}
+        rows += [{"heldout_error": mean.value, "what": "mean", "shape": name, **ends}, *errors]
     axis.set_xticks(range(len(law.shapes)), [LABELS[name] for name in law.shapes], rotation=40)
     for text in axis.get_xticklabels():
         text.set_horizontalalignment("right")
     axis.set_title("error of the prediction")
     theme.log_axis(axis, "y")
-    return pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(rows)

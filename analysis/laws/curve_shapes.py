@@ -7,7 +7,8 @@ averaged over seeds. The shapes:
   (arXiv 2510.13786) fit sigmoids to the pass rates of language models against RL compute.
 - `power`: `R_max - R = (E_c/E)^alpha`, on the whole curve;
 - `sigmoid_late`, `power_late`: the same without the first 1/64 of training, as Hilton, Tang and
-  Schulman 2023 (arXiv 2301.13442) leave it out;
+  Schulman 2023 (arXiv 2301.13442) leave it out. Far beyond its middle a sigmoid is the power law,
+  with one number more;
 - `link`: the power law of intrinsic performance (`laws.power`), fitted to the first quarter of the
   training of all sizes at this horizon together, from 4 sizes on (with 3 it cannot be checked). Its
   link is a regression: beyond the highest level of any size it predicts the highest return
@@ -135,11 +136,13 @@ class ShapeFit:
         errors: `heldout_error` and `heldout_log_error`, and of shapes fitted to single curves
             `error`, `early_error` and `late_error` of that to the whole curve, each of shape [fit].
         whole: the fit to the whole curve; None of the link.
+        highest: the highest return that the link has.
     """
 
     predicted: np.ndarray
     errors: dict[str, np.ndarray]
     whole: Rising | None = None
+    highest: float = math.inf
 
     def of_fit(self, number: int) -> Self:
         """The same of one fit."""
@@ -223,8 +226,8 @@ class CurveShapes(FittedLaw):
         """The link's numbers with the share of held-out rows at the highest return that it has."""
         if "link" not in self.shapes:
             return {}
-        predicted = self.shapes["link"].predicted[0]
-        share = np.mean(predicted[~self.curves.seen] >= predicted.max() - 1e-9)
+        link = self.shapes["link"]
+        share = np.mean(link.predicted[0, ~self.curves.seen] >= link.highest - 1e-9)
         return {"link": {**self.numbers(self._numbers_of("link")), "beyond_link": float(share)}}
 
     def _numbers_of(self, name: str) -> dict[str, Quantity]:
@@ -372,9 +375,9 @@ class ShapesCompared(FittedLaw):
         """Returns of rows with `parameters`, `horizon` and `interactions` (NaN of other groups)."""
         returns = np.full(len(rows), np.nan)
         for one in self.groups:
-            here = (rows["parameters"] == one.curves.parameters).to_numpy()
-            here &= (rows["horizon"] == one.group["horizon"]).to_numpy()
-            returns[here] = one.predict(rows[here])
+            is_here = rows["parameters"] == one.curves.parameters
+            is_here &= rows["horizon"] == one.group["horizon"]
+            returns[is_here] = one.predict(rows[is_here])
         return returns
 
     def without_seed(self, seed: int) -> Self:
@@ -581,4 +584,6 @@ def _linked(estimate: LevelEstimate, curves: GroupCurves) -> ShapeFit:
     others = [estimate.leaving_out(one) if one in estimate.seeds else estimate for one in seeds]
     at = np.full(len(curves.places), curves.parameters), np.exp(curves.places)
     predicted = np.clip([one.returns(*at) for one in (estimate, *others)], 0.0, 1.0)
-    return ShapeFit(predicted, _heldout_errors(predicted, curves))
+    link = estimate.fit.link
+    highest = float(link.returns(np.array([link.high]))[0])
+    return ShapeFit(predicted, _heldout_errors(predicted, curves), highest=highest)

@@ -18,25 +18,32 @@ NAMES = {
 """Shapes in words."""
 
 
-def shapes_claim(entry: Entry) -> Claim:
-    """Which shape predicts the returns after the first quarter of training, by a joint entry."""
+def shapes_claim(entry: Entry, of: str = "") -> Claim:
+    """Which shape predicts the returns after the first quarter of training.
+
+    Args:
+        entry: a joint entry of `curve_shapes`.
+        of: which runs these are, where there are others.
+    """
     over, shapes = entry["over_least"], entry["shapes"]
     least, others = over["shape"], over["others"]
-    error = f"{number(shapes[least]['heldout_error'])} ({_counted(entry)})"
+    error = f"{number(shapes[least]['heldout_error'])} ({_counted(shapes[least])})"
     numbers = {"heldout_error": _value(shapes[least], "heldout_error")}
+    start = f"{of}: from" if of else "From"
+    start += " the first quarter of training"
     if entry["best"] == UNDECIDED:
         rivals = [name for name in shapes if name != least and not _is_worse(others.get(name))]
         text = (
-            f"From the first quarter of training, the least error in predicting the returns of the "
-            f"rest is that of {NAMES[least]}, {error}; undecided whether it predicts better than "
-            f"{' and '.join(_rival(name, others) for name in rivals)}"
+            f"{start}, the least error in predicting the returns of the rest is that of "
+            f"{NAMES[least]}, {error}; undecided whether it predicts better than "
+            f"{', and '.join(_rival(name, others) for name in rivals)}"
         )
         return Claim(f"{text}.", False, "curve_shapes", UNDECIDED, numbers)
     second = min(others, key=lambda name: float(others[name]["ratio"]))
     numbers["ratio"] = _value(others[second], "ratio")
     text = (
-        f"From the first quarter of training, {NAMES[least]} predicts the returns of the rest "
-        f"best, with an error of {error}; the next best, {_rival(second, others)} that"
+        f"{start}, {NAMES[least]} predicts the returns of the rest best, with an error of {error}; "
+        f"the next best, {NAMES[second]}, has {with_interval(others[second], 'ratio')} times that"
     )
     return Claim(f"{text}.", True, "curve_shapes", least, numbers)
 
@@ -44,7 +51,7 @@ def shapes_claim(entry: Entry) -> Claim:
 def _rival(name: str, others: Mapping[str, Entry]) -> str:
     if name not in others:
         return f"{NAMES[name]} (no curve has both)"
-    return f"{NAMES[name]}, with {with_interval(others[name], 'ratio')} times"
+    return f"{NAMES[name]}, which has {with_interval(others[name], 'ratio')} times that error"
 
 
 def _is_worse(other: Entry | None) -> bool:
@@ -52,8 +59,8 @@ def _is_worse(other: Entry | None) -> bool:
     return low is not None and low > 1
 
 
-def _counted(entry: Entry) -> str:
-    count = entry["groups"]
+def _counted(shape: Entry) -> str:
+    count = shape["groups"]
     return "root mean square" + (f", geometric mean of {count} curves" if count > 1 else "")
 
 
@@ -61,16 +68,17 @@ def _value(entry: Entry, name: str) -> tuple[float, Any]:
     return entry[name], entry.get(f"{name}_ci")
 
 
-def whole_claim(entry: Entry) -> Claim:
-    """How closely a sigmoid and a power law fit whole curves, and their first 1/64."""
+def whole_claim(entry: Entry, of: str = "") -> Claim:
+    """How closely a sigmoid and a power law fit whole curves, and their first 1/64; as above."""
     parts = []
     numbers = {}
     for name in ("sigmoid", "power"):
         one = entry["shapes"][name]
-        early = f", {number(one['early_error'])} on the first 1/64" if "early_error" in one else ""
-        parts.append(f"{number(one['error'])} of {NAMES[name]}{early}")
+        early = f" ({number(one['early_error'])} on the first 1/64)" if "early_error" in one else ""
+        parts.append(f"{number(one['error'])} for {NAMES[name]}{early}")
         numbers[name] = _value(one, "error")
-    text = f"Fitted to whole curves, the error is {'; '.join(parts)} ({_counted(entry)})."
+    start = f"{of}: fitted" if of else "Fitted"
+    text = f"{start} to whole curves, the error is {' and '.join(parts)}: {_counted(entry['shapes']['sigmoid'])}."
     known = all(is_determined(entry["shapes"][name], "error") for name in numbers)
     return Claim(text, known, "curve_fits", "measured", numbers)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from analysis.data.families import slug
 from analysis.figures import curve_shapes as figures
 from analysis.laws import ShapesCompared
+from analysis.page.claims import Entry
 from analysis.page.content import Content
 from analysis.page.curve_claims import shapes_claim, shapes_table, whole_claim
 from analysis.page.section import Detail, PlannedFigure, Section
@@ -12,28 +13,31 @@ from analysis.page.section import Detail, PlannedFigure, Section
 
 def sections(content: Content) -> Iterator[Section]:
     """One section, where some curves are long enough; the figure is of the first such family."""
-    found: dict[str, ShapesCompared] = {
-        family.label: law
-        for family in content.families
-        for law in content.laws("curve_shapes", family)
-        if isinstance(law, ShapesCompared)
-    }
+    found: dict[str, ShapesCompared] = {}
+    entries: dict[str, Entry] = {}
+    for family in content.families:
+        laws = content.laws("curve_shapes", family)
+        for law, entry in zip(laws, content.of_family("curve_shapes", family), strict=True):
+            if isinstance(law, ShapesCompared):
+                found[family.label], entries[family.label] = law, entry
     if not found:
         return
-    entries = {label: law.to_json() for label, law in found.items()}
-    label, first = next(iter(found.items()))
+    several = len(content.families) > 1
     details = [
-        Detail(name, [shapes_claim(entry), whole_claim(entry)])
-        for name, entry in entries.items()
-        if name != label
+        Detail(label, [shapes_claim(entry, label), whole_claim(entry, label)])
+        for label, entry in list(entries.items())[1:]
     ]
-    title = "Every shape, in numbers"
-    numbers = Detail(title, [whole_claim(entries[label])], tables=[shapes_table(entries)])
+    label, first = next(iter(found.items()))
+    label = label if several else ""
+    entry = next(iter(entries.values()))
+    numbers = Detail(
+        "Every shape, in numbers", [whole_claim(entry, label)], tables=[shapes_table(entries)]
+    )
     yield Section(
         "curve-shapes",
         "Does the start of a learning curve predict its end?",
-        [shapes_claim(entries[label])],
-        _figure(first, label if len(found) > 1 else ""),
+        [shapes_claim(entry, label)],
+        _figure(first, label),
         [numbers, *details],
         is_result=False,
     )
