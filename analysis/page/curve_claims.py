@@ -78,7 +78,8 @@ def whole_claim(entry: Entry, of: str = "") -> Claim:
         parts.append(f"{number(one['error'])} for {NAMES[name]}{early}")
         numbers[name] = _value(one, "error")
     start = f"{of}: fitted" if of else "Fitted"
-    text = f"{start} to whole curves, the error is {' and '.join(parts)}: {_counted(entry['shapes']['sigmoid'])}."
+    counted = _counted(entry["shapes"]["sigmoid"])
+    text = f"{start} to whole curves, the error is {' and '.join(parts)}: {counted}."
     known = all(is_determined(entry["shapes"][name], "error") for name in numbers)
     return Claim(text, known, "curve_fits", "measured", numbers)
 

@@ -70,11 +70,12 @@ def test_undecided_names_those_that_may_be_as_good_and_no_other():
 def test_without_intervals_every_other_may_be_as_good():
     bare = {name: {"ratio": one["ratio"]} for name, one in ENTRY["over_least"]["others"].items()}
     claim = shapes_claim(undecided(**bare))
-    assert (
-        "a sigmoid in log E, which has 3 (no interval) times that error, and a power" in claim.text
-    )
-    alone = {**undecided(**bare), "groups": 1}
-    assert "0.01 (root mean square)" in shapes_claim(alone).text
+    assert "a sigmoid in log E, which has 3 (no interval) times that error, and a" in claim.text
+
+
+def test_one_curve_is_no_mean_of_several():
+    shapes = {**ENTRY["shapes"], "power": {**ENTRY["shapes"]["power"], "groups": 1}}
+    assert "an error of 0.01 (root mean square);" in shapes_claim({**ENTRY, "shapes": shapes}).text
 
 
 def test_a_shape_that_shares_no_curve_is_named():
