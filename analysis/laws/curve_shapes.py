@@ -501,9 +501,11 @@ def fit_sizes(groups: Sequence[Group]) -> Iterator[CurveShapes]:
 def group_curves(settings: dict[str, Any], frame: pd.DataFrame) -> GroupCurves | None:
     """The runs of a group at the places of the one that ends first; None where they share none.
 
-    A run that ends before half of the longest one's training is left out.
+    A run that ends before half of the longest one's training is left out; of several runs of a seed
+    the first counts.
     """
-    runs = {int(seed): run for seed, run in frame.groupby("seed")}
+    firsts = frame.drop_duplicates("seed").sort_values("seed")[["seed", "run_id"]]
+    runs = {int(seed): frame[frame["run_id"] == name] for seed, name in firsts.to_numpy()}
     longest = frame["interactions"].max()
     runs = {
         seed: run

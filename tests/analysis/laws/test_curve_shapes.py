@@ -198,6 +198,13 @@ def test_seeds_with_rows_of_their_own_are_brought_to_common_places():
     assert group.seeds == (0, 1, 2, 3)
 
 
+def test_of_several_runs_of_a_seed_the_first_counts():
+    frame = curve_frame(sigmoid, rng())
+    other = frame[frame["seed"] == 0].assign(run_id="z", return_mean=0.5)
+    groups = [one_group(table) for table in (frame, pd.concat([frame, other], ignore_index=True))]
+    np.testing.assert_array_equal(*(one.curves.returns for one in groups))
+
+
 def test_algorithms_are_not_mixed():
     frame = pd.concat(
         [
