@@ -506,14 +506,11 @@ def group_curves(settings: dict[str, Any], frame: pd.DataFrame) -> GroupCurves |
     """
     firsts = frame.drop_duplicates("seed").sort_values("seed")[["seed", "run_id"]]
     runs = {int(seed): frame[frame["run_id"] == name] for seed, name in firsts.to_numpy()}
-    longest = frame["interactions"].max()
-    runs = {
-        seed: run
-        for seed, run in runs.items()
-        if run["interactions"].iloc[-1] >= _SHORTEST_SHARE * longest
-    }
+    ends = {seed: float(run["interactions"].iloc[-1]) for seed, run in runs.items()}
+    long = [seed for seed, end in ends.items() if end >= _SHORTEST_SHARE * max(ends.values())]
+    runs = {seed: runs[seed] for seed in long}
     places = {seed: np.log(row_places(run)) for seed, run in runs.items()}
-    first = min(runs, key=lambda seed: float(runs[seed]["interactions"].iloc[-1]))
+    first = min(runs, key=lambda seed: ends[seed])
     kept = places[first] >= max(one[0] for one in places.values())
     if not kept.any():
         return None

@@ -203,6 +203,9 @@ def test_of_several_runs_of_a_seed_the_first_counts():
     other = frame[frame["seed"] == 0].assign(run_id="z", return_mean=0.5)
     groups = [one_group(table) for table in (frame, pd.concat([frame, other], ignore_index=True))]
     np.testing.assert_array_equal(*(one.curves.returns for one in groups))
+    alone = frame[(frame["seed"] == 0) & (frame["interactions"] < 4e5)].assign(run_id="a")
+    again = frame[frame["seed"] == 0]
+    assert one_group(pd.concat([alone, again], ignore_index=True)).curves.ends[-1] < 4e5
 
 
 def test_algorithms_are_not_mixed():
