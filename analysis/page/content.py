@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.data.families import Family, families, schedule_of
+from analysis.data.families import Family, families, schedule_of, without_references
 from analysis.data.measurements import Measurements
 from analysis.laws import AllFits
 from analysis.page.claims import Entry
@@ -24,7 +24,7 @@ class Content:
         fits: the laws.
         entries: the same as `fits.json` holds them.
         families: runs that differ in size, horizon, rate and seed only; that with most runs first,
-            of several those with dense rewards.
+            of several those with dense rewards. References are no families where there is RL.
         width: the width of the first family of which most runs reach the thresholds.
         threshold: the return to reach that answers are given for first.
     """
@@ -39,7 +39,7 @@ class Content:
     @classmethod
     def of(cls, measured: Measurements, fits: AllFits) -> "Content":
         """Choose what to speak of first."""
-        found = sorted(families(measured.frame), key=_rank)
+        found = sorted(families(without_references(measured.frame)), key=_rank)
         runs = found[0].select(measured.crossings)
         width = main_width(runs)
         threshold = main_threshold(runs[runs["width"] == width])
