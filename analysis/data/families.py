@@ -152,6 +152,16 @@ def with_references(
             yield group, _closest(whole.rows[reference], group.rows)
 
 
+def references_of(
+    table: pd.DataFrame, settings: Mapping[str, Any], *varying: str
+) -> pd.DataFrame:
+    """The references of a group of RL by its settings, of all thresholds (`with_references`)."""
+    for group, references in with_references(table, *varying, by_threshold=False):
+        if same_settings(group.settings, settings):
+            return references
+    return table[:0]
+
+
 def _closest(references: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """References without those that other rows than these share all settings with."""
     shared = [name for name in ("settings", *COEFFICIENTS) if name in rows]

@@ -32,7 +32,7 @@ from analysis.data.families import Group, with_references
 from analysis.laws.horizon import affine_numbers
 from analysis.laws.horizon_forms import FormFit, fit_form, horizon_data, left_censored
 from analysis.laws.law import Fits, FittedLaw, Quantity
-from analysis.stats.intervals import LOG, jackknife_interval, mean_interval
+from analysis.stats.intervals import LINEAR, LOG, jackknife_interval, mean_interval
 
 SIDES = ("supervised", "exact", "h1")
 """What is compared: the two references, and RL at h = 1."""
@@ -44,13 +44,91 @@ PARTS: Mapping[str, tuple[str, str | None]] = {
 }
 """Each part in interactions: the interactions of one side less those of another."""
 
-RATIOS: Mapping[str, tuple[str, str]] = {
-    "exact_over_supervised": ("exact", "supervised"),
-    "h1_over_exact": ("h1", "exact"),
+RATIOS: Mapping[str, str] = {
+    "exact_over_supervised": "objective",
+    "h1_over_exact": "action_noise",
 }
-"""Each ratio: the interactions of one side over those of another."""
+"""Each ratio, with the part whose sides it compares."""
 
 _NAMED_RUNS = 5  # ids of censored runs that a note gives
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sides at the seeds that both have.
+
+    Attributes:
+        above: interactions of one side, shape [seed].
+        below: those of the other, shape [seed]; None where nothing is taken off.
+        bound: which bound their difference is: "", "at_least", "at_most" or "unknown".
+        censored: ids of the censored runs of both.
+    """
+
+    above: np.ndarray
+    below: np.ndarray | None
+    bound: str
+    censored: tuple[str, ...]
+
+    @classmethod
+    def of(cls, above: pd.DataFrame, below: pd.DataFrame | None) -> Self:
+        """From rows of `Decomposition.runs`."""
+        if below is None:
+            seeds, higher, lower = above.index, above["censored"], above["left_censored"]
+            runs, other = above["run_id"][higher | lower], None
+        else:
+            seeds = above.index.intersection(below.index).sort_values()
+            above, below = above.reindex(seeds), below.reindex(seeds)
+            higher = above["censored"] | below["left_censored"]
+            lower = above["left_censored"] | below["censored"]
+            ids = [one["run_id"][one["censored"] | one["left_censored"]] for one in (above, below)]
+            runs, other = pd.concat(ids), below["interactions"].to_numpy(float)
+        bound = _BOUNDS[bool(higher.any()), bool(lower.any())]
+        return cls(above["interactions"].to_numpy(float), other, bound, tuple(map(str, runs)))
+
+    @property
+    def difference(self) -> np.ndarray:
+        """What the first side needs more, shape [seed]."""
+        return self.above if self.below is None else self.above - self.below
+
+    @property
+    def log_ratio(self) -> np.ndarray:
+        """log of the first side over the second, or of the first alone, shape [seed]."""
+        return np.log(self.above if self.below is None else self.above / self.below)
+
+    @property
+    def part(self) -> Quantity:
+        """Mean difference; its interval is symmetric in log where there is nothing to take off."""
+        gaps = self.difference
+        scale = LOG if self.below is None else LINEAR
+        left_out = (gaps.sum() - gaps) / max(len(gaps) - 1, 1)
+        return Quantity(float(gaps.mean()), jackknife_interval(float(gaps.mean()), left_out, scale))
+
+    @property
+    def ratio(self) -> Quantity:
+        """Geometric mean of the ratio."""
+        return _geometric(self.log_ratio)
+
+    def known_end(self, in_log: bool) -> dict[str, float]:
+        """The bound that censored runs make: `{"at_least": value}`; empty where there is none."""
+        if self.bound not in ("at_least", "at_most"):
+            return {}
+        mean, low, high = mean_interval(self.log_ratio if in_log else self.difference)
+        end = mean if len(self.above) < 2 else low if self.bound == "at_least" else high
+        return {self.bound: float(np.exp(end) if in_log else end)}
+
+
+_BOUNDS = {
+    (False, False): "",
+    (True, False): "at_least",
+    (False, True): "at_most",
+    (True, True): "unknown",
+}
+
+
+def _geometric(logs: np.ndarray) -> Quantity:
+    """Geometric mean over seeds with its interval, from logs, shape [seed]."""
+    mean, low, high = np.exp(mean_interval(logs))
+    return Quantity(float(mean), (float(low), float(high)) if len(logs) > 1 else None)
 
 
 @dataclass(frozen=True)
@@ -60,8 +138,8 @@ class Decomposition(FittedLaw):
     Attributes:
         group: settings of the runs of RL.
         threshold: the return to reach.
-        runs: rows of crossings by side, of `SIDES`, one per seed, indexed by the seed; a side
-            without runs is absent.
+        runs: `run_id`, `interactions`, `censored` and `left_censored` by side, of `SIDES`, one row
+            per seed, indexed by the seed; a side without runs is absent.
         affine: the affine form of the horizon law in h - 1, where there is one.
         predicted: what the noise says of `h1_over_exact`, by seed; those of which it is known.
     """
@@ -78,59 +156,25 @@ class Decomposition(FittedLaw):
         return sorted({int(seed) for rows in self.runs.values() for seed in rows.index})
 
     @functools.cached_property
+    def pairs(self) -> dict[str, Pair]:
+        """The sides of each part, where both have runs."""
+        return {
+            name: Pair.of(self.runs[upper], self.runs[lower] if lower else None)
+            for name, (upper, lower) in PARTS.items()
+            if upper in self.runs and (lower is None or lower in self.runs)
+        }
+
+    @functools.cached_property
     def quantities(self) -> dict[str, Quantity]:
         """The parts in interactions, the ratios, and the ratio that the noise predicts."""
-        found = {name: self._part(*sides) for name, sides in PARTS.items()}
-        found["horizon"] = affine_numbers(self.affine)["b"] if self.affine else None
-        found |= {name: self._ratio(*sides) for name, sides in RATIOS.items()}
+        known = {n: pair for n, pair in self.pairs.items() if len(pair.above) and not pair.bound}
+        found = {name: pair.part for name, pair in known.items()}
+        if self.affine is not None:
+            found["horizon"] = affine_numbers(self.affine)["b"]
+        found |= {name: known[part].ratio for name, part in RATIOS.items() if part in known}
         if len(self.predicted):
-            found["predicted_h1_over_exact"] = _geometric(self.predicted.to_numpy(float))
-        return {name: one for name, one in found.items() if one is not None}
-
-    def _part(self, upper: str, lower: str | None) -> Quantity | None:
-        values = self._values(upper, lower)
-        if values is None or self._bound(upper, lower):
-            return None
-        above, below = values
-        if lower is None:
-            left_out = [np.delete(above, place).mean() for place in range(len(above))]
-            ends = jackknife_interval(above.mean(), left_out, LOG) if len(above) > 1 else None
-            return Quantity(float(above.mean()), ends)
-        mean, *between = mean_interval(above - below)
-        return Quantity(mean, (between[0], between[1]) if len(above) > 1 else None)
-
-    def _ratio(self, upper: str, lower: str) -> Quantity | None:
-        values = self._values(upper, lower)
-        if values is None or self._bound(upper, lower):
-            return None
-        return _geometric(values[0] / values[1])
-
-    def _shared(self, upper: str, lower: str | None) -> pd.Index:
-        """Seeds that both sides have."""
-        found = [self.runs[side].index for side in (upper, lower) if side in self.runs]
-        if len(found) < (1 if lower is None else 2):
-            return pd.Index([])
-        return functools.reduce(lambda one, other: one.intersection(other), found).sort_values()
-
-    def _values(self, upper: str, lower: str | None) -> tuple[np.ndarray, np.ndarray] | None:
-        """Interactions of both sides, shape [seed] (0 where there is no lower one)."""
-        seeds = self._shared(upper, lower)
-        if seeds.empty:
-            return None
-        above = self.runs[upper].loc[seeds, "interactions"].to_numpy(float)
-        if lower is None:
-            return above, np.zeros_like(above)
-        return above, self.runs[lower].loc[seeds, "interactions"].to_numpy(float)
-
-    def _bound(self, upper: str, lower: str | None) -> str:
-        """Which bound censored runs make of a part: "", "at_least", "at_most" or "unknown"."""
-        seeds = self._shared(upper, lower)
-        above = self.runs[upper].loc[seeds]
-        higher, less = above["censored"].any(), left_censored(above).any()
-        if lower is not None:
-            below = self.runs[lower].loc[seeds]
-            higher, less = higher or left_censored(below).any(), less or below["censored"].any()
-        return _BOUNDS[bool(higher), bool(less)]
+            found["predicted_h1_over_exact"] = _geometric(np.log(self.predicted.to_numpy(float)))
+        return found
 
     @functools.cached_property
     def bounds(self) -> dict[str, dict[str, float]]:
@@ -139,20 +183,11 @@ class Decomposition(FittedLaw):
         The end of the 95% interval of what the runs had used when they ended; with one seed that
         itself.
         """
-        found = {}
-        for name, (upper, lower) in {**PARTS, **RATIOS}.items():
-            values = self._values(upper, lower)
-            bound = self._bound(upper, lower) if values else ""
-            if values is None or bound in ("", "unknown"):
-                continue
-            in_log = lower is None or name in RATIOS
-            above, below = values
-            gaps = np.log(above) if lower is None else above - below
-            gaps = np.log(above / below) if name in RATIOS else gaps
-            mean, *ends = mean_interval(gaps)
-            end = ends[bound == "at_most"] if len(gaps) > 1 else mean
-            found[name] = {bound: float(np.exp(end) if in_log else end)}
-        return found
+        parts = {name: pair.known_end(pair.below is None) for name, pair in self.pairs.items()}
+        for name, part in RATIOS.items():
+            if part in self.pairs:
+                parts[name] = self.pairs[part].known_end(in_log=True)
+        return {name: one for name, one in parts.items() if one}
 
     @property
     def determined_by(self) -> dict[str, str]:
@@ -173,11 +208,10 @@ class Decomposition(FittedLaw):
 
         NaN where the runs have no such number.
         """
-        at_one = self._values("h1", None)
+        at_one = self.runs["h1"]["interactions"].mean() if "h1" in self.runs else np.nan
         beyond = rows["horizon"].to_numpy(float) - 1
         slope = self.quantities["horizon"].value if self.affine else np.nan
-        added = np.where(beyond == 0, 0.0, slope * beyond)
-        return (np.nan if at_one is None else at_one[0].mean()) + added
+        return np.asarray(at_one + np.where(beyond == 0, 0.0, slope * beyond))
 
     def without_seed(self, seed: int) -> Self:
         """The parts without the runs of one seed."""
@@ -204,38 +238,17 @@ class Decomposition(FittedLaw):
     def gaps(self) -> list[str]:
         """One line for each part that its runs do not give, though its sides have runs."""
         lines = []
-        for name, (upper, lower) in PARTS.items():
-            sides = [side for side in (upper, lower) if side]
-            if not all(side in self.runs for side in sides):
-                continue
-            seeds = self._shared(upper, lower)
-            if seeds.empty:
-                lines.append(f"no part {name}: {upper} and {lower} share no seed")
-            elif self._bound(upper, lower):
-                runs = [run for side in sides for run in _censored_runs(self.runs[side].loc[seeds])]
-                more = f" and {len(runs) - _NAMED_RUNS} more" if len(runs) > _NAMED_RUNS else ""
-                named = f"{', '.join(runs[:_NAMED_RUNS])}{more}"
-                lines.append(f"no part {name}, only a bound at most: censored runs {named}")
+        for name, pair in self.pairs.items():
+            if not len(pair.above):
+                lines.append(f"no part {name}: {' and '.join(map(str, PARTS[name]))} share no seed")
+            elif pair.bound:
+                more = len(pair.censored) - _NAMED_RUNS
+                named = ", ".join(pair.censored[:_NAMED_RUNS])
+                named += f" and {more} more" if more > 0 else ""
+                lines.append(f"no part {name}, a bound at most: censored runs {named}")
+        if "h1" not in self.runs:
+            lines.append("no part action_noise: no runs at h = 1")
         return lines
-
-
-_BOUNDS = {
-    (False, False): "",
-    (True, False): "at_least",
-    (False, True): "at_most",
-    (True, True): "unknown",
-}
-
-
-def _geometric(values: np.ndarray) -> Quantity:
-    """Geometric mean over seeds with its interval, shape [seed]."""
-    mean, low, high = np.exp(mean_interval(np.log(values)))
-    return Quantity(float(mean), (float(low), float(high)) if len(values) > 1 else None)
-
-
-def _censored_runs(rows: pd.DataFrame) -> list[str]:
-    """Ids of the runs that are right- or left-censored."""
-    return [str(run) for run in rows.loc[rows["censored"] | left_censored(rows), "run_id"]]
 
 
 def fit_decompositions(table: pd.DataFrame) -> Fits:
@@ -261,9 +274,15 @@ def _of(group: Group, references: pd.DataFrame) -> Decomposition:
     """The parts of one group of RL."""
     rows = group.rows
     at_one = rows[rows["horizon"] == 1].set_index("seed")
-    found = {name: part.set_index("seed") for name, part in references.groupby("algorithm")}
+    found = {str(name): part.set_index("seed") for name, part in references.groupby("algorithm")}
     found["h1"] = at_one
-    runs = {side: found[side] for side in SIDES if side in found and len(found[side])}
+    runs = {
+        side: found[side][["run_id", "interactions", "censored"]].assign(
+            left_censored=left_censored(found[side])
+        )
+        for side in SIDES
+        if side in found and len(found[side])
+    }
     predicted = at_one.get("action_noise_ratio", pd.Series(dtype=float)).dropna()
     return Decomposition(group.settings, group.threshold, runs, _affine(rows), predicted)
 

@@ -12,6 +12,7 @@ from analysis.page.questions import (
     delays,
     horizons,
     noise,
+    parts,
     rates,
     schedules,
     sizes,
@@ -19,7 +20,7 @@ from analysis.page.questions import (
 from analysis.page.section import Section
 
 QUESTIONS = (
-    *(schedules, delays, comparisons, batches, horizons, sizes),
+    *(schedules, delays, comparisons, batches, horizons, parts, sizes),
     *(noise, curves, rates),
 )
 
