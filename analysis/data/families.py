@@ -152,9 +152,7 @@ def with_references(
             yield group, _closest(whole.rows[reference], group.rows)
 
 
-def references_of(
-    table: pd.DataFrame, settings: Mapping[str, Any], *varying: str
-) -> pd.DataFrame:
+def references_of(table: pd.DataFrame, settings: Mapping[str, Any], *varying: str) -> pd.DataFrame:
     """The references of a group of RL by its settings, of all thresholds (`with_references`)."""
     for group, references in with_references(table, *varying, by_threshold=False):
         if same_settings(group.settings, settings):

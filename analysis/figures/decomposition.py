@@ -80,16 +80,13 @@ def _parts(law: Decomposition) -> Iterator[dict[str, Any]]:
         levels[name] = float(below.mean()) if known and len(below) else np.nan
     named = {"threshold": law.threshold, "width": law.group["width"]}
     for name in (*PARTS, "horizon"):
+        at = {**named, "part": name, "start": levels.get(name, np.nan)}
         if name in law.quantities:
             one = law.quantities[name]
-            ends = _ends(one)
-            determined = law.is_determined(name, one)
-            yield {**named, "part": name, "start": levels[name], "bound": "", **ends} | {
-                "determined": determined
-            }
+            yield {**at, **_ends(one), "bound": "", "determined": law.is_determined(name, one)}
         for bound, value in law.bounds.get(name, {}).items():
-            known = {"part": name, "start": levels[name], "bound": bound, "value": value}
-            yield {**named, **known, "low": np.nan, "high": np.nan, "determined": False}
+            open_ends = {"low": np.nan, "high": np.nan, "determined": False}
+            yield {**at, "bound": bound, "value": value, **open_ends}
 
 
 def _ends(one: Quantity) -> dict[str, float]:
@@ -216,5 +213,3 @@ def _ratio_keys(names: Sequence[str]) -> Iterator[Line2D]:
     for name in names:
         color, marker, label = RATIO_LOOKS[name]
         yield Line2D([], [], color=color, marker=marker, linestyle="none", label=label)
-
-

@@ -23,27 +23,27 @@ def _parts(entry: Entry) -> Claim:
             value, ends = -value, [-ends[1], -ends[0]]
         amount = f"{number(value)} {interval(ends)}"
         texts.append(f"{first} {fewer if entry[name] < 0 else more}".format(amount))
-    text = f"Of the interactions to a return of {entry['threshold']:g} at width "
-    text += f"{entry['group']['width']}, "
+    text = f"To a return of {entry['threshold']:g} at width {entry['group']['width']}, "
     if not texts:
-        text += "these runs determine no part: what the task, the objective, the noise of actions "
-        return Claim(f"{text}and the horizon take.", False, "decomposition", "undecided")
+        text += "these runs do not determine how many interactions the task, the objective, the "
+        text += "noise of actions and the horizon take."
+        return Claim(text, False, "decomposition", "undecided")
     return Claim(f"{text}{'; '.join(texts)}.", True, "decomposition", "known", numbers)
 
 
 _TEXTS = {
-    "task": ("supervised learning needs", "{}", "{}"),
+    "task": ("supervised learning needs", "{} interactions", "{} interactions"),
     "objective": (
         "the exact gradient of the expected return needs",
-        "{} more than that",
-        "{} fewer than that",
+        "{} interactions more than supervised learning",
+        "{} interactions fewer than supervised learning",
     ),
     "action_noise": (
         "sampled actions and their rewards (h = 1)",
-        "add {} to the exact gradient's",
-        "save {} of the exact gradient's",
+        "add {} interactions to the exact gradient's",
+        "save {} interactions of the exact gradient's",
     ),
-    "horizon": ("each further step of horizon", "adds {}", "saves {}"),
+    "horizon": ("each further step of horizon", "adds {} interactions", "saves {} interactions"),
 }
 """For each part what it is, and what it does where it is positive and where it is negative."""
 
