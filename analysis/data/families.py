@@ -142,14 +142,18 @@ def with_references(
         varying: keys of `COLUMNS`, as of `split`.
         by_threshold: as of `split`.
     """
-    if not is_reference(table).any():
+    table = table.reset_index(drop=True)
+    reference = is_reference(table)
+    if not reference.any() or reference.all():
         return
+    of_row: dict[int, pd.DataFrame] = {}  # what a group may be compared with, by any row of it
     for whole in split(table, *varying, "algorithm", by_threshold=by_threshold):
-        reference = is_reference(whole.rows)
-        if not reference.any() or reference.all():
-            continue
-        for group in split(whole.rows[~reference], *varying, by_threshold=by_threshold):
-            yield group, _closest(whole.rows[reference], group.rows)
+        compared = reference[whole.rows.index]
+        if compared.any():
+            of_row |= dict.fromkeys(whole.rows.index, whole.rows[compared])
+    for group in split(table[~reference], *varying, by_threshold=by_threshold):
+        if (found := of_row.get(group.rows.index[0])) is not None:
+            yield group, _closest(found, group.rows)
 
 
 def references_of(table: pd.DataFrame, settings: Mapping[str, Any], *varying: str) -> pd.DataFrame:

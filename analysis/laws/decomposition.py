@@ -195,7 +195,7 @@ class Decomposition(FittedLaw):
         if self.affine is None:
             return {}
         if self.affine.is_refused:
-            return {"horizon": "another law: the runs do not lie on E = a + b (h - 1)"}
+            return {"horizon": "another law: the runs do not lie on the affine form"}
         return {"horizon": f"longer horizons than {self.affine.data.horizon.max():g}"}
 
     def is_determined(self, name: str, one: Quantity) -> bool:

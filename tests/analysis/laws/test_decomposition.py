@@ -96,19 +96,24 @@ def test_a_refused_horizon_law_determines_no_part_of_the_horizon(table):
 
 
 def test_intervals_hold_the_truth_in_95_of_100_sweeps():
-    widths = range(1, 501)  # each width a sweep of its own, at the level of its width
-    shared, own = 0.15, 0.08
+    sweeps, seeds, shared, own = 400, 4, 0.15, 0.08
+    rng = np.random.default_rng(1)
+    effects = np.exp(shared * rng.standard_normal(sweeps * seeds))
+    parts = [
+        runs_of(name, effects * np.exp(own * rng.standard_normal(len(effects)))) for name in LEVELS
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    # Widths tell the sweeps apart: that each has runs of its own is all that they are for here.
+    table = table.assign(width=1 + table["seed"] // seeds, seed=table["seed"] % seeds)
     mean = np.exp((shared**2 + own**2) / 2)  # of a factor with these spreads of its log
-    table = sweep(np.random.default_rng(1), horizons=(1.0,), widths=widths, shared=shared, own=own)
     held = dict.fromkeys([name for name in TRUE if name != "horizon"], 0)
     for one in fit_decompositions(table).entries:
-        level = mean * 64 / one.group["width"]
         for name in held:
             low, high = one.quantities[name].interval
-            held[name] += low <= TRUE[name] * (level if name in PARTS else 1) <= high
+            held[name] += low <= TRUE[name] * (mean if name in PARTS else 1) <= high
     for name, count in held.items():  # three standard errors of the count about 95%
-        error = 3 * np.sqrt(0.95 * 0.05 / len(widths))
-        assert count / len(widths) == pytest.approx(0.95, abs=error), name
+        error = 3 * np.sqrt(0.95 * 0.05 / sweeps)
+        assert count / sweeps == pytest.approx(0.95, abs=error), name
 
 
 def test_the_references_of_the_groups_own_settings_are_taken(table):
