@@ -337,9 +337,11 @@ def main(argv: Sequence[str]) -> None:
 
 def _size(design: Design) -> str:
     runs = len(design.widths) * len(design.horizons) * design.seeds
+    shorter = f", in proportion to 1 / width beyond width {design.budget_width}"
     return (
         f"{runs} runs: {len(design.widths)} widths x {len(design.horizons)} horizons x "
-        f"{design.seeds} seeds, {design.budget:,} interactions each; {FLAGS.draws} draws"
+        f"{design.seeds} seeds, {design.budget:,} interactions each"
+        f"{shorter * bool(design.budget_width)}; {FLAGS.draws} draws"
     )
 
 

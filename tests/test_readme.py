@@ -59,7 +59,7 @@ def test_the_first_example_runs_as_written() -> None:
 
 
 def test_the_stored_results_of_the_papers_grid_are_whole() -> None:
-    stored = read_results(CHECKOUT / "docs" / "measured" / "paper")
+    stored = read_results(CHECKOUT / "docs" / "results" / "paper")
     assert stored.frame.groupby("run_id")["interactions"].max().eq(4_194_304).sum() == 792
     assert not stored.notes
 

@@ -4,7 +4,7 @@
     python -m analysis.report runs/paper
 
 Time: 8 minutes on one H200 GPU; on 2 cores 17 hours by `--dry_run`. The results are in
-`docs/measured/paper`, a working directory that the report reads, and in RESULTS.md.
+`docs/results/paper`, a working directory that the report reads, and in RESULTS.md.
 """
 
 import ml_collections

@@ -8,6 +8,7 @@ from analysis.page.content import Content
 from analysis.page.questions import (
     batches,
     comparisons,
+    curve_shapes,
     curves,
     delays,
     horizons,
@@ -21,7 +22,7 @@ from analysis.page.section import Section
 
 QUESTIONS = (
     *(schedules, delays, comparisons, batches, horizons, parts, sizes),
-    *(noise, curves, rates),
+    *(noise, curves, curve_shapes, rates),
 )
 
 

@@ -1,0 +1,50 @@
+"""The exponents: RL at four horizons beside supervised learning, over three decades of size.
+
+    python -m launch.sweep --config=launch/configs/scaling.py --workdir=runs/scaling
+    python -m analysis.report runs/scaling
+
+`scaling.py:digits` is a small version on the embedded digits; `scaling.py:cnn` has a convolutional
+network on MNIST, at fewer sizes.
+"""
+
+import ml_collections
+
+from launch.configs import choose, default_config
+from mnist_horizon.sweeps import RATE_RULE
+
+VERSIONS = ("mnist", "cnn", "digits")
+
+
+def get_config(version: str = "mnist") -> ml_collections.ConfigDict:
+    """8 widths, N from 3,190 to 3.0 million; 4 horizons and both references, 4 seeds: 192 runs."""
+    choose(version, VERSIONS)
+    config = default_config()
+    config.widths = (4, 9, 20, 45, 100, 300, 1000, 3800)
+    config.horizons = (1.0, 8.0, 32.0, 128.0)
+    config.seeds = 4
+    config.budget = 6_291_456
+    # The best size grows slowly: wide runs are needed where they are cheap, at small returns.
+    config.budget_width = 128
+    config.evaluations = 64
+    config.noise.samples = 1024
+    config.entropy_coef = 0.1
+    config.optimizer.update(RATE_RULE)
+    (rate,) = config.optimizer.learning_rates
+    config.references.supervised = (rate,)
+    config.references.exact = (rate,)
+    if version == "cnn":
+        config.network.name = "cnn"
+        config.widths = (2, 4, 8, 16, 32)
+        config.horizons = (1.0, 32.0)
+        config.budget = 1_048_576
+        config.budget_width = 8
+        config.noise.samples = 0
+    if version == "digits":
+        config.task = ml_collections.ConfigDict({"name": "digits"})
+        config.widths = (8, 32, 128)
+        config.horizons = (1.0, 8.0, 32.0)
+        config.batch.rollout_length = 256
+        config.budget = 204_800
+        config.budget_width = 0
+        config.evaluations = 40
+    return config
