@@ -303,6 +303,11 @@ class Family:
         """Whether some size and horizon has runs with several learning rates."""
         return has_several_rates(self.frame)
 
+    @property
+    def is_reference(self) -> bool:
+        """Whether they are runs that RL is compared with."""
+        return self.settings.get("algorithm") in REFERENCES
+
     def select(self, table: pd.DataFrame) -> pd.DataFrame:
         """Rows of another table that belong to the family's runs."""
         return table[table["run_id"].isin(self.frame["run_id"])] if len(table) else table
@@ -340,7 +345,10 @@ def families(frame: pd.DataFrame) -> list[Family]:
 
 
 def _differing_settings(texts: Sequence[str]) -> list[str]:
-    """For each `settings` those of its values that differ between them, in words: ", data web"."""
+    """For each `settings` those of its values that differ between them, in words: ", data web".
+
+    Without those that have a column of results, which names the family.
+    """
     flat = []
     for text in texts:
         settings = json.loads(text or "{}")
@@ -349,7 +357,9 @@ def _differing_settings(texts: Sequence[str]) -> list[str]:
             if isinstance(inner, dict):
                 values |= {f"{group}.{name}": value for name, value in inner.items()}
         flat.append(values)
-    names = list(dict.fromkeys(name for values in flat for name in values))
+    have_columns = [path for path in SETTINGS.values() if "." in path]
+    names = [name for values in flat for name in values if name not in have_columns]
+    names = list(dict.fromkeys(names))
     names = [
         name
         for name in names

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.data.crossings import means_over_seeds
-from analysis.data.families import Family, families, same_settings, without_references
+from analysis.data.families import Family, families, same_settings
 from analysis.data.measurements import read
 from analysis.data.ratios import Ratio, ratio
 from analysis.laws import HorizonLaw, fit_horizon_laws
@@ -66,7 +66,7 @@ def compare(workdirs: Sequence[Path]) -> Compared | None:
 
 def _side(workdir: Path) -> _Side:
     measured = read([workdir])
-    family = first_family(families(without_references(measured.frame)))
+    family = first_family(families(measured.frame))
     return _Side(str(workdir), family, family.select(measured.crossings))
 
 

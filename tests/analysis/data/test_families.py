@@ -349,3 +349,13 @@ def test_references_of_other_settings_are_none():
     assert without_references(only).equals(only)
     assert set(without_references(table)["algorithm"]) == {"vpg"}
     assert len(list(split(table, "horizon"))) == 3  # never one group with RL
+
+
+def test_an_algorithm_is_named_once():
+    table = sweep(np.random.default_rng(0), alone=True)
+    labels = {family.label: family.is_reference for family in families(table)}
+    assert labels == {
+        "synthetic, dense, algorithm vpg": False,
+        "synthetic, dense, algorithm supervised": True,
+        "synthetic, dense, algorithm exact": True,
+    }

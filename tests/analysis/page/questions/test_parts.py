@@ -40,6 +40,10 @@ def test_references_are_never_what_the_page_is_about():
         table, horizon_law=fit_horizon_laws(table), decomposition=fit_decompositions(table)
     )
     assert [family.settings["algorithm"] for family in content.families] == ["vpg"]
+    assert content.main.slug == ""  # figures are named as without references
+    assert {family.settings["algorithm"] for family in content.references} == {
+        *("supervised", "exact")
+    }
     assert {law.group["algorithm"] for law in content.fits["horizon_law"]} == {"vpg"}
     (section,) = horizons.sections(content)
     _, drawn = section.figure.draw()
