@@ -17,7 +17,8 @@ seed s of RL. Intervals are Student's t over seeds, of `task` in log. The ratios
 side is not given; where they are all on a side that bounds it, it is a bound.
 
 By the theory of the gradient's noise `predicted_h1_over_exact` is what the action part of the noise
-measured along the runs at h = 1 says of the last ratio (`data.noise.action_noise_ratio`).
+measured along the runs at h = 1 says of the last ratio (`data.noise.action_noise_ratio`), at equal
+learning rates: a rate that suits less noise makes the exact gradient faster than that.
 """
 
 import functools
@@ -50,6 +51,7 @@ RATIOS: Mapping[str, str] = {
 }
 """Each ratio, with the part whose sides it compares."""
 
+_NEEDED = ("run_id", "interactions", "censored")
 _NAMED_RUNS = 5  # ids of censored runs that a note gives
 
 
@@ -138,8 +140,9 @@ class Decomposition(FittedLaw):
     Attributes:
         group: settings of the runs of RL.
         threshold: the return to reach.
-        runs: `run_id`, `interactions`, `censored` and `left_censored` by side, of `SIDES`, one row
-            per seed, indexed by the seed; a side without runs is absent.
+        runs: `run_id`, `interactions`, `censored` and `left_censored` (and `learning_rate`, where
+            it is known) by side, of `SIDES`, one row per seed, indexed by the seed; a side without
+            runs is absent.
         affine: the affine form of the horizon law in h - 1, where there is one.
         predicted: what the noise says of `h1_over_exact`, by seed; those of which it is known.
     """
@@ -231,8 +234,18 @@ class Decomposition(FittedLaw):
         return {
             "threshold": self.threshold,
             "bounds": self.bounds,
+            "learning_rates": self.learning_rates,
             "runs": {side: len(rows) for side, rows in self.runs.items()},
             "censored": {side: int(rows["censored"].sum()) for side, rows in self.runs.items()},
+        }
+
+    @property
+    def learning_rates(self) -> dict[str, list[float]]:
+        """The rates of the runs of each side, where they are known."""
+        return {
+            side: sorted({float(rate) for rate in rows["learning_rate"]})
+            for side, rows in self.runs.items()
+            if "learning_rate" in rows
         }
 
     def gaps(self) -> list[str]:
@@ -276,10 +289,9 @@ def _of(group: Group, references: pd.DataFrame) -> Decomposition:
     at_one = rows[rows["horizon"] == 1].set_index("seed")
     found = {str(name): part.set_index("seed") for name, part in references.groupby("algorithm")}
     found["h1"] = at_one
+    rate = ["learning_rate"] if "learning_rate" in rows else []
     runs = {
-        side: found[side][["run_id", "interactions", "censored"]].assign(
-            left_censored=left_censored(found[side])
-        )
+        side: found[side][[*_NEEDED, *rate]].assign(left_censored=left_censored(found[side]))
         for side in SIDES
         if side in found and len(found[side])
     }

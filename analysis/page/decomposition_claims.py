@@ -62,9 +62,19 @@ def _predicted(entry: Entry) -> list[Claim]:
         predicted: Any = entry["predicted_h1_over_exact_ci"]
         numbers["predicted_h1_over_exact"] = (entry["predicted_h1_over_exact"], predicted)
         text += "; by the part of the gradient's noise that comes from actions it would be "
-        text += with_interval(entry, "predicted_h1_over_exact")
+        text += f"{with_interval(entry, 'predicted_h1_over_exact')} at equal learning rates"
         verdict = "undecided"
         if ends[0] > predicted[1] or ends[1] < predicted[0]:
             verdict = "more" if ends[0] > predicted[1] else "less"
-            text += f", {'fewer' if verdict == 'more' else 'more'} than measured"
+            text += f", {'less' if verdict == 'more' else 'more'} than measured"
+        text += _rates(entry)
     return [Claim(f"{text}.", True, "action_noise", verdict, numbers)]
+
+
+def _rates(entry: Entry) -> str:
+    """The learning rates, where those of the two sides differ."""
+    own, exact = (entry["learning_rates"].get(side, []) for side in ("h1", "exact"))
+    if own == exact:
+        return ""
+    named = (", ".join(f"{rate:g}" for rate in rates) for rates in (own, exact))
+    return " (the rates are {} and, of the exact gradient, {})".format(*named)

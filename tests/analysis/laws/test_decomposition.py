@@ -292,3 +292,10 @@ def test_the_entry_is_valid_json(table):
     assert entry["bounds"] == {}
     assert entry["task_ci"][0] < entry["task"] < entry["task_ci"][1]
     assert entry["group"]["width"] == 64
+
+
+def test_the_entry_has_the_learning_rates_of_each_side(table):
+    assert only(table).to_json()["learning_rates"] == {}
+    rates = np.where(table["algorithm"] == "exact", 0.04, 0.02)
+    found = only(table.assign(learning_rate=rates)).to_json()["learning_rates"]
+    assert found == {"supervised": [0.02], "exact": [0.04], "h1": [0.02]}

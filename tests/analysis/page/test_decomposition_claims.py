@@ -46,7 +46,7 @@ def test_what_is_not_determined_is_not_stated():
 @pytest.mark.parametrize(
     ("ends", "verdict", "says"),
     [
-        ([1.0, 1.2], "more", "fewer than measured"),
+        ([1.0, 1.2], "more", "less than measured"),
         ([5.0, 6.0], "less", "more than measured"),
         ([1.0, 6.0], "undecided", "it would be"),
     ],
@@ -58,3 +58,14 @@ def test_the_prediction_is_compared_by_intervals(ends, verdict, says):
     assert ratio.verdict == verdict
     assert says in ratio.text
     assert ("than measured" in ratio.text) == (verdict != "undecided")
+
+
+def test_learning_rates_that_differ_are_named_beside_the_prediction():
+    ends = {"predicted_h1_over_exact": 2.0, "predicted_h1_over_exact_ci": [1.5, 2.5]}
+    given = entry(**ends, learning_rates={"h1": [0.02], "exact": [0.02, 0.04]})
+    given["determined"] = {**given["determined"], "predicted_h1_over_exact": True}
+    assert "(the rates are 0.02 and, of the exact gradient, 0.02, 0.04)." in (
+        decomposition_claims(given)[1].text
+    )
+    given["learning_rates"] = {"h1": [0.02], "exact": [0.02]}
+    assert "the rates are" not in decomposition_claims(given)[1].text
