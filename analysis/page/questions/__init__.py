@@ -13,6 +13,7 @@ from analysis.page.questions import (
     delays,
     horizons,
     noise,
+    parts,
     rates,
     schedules,
     sizes,
@@ -20,7 +21,7 @@ from analysis.page.questions import (
 from analysis.page.section import Section
 
 QUESTIONS = (
-    *(schedules, delays, comparisons, batches, horizons, sizes),
+    *(schedules, delays, comparisons, batches, horizons, parts, sizes),
     *(noise, curves, curve_shapes, rates),
 )
 

@@ -13,16 +13,17 @@ from analysis.page.section import Detail, PlannedFigure, Section
 
 def sections(content: Content) -> Iterator[Section]:
     """One section, where some curves are long enough; the figure is of the first such family."""
+    every = [*content.families, *content.references]
     found: dict[str, ShapesCompared] = {}
     entries: dict[str, Entry] = {}
-    for family in content.families:
+    for family in every:
         laws = content.laws("curve_shapes", family)
         for law, entry in zip(laws, content.of_family("curve_shapes", family), strict=True):
             if isinstance(law, ShapesCompared):
                 found[family.label], entries[family.label] = law, entry
     if not found:
         return
-    several = len(content.families) > 1
+    several = len(every) > 1
     details = [
         Detail(label, [shapes_claim(entry, label), whole_claim(entry, label)])
         for label, entry in list(entries.items())[1:]

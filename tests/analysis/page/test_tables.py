@@ -32,3 +32,20 @@ def test_the_power_law_has_a_table_of_e_c_where_exponents_are_shared():
     assert every.rows[0][-1] == "60 of 64"
     assert [list(row)[1:] for row in shared.rows] == [["7", "3 [2, 5]"]]
     assert len(tables.power_table([power])) == 1
+
+
+def test_the_decomposition_is_one_row_with_bounds_and_dashes():
+    entry = {
+        "group": {**LAW["group"], "width": 64},
+        "threshold": 0.7,
+        "task": 1000.0,
+        "task_ci": [900.0, 1100.0],
+        "objective": -10.0,
+        "objective_ci": [-200.0, 180.0],
+        "bounds": {"action_noise": {"at_least": 5000.0}},
+        "determined": {"task": True, "objective": False},
+    }
+    table = tables.decomposition_table([entry])
+    (row,) = table.rows
+    assert len(row) == len(table.head)
+    assert row[2:7] == ("0.7", "1,000 [900, 1,100]", "-", "at least 5,000", "-")
