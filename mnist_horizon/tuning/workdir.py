@@ -76,8 +76,8 @@ def check_task(folder: Path, tuning: Tuning, task: LoadedTask) -> None:
         needed = plan.memory_of_width(sweep, width, task.task).total(len(tuning.seeds), most)
         if needed > sweep.max_program_bytes:
             raise SweepError(
-                f"widths[{number}]: {most} candidates of width {width} need {needed / 1e6:,.0f} MB, more "
-                f"than max_program_bytes = {sweep.max_program_bytes / 1e6:,.0f} MB: try fewer"
+                f"widths[{number}]: {most} candidates need {needed / 1e6:,.0f} MB at once, "
+                f"max_program_bytes is {sweep.max_program_bytes / 1e6:,.0f} MB: try fewer"
             )
 
 
