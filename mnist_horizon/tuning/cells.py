@@ -87,16 +87,18 @@ def program_of(tuning: Tuning, cell: Cell, candidates: Sequence[Candidate]) -> P
 
 def run_params(tuning: Tuning, program: Program, candidates: Sequence[Candidate]) -> RunParams:
     """The traced numbers of a rung's runs, as arrays [program run]."""
-    batch, seeds = tuning.sweep.batch_size, len(program.seeds)
-    bonuses = [
-        plan.run_coefficient(candidate.entropy_coef, variant)
-        for candidate, variant in zip(candidates, program.variants, strict=True)
-    ]
+
+    def column(values: Sequence[float]) -> Any:
+        return np.tile(np.asarray(values, np.float32), len(program.seeds))
+
+    batch, pairs = tuning.sweep.batch_size, zip(candidates, program.variants, strict=True)
     decays = [batch / c.decay_interactions if c.decay_interactions else 0.0 for c in candidates]
     return dataclasses.replace(
         plan.run_params(tuning.spec, program),
-        entropy_coef=np.tile(np.asarray(bonuses, np.float32), seeds),
-        decay=np.tile(np.asarray(decays, np.float32), seeds),
+        entropy_coef=column(
+            [plan.run_coefficient(c.entropy_coef, variant) for c, variant in pairs]
+        ),
+        decay=column(decays),
     )
 
 
@@ -127,9 +129,9 @@ class _Rung:
         """Do updates from `first` on; the mean return over them, as float64."""
         numbers = np.int32(first), np.int32(updates), np.bool_(False)
         state, metrics = self._functions.update(state, self._runs, self._data, self._keys, *numbers)
-        sums = self._functions.unpack(vars(metrics))
-        means = Metrics(**{name: np.asarray(sum_, np.float64) for name, sum_ in sums.items()}).means
-        return state, means["return_mean"].reshape(self._shape)
+        by_run = self._functions.unpack(vars(metrics))
+        sums: Any = {name: np.asarray(values, np.float64) for name, values in by_run.items()}
+        return state, Metrics(**sums).means["return_mean"].reshape(self._shape)
 
     def taken(self, state: Any, kept: Sequence[int]) -> Any:
         """The states of the candidates that are kept, by program run."""
