@@ -89,7 +89,7 @@ RATE_RULE: Mapping[str, Any] = {
 }
 """`optimizer.*` for Adam, within a factor 2 of the best at both ends of widths and horizons.
 
-Chosen by `launch/configs/learning_rates.py` on MNIST.
+`launch/configs/tuned.py` searches for better ones.
 """
 
 
