@@ -79,6 +79,7 @@ def test_a_workdir_is_asked_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("task", tuned.TASKS)
 def test_the_named_search_is_checked_at_the_ends_of_its_axes(task: str) -> None:
+    assert tuned.get_config("check").task.name == "mnist"
     search = tuning_from(tuned.get_config(task).to_dict())
     check = spec_from(tuned.get_config(f"check,{task}").to_dict())
     assert search.sweep.task == check.task == task
@@ -90,7 +91,29 @@ def test_the_named_search_is_checked_at_the_ends_of_its_axes(task: str) -> None:
     assert check.seeds <= search.choice.first_seed
 
 
-@pytest.mark.parametrize("argument", ["chess", "check,chess", "tune,mnist"])
+def test_a_check_takes_the_rule_that_was_found(tmp_path: Path) -> None:
+    file = tmp_path / "rule.json"
+    fields = {
+        **{"optimizer.learning_rates": [0.03], "optimizer.rule": "sqrt_width"},
+        **{"entropy_coef": 0.2, "references.exact": [0.05]},
+    }
+    file.write_text(json.dumps({"config": fields}))
+    spec = spec_from(tuned.get_config(f"check,digits,{file}").to_dict())
+    assert spec.optimizer.learning_rates == pytest.approx((0.021, 0.03, 0.042))
+    assert spec.references.exact == pytest.approx((0.035, 0.05, 0.07))
+    assert (spec.optimizer.rule, spec.entropy_coef) == ("sqrt_width", 0.2)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"config": 3}'])
+def test_what_is_no_rule_is_refused(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "rule.json"
+    for name in (f"{file}", f"{tmp_path}/absent"):
+        file.write_text(text)
+        with pytest.raises(SweepError, match=r"not the rule\.json of a search"):
+            tuned.get_config(f"check,digits,{name}")
+
+
+@pytest.mark.parametrize("argument", ["chess", "check,chess", "tune,mnist", "mnist,digits"])
 def test_a_choice_that_the_config_lacks_is_refused(argument: str) -> None:
     with pytest.raises(SweepError, match="after the colon: choose among"):
         tuned.get_config(argument)
