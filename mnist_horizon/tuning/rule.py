@@ -25,6 +25,9 @@ UNIFORM_RULES = tuple(name for name in RULES if name != "mup")
 CRITICAL_HORIZONS = np.geomspace(1.0, 1e5, 501)
 """Values of h_c that are tried, 2% apart."""
 
+NEAR = 2.1
+"""Factor from the best rate tried within which scores are taken as quadratic in the log rate."""
+
 PAIR = ["decay_interactions", "entropy_coef"]
 CELL = ["algorithm", "width", "horizon"]
 
@@ -37,12 +40,12 @@ class Best:
 
     Attributes:
         cell: width, horizon and algorithm.
-        rate: of the first update, at this width and horizon.
+        rate: of the first update, at this width and horizon, interpolated between those tried.
         tied: lowest and highest rate that the noise over seeds does not tell from the best.
         rates: tried, increasing, shape [rate].
-        excess: log interactions above those of `rate`, shape [rate]. A rate that was dropped has
-            the difference at the end of its last rung.
-        at_edge: whether the best of the rates is the lowest or the highest of all that were tried.
+        excess: log interactions above those of the best rate tried, shape [rate]. A rate that was
+            dropped has the difference at the end of its last rung.
+        at_edge: whether the best of the rates tried is the lowest or the highest of all.
     """
 
     cell: Cell
@@ -98,7 +101,7 @@ def fit(tuning: Tuning, table: pd.DataFrame) -> dict[str, Any]:
     own = tuning.sweep.algorithm.name
     pairs = {name: best_pair(tuning, rows) for name, rows in table.groupby("algorithm")}
     shared = pairs[own]
-    best = [best_rate(tuning, rows, shared) for _, rows in table.groupby(CELL)]
+    best = [best_rate(rows, shared) for _, rows in table.groupby(CELL)]
     fits = {name: fit_rates(tuning, best, name) for name in UNIFORM_RULES}
     chosen = min(fits.values(), key=lambda found: found.rms)
     rates = {b.cell: chosen.rate(b.cell, dense_horizon(tuning, b.cell)) for b in best}
@@ -134,7 +137,7 @@ def fit(tuning: Tuning, table: pd.DataFrame) -> dict[str, Any]:
 def best_pair(tuning: Tuning, rows: pd.DataFrame) -> Pair:
     """Decay and bonus with the lowest score at each cell's best rate, averaged over cells.
 
-    The sweep's own are preferred where the mean difference from the best, paired by cell and seed,
+    The sweep's own are taken where the mean difference from the best, paired by cell and seed,
     is within its standard error.
 
     Args:
@@ -168,49 +171,63 @@ def _pair_scores(rows: pd.DataFrame) -> pd.Series:
 
 def _sharing(table: pd.DataFrame, name: str, pair: Pair, shared: Pair) -> dict[str, float]:
     """Log interactions that the pair of the RL runs costs an algorithm, at its best rates."""
-    rows = table[table["algorithm"] == name]
-    if name == "supervised":
-        shared = (shared[0], 0.0)
-    scores = [
-        _pair_scores(rows[(rows[PAIR] == list(which)).all(axis=1)]).mean()
-        for which in (pair, shared)
-    ]
+    scores = [_pair_scores(_with_pair(table, name, which)).mean() for which in (pair, shared)]
     return {"cost_of_sharing": float(scores[1] - scores[0])}
 
 
-def best_rate(tuning: Tuning, rows: pd.DataFrame, pair: Pair) -> Best:
+def best_rate(rows: pd.DataFrame, pair: Pair) -> Best:
     """The best rate of a cell under a decay and bonus.
 
-    Rates whose score is within the noise of the best are tied, and of them the one nearest to the
-    sweep's rule (`optimizer.*`) is taken. The noise is the standard deviation of a difference of
-    two means over seeds: `s sqrt(2 / seeds)`, s^2 the variance of the scores of the last rung that
-    neither candidate nor seed explains.
+    It is the lowest point of the parabola in log rate through the rates within a factor `NEAR` of
+    the best one tried: rates are 1.4 apart, and the best of several noisy ones is mostly one of
+    its neighbours. Without a lowest point among them it is the best one tried.
+
+    Rates are tied whose score is within the noise of the best: within the standard deviation of a
+    difference of two means over seeds, `s sqrt(2 / seeds)`, s of what neither candidate nor seed
+    explains of the scores of the last rung (from their median, since a few runs stall). Taking of
+    the tied rates that nearest to the rule in use would draw the fit to it: so it is not done.
 
     Args:
-        tuning: the search.
         rows: of one cell.
         pair: decay and bonus; cross-entropy has no bonus.
     """
-    cell = Cell(
-        str(rows["algorithm"].iloc[0]), int(rows["width"].iloc[0]), float(rows["horizon"].iloc[0])
-    )
-    if cell.algorithm == "supervised":
-        pair = (pair[0], 0.0)
-    own = rows[(rows[PAIR] == list(pair)).all(axis=1)]
+    first = rows.iloc[0]
+    cell = Cell(str(first["algorithm"]), int(first["width"]), float(first["horizon"]))
+    own = _with_pair(rows, cell.algorithm, pair)
     scores = own.pivot_table(index="learning_rate", columns="rung", values="score")
     last = scores[scores.columns.max()].dropna()
-    tied = last[last <= last.min() + _noise(rows)]
-    wanted = preferred_rate(tuning, cell)
-    rate = min(tied.index, key=lambda value: (abs(math.log(value / wanted)), value))
-    excess = scores.sub(scores.loc[rate], axis=1).ffill(axis=1).iloc[:, -1]
+    tied = last[last <= last.min() + _noise(rows)].index
+    excess = scores.sub(scores.loc[last.idxmin()], axis=1).ffill(axis=1).iloc[:, -1]
+    rates, more = scores.index.to_numpy(float), excess.to_numpy(float)
+    best = float(last.idxmin())
     return Best(
         cell,
-        float(rate),
-        (float(tied.index.min()), float(tied.index.max())),
-        scores.index.to_numpy(float),
-        excess.to_numpy(float),
-        bool(last.idxmin() in (scores.index.min(), scores.index.max())),
+        _lowest_point(rates, more, best),
+        (float(tied.min()), float(tied.max())),
+        rates,
+        more,
+        best in (rates[0], rates[-1]),
     )
+
+
+def _with_pair(rows: pd.DataFrame, algorithm: str, pair: Pair) -> pd.DataFrame:
+    """Rows of one algorithm with this decay and bonus; cross-entropy has no bonus."""
+    decay, bonus = pair
+    wanted = [decay, 0.0 if algorithm == "supervised" else bonus]
+    return rows[(rows["algorithm"] == algorithm) & (rows[PAIR] == wanted).all(axis=1)]
+
+
+def _lowest_point(
+    rates: Float[np.ndarray, "rate"], excess: Float[np.ndarray, "rate"], best: float
+) -> float:
+    near = np.abs(np.log(rates / best)) <= math.log(NEAR)
+    if near.sum() < 3:
+        return best
+    logs = np.log(rates[near] / best)
+    curvature, slope, _ = np.polyfit(logs, excess[near], 2)
+    if curvature <= 0 or not logs[0] <= (lowest := -slope / (2 * curvature)) <= logs[-1]:
+        return best
+    return best * math.exp(lowest)
 
 
 def _noise(rows: pd.DataFrame) -> float:
@@ -222,15 +239,9 @@ def _noise(rows: pd.DataFrame) -> float:
     if min(candidates, seeds) < 2:
         return 0.0
     rest = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
-    variance = float((rest**2).sum()) / ((candidates - 1) * (seeds - 1))
-    return math.sqrt(2 * variance / seeds)
-
-
-def preferred_rate(tuning: Tuning, cell: Cell) -> float:
-    """Rate of a cell by the sweep's own `optimizer.*`."""
-    optimizer = tuning.sweep.optimizer
-    shift = log_shift(optimizer.rule, optimizer.critical_horizon, cell, dense_horizon(tuning, cell))
-    return optimizer.learning_rates[0] * math.exp(shift)
+    degrees = (candidates - 1) * (seeds - 1) / (candidates * seeds)
+    deviation = 1.4826 * float(np.median(np.abs(rest))) / math.sqrt(degrees)
+    return deviation * math.sqrt(2 / seeds)
 
 
 def dense_horizon(tuning: Tuning, cell: Cell) -> float:

@@ -81,8 +81,8 @@ class TuningChoice:
 class Tuning:
     """A search: what to try, and the sweep that it is for.
 
-    Its `widths` and `horizons` are those searched at; its `optimizer` and `entropy_coef` are
-    preferred where the noise does not tell them from the best.
+    Its `widths` and `horizons` are those searched at; its decay and entropy bonus are kept where
+    the noise does not tell them from the best.
     """
 
     sweep: SweepSpec
