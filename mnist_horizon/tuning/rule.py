@@ -5,6 +5,7 @@ One decay and one entropy bonus for all cells of an algorithm, and for the rate
 f for all algorithms; references have h = 1 and a `rate_64` of their own.
 """
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -248,7 +249,12 @@ def dense_horizon(tuning: Tuning, cell: Cell) -> float:
     """The dense horizon with the noise of the cell's schedule (`theory.equivalent_horizon`)."""
     if cell.algorithm in REFERENCES:
         return 1.0
-    return theory.equivalent_horizon(schedules.parse(tuning.sweep.schedules[0]), cell.horizon)
+    return _equivalent_horizon(tuning.sweep.schedules[0], cell.horizon)
+
+
+@functools.cache
+def _equivalent_horizon(schedule: str, horizon: float) -> float:
+    return theory.equivalent_horizon(schedules.parse(schedule), horizon)
 
 
 def fit_rates(tuning: Tuning, best: list[Best], rule: str) -> RateFit:
