@@ -30,7 +30,7 @@ ORDER = {
         "algorithms",
         "schedules",
         *("environment", "advantages", "losses", "networks", "optimizers", "theory", "training"),
-        *("devices", "noise", "results", "sweeps"),
+        *("devices", "noise", "results", "sweeps", "tuning"),
     ],
     "mnist_horizon.networks": ["layers", "network", "counting"],
     "mnist_horizon.sweeps": ["spec", "plan", "workdir", "progress", "runner"],
@@ -157,7 +157,7 @@ LATER = {
 
 COMMANDS = [
     *(f"analysis.{name}" for name in ("report", "coverage", "plan", "anchors", "import_csv")),
-    *(f"launch.{name}" for name in ("sweep", "bench", "slurm.__main__")),
+    *(f"launch.{name}" for name in ("sweep", "bench", "tune", "slurm.__main__")),
 ]
 
 

@@ -29,7 +29,7 @@ from mnist_horizon.sweeps.progress import Progress
 from mnist_horizon.sweeps.spec import SweepSpec
 from mnist_horizon.tasks import LoadedTask
 
-__all__ = ["Interrupted", "Outcome", "run_sweep"]
+__all__ = ["Interrupted", "Outcome", "run_sweep", "stop_requested"]
 
 LOG = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def run_sweep(
         each = jax.device_count() // division.count
         LOG.info("up to %d programs side by side, each on %d devices", division.count, each)
     with (
-        _stop_requested() as stop,
+        stop_requested() as stop,
         Progress(log, spec, programs, cost, bar) as progress,
         Compiler(spec, task.task) as compiler,
     ):
@@ -238,7 +238,7 @@ def _memory_named(program: Program) -> Iterator[None]:
 
 
 @contextmanager
-def _stop_requested() -> Iterator[Callable[[], bool]]:
+def stop_requested() -> Iterator[Callable[[], bool]]:
     """Whether SIGTERM or SIGINT was received; the current chunk is finished first.
 
     Python handles signals only in its main thread: in another, such as a notebook's worker, none is

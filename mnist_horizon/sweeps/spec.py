@@ -89,7 +89,7 @@ RATE_RULE: Mapping[str, Any] = {
 }
 """`optimizer.*` for Adam, within a factor 2 of the best at both ends of widths and horizons.
 
-Chosen by `launch/configs/learning_rates.py` on MNIST.
+`launch/configs/tuned.py` searches for better ones.
 """
 
 
@@ -267,7 +267,7 @@ def spec_from(settings: Mapping[str, Any]) -> SweepSpec:
     except tasks.TaskError as error:
         raise SweepError(str(error)) from None
     flat = {**settings, "task": task["name"], "task_settings": task_settings}
-    spec = _build(SweepSpec, flat, "")
+    spec = build(SweepSpec, flat, "")
     _check(spec)
     return spec
 
@@ -334,7 +334,7 @@ def _require_64_bits(value: int, name: str) -> None:
     _require(abs(value) <= LARGEST_INTEGER, name, "must be below 2^63 in size")
 
 
-def _build(cls: type, settings: Mapping[str, Any], prefix: str) -> Any:
+def build(cls: type, settings: Mapping[str, Any], prefix: str) -> Any:
     """Make a (nested) dataclass from settings, checking names and types."""
     hints = get_type_hints(cls)
     fields = {item.name: item for item in dataclasses.fields(cls)}
@@ -355,7 +355,7 @@ def _convert(value: Any, wanted: Any, name: str) -> Any:
     if dataclasses.is_dataclass(wanted) and isinstance(wanted, type):
         if not isinstance(value, Mapping):
             raise SweepError(f"{name}: must be a group of fields, not {value!r}")
-        return _build(wanted, value, f"{name}.")
+        return build(wanted, value, f"{name}.")
     if get_origin(wanted) is tuple:
         if isinstance(value, str) or not isinstance(value, Sequence):
             raise SweepError(f"{name}: must be a list, not {value!r}")

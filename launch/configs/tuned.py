@@ -1,0 +1,84 @@
+"""Learning rates that are right: the search for them, and the check that they are.
+
+    python -m launch.tune --config=launch/configs/tuned.py --workdir=runs/tuned
+    python -m launch.sweep --config=launch/configs/tuned.py:check,mnist,runs/tuned/rule.json \
+        --workdir=runs/rates
+    python -m analysis.report runs/rates
+
+`tuned.py:digits` and `tuned.py:check,digits[,RULE]` are small versions on the embedded digits.
+Without a rule's file the check is of `RATE_RULE`. Time on 2 cores: an hour by `--dry_run`; digits
+50 s of CPU time. Expected: `sqrt_width`, a decay over 200,000 interactions and a bonus of 0.1, on
+both; at width 64 and h = 1 a rate near 0.02 on MNIST and 0.034 on digits, h_c of 15 to 20.
+"""
+
+import json
+from pathlib import Path
+
+import ml_collections
+
+from launch.configs import choose, default_config
+from mnist_horizon.errors import SweepError
+from mnist_horizon.sweeps import RATE_RULE
+
+FACTORS = (0.7, 1.0, 1.4)
+"""Rates of the check, in units of the rule's."""
+
+TASKS = ("mnist", "digits")
+
+
+def get_config(argument: str = "mnist") -> ml_collections.ConfigDict:
+    """The search on `mnist` or `digits`, or with `check[,TASK[,RULE]]` the sweep that checks."""
+    what, _, rest = argument.partition(",")
+    if what == "check":
+        task, _, rule = (rest or "mnist").partition(",")
+        return _check(_base(choose(task, TASKS)), rule)
+    config = _base(choose(argument, TASKS))
+    config.tuning = ml_collections.ConfigDict({"references": ("supervised", "exact")})
+    return config
+
+
+def _base(task: str) -> ml_collections.ConfigDict:
+    """What search and check share: both ends of widths and horizons, and what lies between."""
+    config = default_config()
+    config.widths = (4, 40, 400)
+    config.horizons = (1.0, 8.0, 32.0, 128.0)
+    config.budget = 98_304
+    config.entropy_coef = 0.1
+    config.optimizer.update(RATE_RULE)
+    if task == "digits":
+        config.task = ml_collections.ConfigDict({"name": "digits"})
+        config.widths = (8, 128)
+        config.horizons = (1.0, 32.0)
+        config.batch.rollout_length = 256
+        config.budget = 65_536
+    return config
+
+
+def _check(config: ml_collections.ConfigDict, rule: str = "") -> ml_collections.ConfigDict:
+    """Three rates about the rule's, at both ends of widths and horizons, and both references."""
+    rates = {"references.supervised": RATE_RULE["learning_rates"]}
+    rates |= {"references.exact": RATE_RULE["learning_rates"]}
+    rates |= {"optimizer.learning_rates": RATE_RULE["learning_rates"]}
+    found = _read(rule) if rule else {}
+    config.update_from_flattened_dict({**rates, **found})
+    for name in rates:
+        group, _, field = name.partition(".")
+        config[group][field] = tuple(f * rate for rate in config[group][field] for f in FACTORS)
+    config.widths = (config.widths[0], config.widths[-1])
+    config.horizons = (config.horizons[0], config.horizons[-1])
+    config.seeds = 8
+    config.budget *= 8 if config.task.name == "mnist" else 4
+    return config
+
+
+def _read(rule: str) -> dict[str, object]:
+    """The fields of a `rule.json`, by their names with dots.
+
+    Raises:
+        SweepError: it cannot be read.
+    """
+    try:
+        fields = json.loads(Path(rule).read_text())["config"].items()
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        raise SweepError(f"--config: {rule}: not the rule.json of a search") from None
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields}
