@@ -193,7 +193,7 @@ class Equality:
         conditions: the first is the one that the others are compared with.
         refused: names of conditions whose own law its residuals refuse.
         parts: the test without parts of the data.
-        other_p: of another test of the same question that must agree that they differ, or None.
+        other: what another test of the same question says, which must agree; None without one.
         details: what else its entry holds.
     """
 
@@ -203,7 +203,7 @@ class Equality:
     conditions: tuple[Condition, ...]
     refused: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
-    other_p: float | None = None
+    other: Verdict | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -261,10 +261,10 @@ class Equality:
             return []
         if self.test.p <= REFUSED:
             found = [one.name for one in self.parts if one.p > REFUSED]
-            agrees = self.other_p is None or self.other_p <= REFUSED
+            agrees = self.other in (None, "differ")
         else:
             found = [one.name for one in self.parts if one.p <= REFUSED / len(self.parts)]
-            agrees = self.other_p is None or self.other_p > REFUSED
+            agrees = self.other in (None, "equal")
         return found if agrees else [*found, OTHER_TEST]
 
     @property

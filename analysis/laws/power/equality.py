@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.laws.equality import Equality, EqualityTest, Part, change
+from analysis.laws.equality import REFUSED, Equality, EqualityTest, Part, Verdict, change
 from analysis.laws.law import plain
 from analysis.laws.power.exponents import EXPONENTS, condition, parts_left_out
 from analysis.laws.power.shared import SharedPowerLaw
@@ -50,7 +50,7 @@ def compare_exponents(laws: Sequence[Law]) -> list[Equality]:
     shared = [one for one in laws if isinstance(one, SharedPowerLaw) and one.compute == "NE"]
     found = []
     for group, of_rl in _families(single):
-        references = _references(single, of_rl[0])
+        references = references_of(single, of_rl[0])
         joint = next((one for one in shared if one.group == group), None)
         found += list(_of_family(group, of_rl, references, joint))
     return [*found, *_references_alone(single)]
@@ -94,7 +94,7 @@ def _shared_with_references(law: PowerLawFit) -> Settings:
     return _without(law.group, (*_OF_A_HORIZON, *_OF_REWARDS))
 
 
-def _references(single: Sequence[PowerLawFit], of_rl: PowerLawFit) -> list[PowerLawFit]:
+def references_of(single: Sequence[PowerLawFit], of_rl: PowerLawFit) -> list[PowerLawFit]:
     """One of each reference with the settings of RL runs, those of the same sweep first."""
     settings = of_rl.group.get("settings")
     fits = [
@@ -113,7 +113,7 @@ def _references_alone(single: Sequence[PowerLawFit]) -> Iterator[Equality]:
     references = [one for one in single if _is_reference(one)]
     for settings, laws in _grouped(references, (*_OF_A_HORIZON, *_OF_REWARDS)):
         if settings not in of_rl:
-            yield from _of_family(settings, [], _references(laws, laws[0]), None)
+            yield from _of_family(settings, [], references_of(laws, laws[0]), None)
 
 
 def _of_family(
@@ -125,14 +125,23 @@ def _of_family(
     of_rl = [one for one in of_rl if _has_exponents(one)]
     references = [one for one in references if _has_exponents(one)]
     if len(of_rl) > 1:
-        test = joint.comparison.test if joint else None
-        yield _equality(group, "horizons", of_rl, test.p if test else None)
+        yield _equality(group, "horizons", of_rl, _by_models(joint))
     if references:
         beside = [*of_rl[:1], *references]
         if len(beside) > 1:
             yield _equality(group, "references", beside)
         if len(of_rl) > 1:
             yield _equality(group, "all", [*of_rl, *references])
+
+
+def _by_models(joint: SharedPowerLaw | None) -> Verdict | None:
+    """What the comparison of models says of equal exponents; None where it did not test them."""
+    test = joint.comparison.test if joint else None
+    if joint is None or test is None:
+        return None
+    if test.p > REFUSED:
+        return "equal"
+    return "differ" if joint.comparison.verdict == "free" else "undecided"
 
 
 def _has_exponents(law: PowerLawFit) -> bool:
@@ -142,7 +151,7 @@ def _has_exponents(law: PowerLawFit) -> bool:
 
 
 def _equality(
-    group: Settings, among: Any, laws: Sequence[PowerLawFit], other_p: float | None = None
+    group: Settings, among: Any, laws: Sequence[PowerLawFit], other: Verdict | None = None
 ) -> Equality:
     refused = [condition(one.estimate).name for one in laws if one.refusal]
     parts = [] if refused else _parts(laws)
@@ -153,7 +162,7 @@ def _equality(
         conditions=tuple(condition(one.estimate) for one in laws),
         refused=tuple(refused),
         parts=tuple(parts),
-        other_p=other_p,
+        other=other,
     )
 
 
