@@ -69,8 +69,8 @@ def _differ(entry: Entry) -> Said:
 def _undecided(entry: Entry) -> Said:
     head = f"Whether {_lower(_subject(entry))} are equal is undecided"
     reason = entry["reason"]
-    if reason == "one_seed":
-        return f"{head}: this needs at least 2 seeds.", {}
+    if reason == "seeds":
+        return f"{head}: this needs more seeds.", {}
     if reason == "refused":
         text = (
             f"{head}: the residuals refuse the power law ({', '.join(entry['refused'])}), so that "

@@ -1,7 +1,8 @@
 """Exponents of fitted level sets as `laws.equality` compares them, whole and without parts of data.
 
 The scale of the test is (log alpha_N, log alpha_E), on which estimates are about normal. Their
-information is J'J of the weighted residuals, less what the law's place takes up.
+variance against that of other conditions is the trace of the inverse of J'J, J the derivatives of
+the weighted residuals less what the law's place takes up.
 """
 
 from collections.abc import Iterator, Sequence
@@ -123,5 +124,5 @@ def _condition(
         horizon=None if algorithm in REFERENCES else estimate.curves[0].horizon,
         values=arguments[:2],
         left_out=left_out,
-        information=own.T @ own,
+        variance=float(np.trace(np.linalg.pinv(own.T @ own, hermitian=True))),
     )
