@@ -16,7 +16,9 @@ e = conditions (seeds - 1) values, makes Q larger, as in Hotelling's test: Q and
 freedom of its mean are multiplied by `1 - d (d - 1) / e` with d exponents.
 
 With normal estimates, which conditions share in part, it refuses 4% to 6% of what is equal with 4
-and with 8 seeds, 2 to 11 conditions and two exponents.
+and with 8 seeds, 2 to 11 conditions and two exponents; of 200 simulated sweeps of 4 horizons and 5
+sizes that follow one power law, 9 with 4 seeds and 8 with 8. Changes of the size that it should
+find in 80% it found in 68% to 75% of these sweeps.
 
 - `smallest_change`: of this test, the change that it finds with probability `POWER`;
 - `within`: the farthest end of all 95% intervals of the differences from the first condition. It is

@@ -60,7 +60,7 @@ def _differ(entry: Entry) -> Said:
     ]
     text = (
         f"{_subject(entry)} differ (p = {entry['p']:.2g}, and without any one size too): most "
-        f"clearly at {_shown(row)}, from {_first(entry)}, {', '.join(changes)}."
+        f"clearly for {_shown(row)}, from {_first(entry)}, {', '.join(changes)}."
     )
     numbers = {name: (row[name], row[f"{name}_ci"]) for name in row if name.endswith("_change")}
     return text, {"p": (entry["p"], None), **numbers}
