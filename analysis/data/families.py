@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.data.crossings import run_scores
+from mnist_horizon.algorithms import REFERENCES
 from mnist_horizon.results import RUN_COLUMNS, learning_settings
 from mnist_horizon.schedules import Schedule, make
 
@@ -28,10 +29,16 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "task": ("task", "task_settings", "parameters", "flops_per_interaction"),
     "batch": ("batch", "environments", "rollout_length"),
     "optimizer": ("optimizer",),
+    "algorithm": ("algorithm", "flops_per_interaction"),
 }
 """What may vary within a group, with the columns of a table that vary with it."""
 
-SETTINGS: dict[str, str] = {"task": "task", "batch": "batch", "optimizer": "optimizer.name"}
+SETTINGS: dict[str, str] = {
+    "task": "task",
+    "batch": "batch",
+    "optimizer": "optimizer.name",
+    "algorithm": "algorithm.name",
+}
 """Paths in `settings` of what may vary but is not an axis."""
 
 COEFFICIENTS = ("entropy_coef", "kl_coef")
@@ -108,11 +115,71 @@ def rows_of(table: pd.DataFrame, settings: Mapping[str, Any], *varying: str) -> 
     return table[:0]
 
 
+def is_reference(table: pd.DataFrame) -> pd.Series:
+    """Whether each row is of a run that RL is compared with (`mnist_horizon.algorithms`)."""
+    if "algorithm" not in table:
+        return pd.Series(False, index=table.index)
+    return table["algorithm"].isin(REFERENCES)
+
+
+def without_references(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of RL; of a table without any, all rows."""
+    reference = is_reference(table)
+    return table if reference.all() or not reference.any() else table[~reference]
+
+
+def with_references(
+    table: pd.DataFrame, *varying: str, by_threshold: bool = True
+) -> Iterator[tuple[Group, pd.DataFrame]]:
+    """Groups of RL as `split` gives them, each with the references that it may be compared with.
+
+    These differ from the group in the algorithm alone: rows of the same sweep, or of a sweep of
+    their own. Where several have one seed, the one is taken whose settings are the group's own.
+    Groups without a reference are left out.
+
+    Args:
+        table: as of `split`.
+        varying: keys of `COLUMNS`, as of `split`.
+        by_threshold: as of `split`.
+    """
+    table = table.reset_index(drop=True)
+    reference = is_reference(table)
+    if not reference.any() or reference.all():
+        return
+    of_row: dict[int, pd.DataFrame] = {}  # what a group may be compared with, by any row of it
+    for whole in split(table, *varying, "algorithm", by_threshold=by_threshold):
+        compared = reference[whole.rows.index]
+        if compared.any():
+            of_row |= dict.fromkeys(whole.rows.index, whole.rows[compared])
+    for group in split(table[~reference], *varying, by_threshold=by_threshold):
+        if (found := of_row.get(group.rows.index[0])) is not None:
+            yield group, _closest(found, group.rows)
+
+
+def references_of(table: pd.DataFrame, settings: Mapping[str, Any], *varying: str) -> pd.DataFrame:
+    """The references of a group of RL by its settings, of all thresholds (`with_references`)."""
+    for group, references in with_references(table, *varying, by_threshold=False):
+        if same_settings(group.settings, settings):
+            return references
+    return table[:0]
+
+
+def _closest(references: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """References without those that other rows than these share all settings with."""
+    shared = [name for name in ("settings", *COEFFICIENTS) if name in rows]
+    agreeing = sum((references[name].isin(rows[name].unique()).astype(int) for name in shared), 0)
+    runs = references.assign(agreeing=agreeing).drop_duplicates("run_id")
+    best = runs.sort_values("agreeing", ascending=False, kind="stable")
+    best = best.drop_duplicates(["algorithm", "width", "seed"])
+    return references[references["run_id"].isin(best["run_id"])]
+
+
 def _settings_as_given(table: pd.DataFrame, varying: Collection[str]) -> dict[str, Any]:
     """The settings that have no columns of their own, without those that vary.
 
     Rows with `settings` are distinguished by them; rows without (older tables and those written by
-    other tools) by the coefficients that the user set.
+    other tools) by the coefficients that the user set; not where the algorithm varies, since
+    cross-entropy has none.
     """
     columns: dict[str, Any] = {}
     texts = table["settings"] if "settings" in table else pd.Series("", index=table.index)
@@ -120,7 +187,7 @@ def _settings_as_given(table: pd.DataFrame, varying: Collection[str]) -> dict[st
         paths = [SETTINGS[name] for name in varying if name in SETTINGS]
         known = {text: _without(text, paths) for text in texts.unique()}
         columns["settings"] = texts.map(known)
-    for name in COEFFICIENTS:
+    for name in COEFFICIENTS if "algorithm" not in varying else ():
         if name in table and (texts == "").any():
             columns[name] = coefficient_as_given(table, name).where(texts == "")
     return columns
@@ -236,6 +303,11 @@ class Family:
         """Whether some size and horizon has runs with several learning rates."""
         return has_several_rates(self.frame)
 
+    @property
+    def is_reference(self) -> bool:
+        """Whether they are runs that RL is compared with."""
+        return self.settings.get("algorithm") in REFERENCES
+
     def select(self, table: pd.DataFrame) -> pd.DataFrame:
         """Rows of another table that belong to the family's runs."""
         return table[table["run_id"].isin(self.frame["run_id"])] if len(table) else table
@@ -273,7 +345,10 @@ def families(frame: pd.DataFrame) -> list[Family]:
 
 
 def _differing_settings(texts: Sequence[str]) -> list[str]:
-    """For each `settings` those of its values that differ between them, in words: ", data web"."""
+    """For each `settings` those of its values that differ between them, in words: ", data web".
+
+    Without those that have a column of results, which names the family.
+    """
     flat = []
     for text in texts:
         settings = json.loads(text or "{}")
@@ -282,7 +357,9 @@ def _differing_settings(texts: Sequence[str]) -> list[str]:
             if isinstance(inner, dict):
                 values |= {f"{group}.{name}": value for name, value in inner.items()}
         flat.append(values)
-    names = list(dict.fromkeys(name for values in flat for name in values))
+    have_columns = [path for path in SETTINGS.values() if "." in path]
+    names = [name for values in flat for name in values if name not in have_columns]
+    names = list(dict.fromkeys(names))
     names = [
         name
         for name in names

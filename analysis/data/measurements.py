@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from analysis.data.crossings import THRESHOLDS, interactions_to_threshold
 from analysis.data.families import with_chosen_rates
+from analysis.data.noise import action_noise_ratio
 from mnist_horizon.results import (
     READ_SCHEMA,
     Results,
@@ -45,6 +46,12 @@ class Measurements:
     noise: pd.DataFrame
     unfinished: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+
+    @property
+    def crossings_with_noise(self) -> pd.DataFrame:
+        """`crossings` with a column `action_noise_ratio`, what the noise says that actions cost."""
+        ratio = action_noise_ratio(self.noise, self.crossings)
+        return self.crossings.assign(action_noise_ratio=ratio)
 
 
 def measure(

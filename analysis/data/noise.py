@@ -160,6 +160,53 @@ def before_threshold(noise: pd.DataFrame, crossings: pd.DataFrame) -> pd.DataFra
     return noise[noise["interactions"].between(end / 4, end)]
 
 
+def action_noise_ratio(noise: pd.DataFrame, crossings: pd.DataFrame) -> pd.Series:
+    """What sampled actions cost by the noise measured: E at h = 1 over E of the exact gradient.
+
+    Training needs `dE = (B + B_noise) dS` interactions for the progress dS of a step without noise,
+    with `B_noise = (state + action) / |m|^2` for RL at h = 1 under dense rewards, and without the
+    action part where the expectation over actions is exact. Along a run of RL the exact gradient
+    thus needs the share `(B |m|^2 + state) / (B |m|^2 + state + action)` of each interaction: the
+    ratio is the harmonic mean, over the interactions up to the crossing, of the inverse shares.
+
+    A row of noise stands for the interactions nearest to it in log E, the first one for all before
+    it. Estimates below 0 count as 0: to leave such rows out would choose those of a strong signal.
+
+    Args:
+        noise: rows of noise tables.
+        crossings: interactions to thresholds.
+
+    Returns:
+        The ratio for each row of the crossings; NaN at other horizons and schedules, where a run is
+        censored, and where nothing was measured in the last three quarters before the crossing.
+    """
+    ratios = pd.Series(np.nan, index=crossings.index)
+    if noise.empty or crossings.empty:
+        return ratios
+    rows = noise[(noise["schedule"] == "dense") & (noise["horizon"] == 1)]
+    runs = dict(list(rows.sort_values("interactions").groupby("run_id")))
+    known = crossings["run_id"].isin(list(runs)) & ~crossings["censored"]
+    for place, run_id, end in crossings.loc[known, ["run_id", "interactions"]].itertuples():
+        ratios[place] = _ratio_until(runs[run_id], end)
+    return ratios
+
+
+def _ratio_until(rows: pd.DataFrame, end: float) -> float:
+    """`action_noise_ratio` of one run, its rows in order, up to `end`; NaN where not known."""
+    places = rows["interactions"].to_numpy(float)
+    if places[-1] < end / 4:
+        return np.nan
+    edges = np.concatenate([[0.0], np.sqrt(places[1:] * places[:-1]), [np.inf]])
+    weight = np.diff(np.minimum(edges, end))
+    state, action, signal = (
+        np.maximum(rows[name].to_numpy(float), 0.0) for name in ("state", "action", "signal")
+    )
+    exact = rows["batch"].to_numpy(float) * signal + state
+    known = (exact > 0) & (weight > 0)
+    share = exact[known] / (exact + action)[known]
+    return float(weight[known].sum() / (weight[known] @ share)) if known.any() else np.nan
+
+
 def horizon_coefficients(noise: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """n_0 and n_1 of `B_noise = n_0 + n_1 x` for dense rewards, and the knees they predict.
 

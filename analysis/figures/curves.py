@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from analysis.data.curves import seed_averages
 from analysis.figures import theme
+from analysis.figures.horizon import REFERENCE_STYLES
 
 MOST_PANELS, MOST_CURVES = 12, 16
 """Panels of a figure and curves of a panel: of more sizes or horizons these are drawn, spread."""
@@ -27,11 +29,30 @@ def return_against_interactions(
     return figure, table
 
 
-def return_by_horizon(frame: pd.DataFrame, unfinished: Collection[str] = ()) -> theme.Drawn:
-    """Learning curves by horizon, one panel per size."""
+def return_by_horizon(
+    frame: pd.DataFrame,
+    unfinished: Collection[str] = (),
+    references: pd.DataFrame | None = None,
+) -> theme.Drawn:
+    """Learning curves by horizon, one panel per size.
+
+    Args:
+        frame: tidy results of one family of runs.
+        unfinished: ids of runs that are not done.
+        references: the same of its references, drawn as h = 0: the averages of runs that are done.
+    """
     table = seed_averages(frame, ["return_mean"], unfinished)
-    figure = _curve_panels(table, "interactions", "interactions (environment steps)", "width")
-    return figure, table
+    at_zero = None
+    if references is not None and len(references):
+        done = references[~references["run_id"].isin(list(unfinished))]
+        parts = [
+            seed_averages(rows, ["return_mean"]).assign(horizon=0.0, reference=str(name))
+            for name, rows in done.groupby("algorithm")
+        ]
+        at_zero = pd.concat(parts, ignore_index=True) if parts else None
+    axis = ("interactions", "interactions (environment steps)")
+    figure = _curve_panels(table, *axis, "width", at_zero)
+    return figure, table if at_zero is None else pd.concat([table, at_zero], ignore_index=True)
 
 
 def return_by_family(
@@ -59,9 +80,11 @@ def return_against_compute(frame: pd.DataFrame, unfinished: Collection[str] = ()
     return _curve_panels(table, "flops", "training compute (FLOP)", "horizon"), table
 
 
-def _curve_panels(table: pd.DataFrame, x: str, x_label: str, panel: str) -> Figure:
+def _curve_panels(
+    table: pd.DataFrame, x: str, x_label: str, panel: str, references: pd.DataFrame | None = None
+) -> Figure:
     """Averages with the band of seeds; panels by horizon, width or family; colours by size where
-    panels are horizons, else by horizon."""
+    panels are horizons, else by horizon. References are lines of their own in panels by width."""
     color = "width" if panel == "horizon" else "horizon"
     make = theme.size_looks if color == "width" else theme.horizon_looks
     looks = make(theme.spread(table[color].unique(), MOST_CURVES))
@@ -82,13 +105,39 @@ def _curve_panels(table: pd.DataFrame, x: str, x_label: str, panel: str) -> Figu
             here = table[table[panel] == level]
             for (value, run), rows in here.groupby([color, "run_id"]):
                 _draw_curve(axis, rows, x, looks[value], bool(run))
+            if references is not None:
+                _draw_references(axis, references[references[panel] == level])
         for axis in axes:
             theme.log_axis(axis, "x")
         figure.supxlabel(x_label, fontsize=8.5)
         figure.supylabel("return", fontsize=8.5)
         label = _size_title(table) if color == "width" else (lambda value: f"h = {value:g}")
-        theme.legend(figure, [theme.key(looks[value], label(value)) for value in looks])
+        keys = [] if references is None else _reference_keys(references)
+        columns = 5 if keys and figure.get_figwidth() > 6 else 0
+        keys += [theme.key(looks[value], label(value)) for value in looks]
+        theme.legend(figure, keys, columns=columns)
     return figure
+
+
+_REFERENCE_LINES = {"supervised": (0, (5, 1.5)), "exact": (0, (1.2, 1.2))}
+
+
+def _draw_references(axis: Axes, rows: pd.DataFrame) -> None:
+    """Lines without the band of seeds, which would hide those of RL."""
+    for name, curve in rows.groupby("reference"):
+        line = {"color": theme.BLACK, "linestyle": _REFERENCE_LINES[str(name)], "gid": str(name)}
+        axis.plot(curve["interactions"], curve["return_mean"], **line)
+
+
+def _reference_keys(references: pd.DataFrame) -> list[Line2D]:
+    drawn = set(references["reference"])
+    return [
+        Line2D(
+            [], [], color=theme.BLACK, linestyle=line, label=f"{REFERENCE_STYLES[name][2]}, h = 0"
+        )
+        for name, line in _REFERENCE_LINES.items()
+        if name in drawn
+    ]
 
 
 def _draw_curve(axis: Axes, rows: pd.DataFrame, x: str, look: theme.Look, faded: bool) -> None:

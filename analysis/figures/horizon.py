@@ -32,8 +32,18 @@ LAW_FORMULAS = {
 }
 
 
+REFERENCE_STYLES = {
+    "supervised": (theme.PURPLE, "s", "supervised"),
+    "exact": (theme.ORANGE, "D", "exact gradient"),
+}
+"""Colour, marker and name of what is compared with RL."""
+
+
 def interactions_against_horizon(
-    crossings: pd.DataFrame, laws: Sequence[HorizonLaw], unfinished: Collection[str] = ()
+    crossings: pd.DataFrame,
+    laws: Sequence[HorizonLaw],
+    unfinished: Collection[str] = (),
+    references: pd.DataFrame | None = None,
 ) -> theme.Drawn:
     """Interactions needed against horizon at one width, with the laws that hold and the knee.
 
@@ -41,10 +51,12 @@ def interactions_against_horizon(
         crossings: interactions to threshold of the runs of one width.
         laws: their horizon laws in h - 1, at most one per threshold.
         unfinished: ids of runs that are not done.
+        references: the same of the references of these runs: means at the left, as h = 0.
     """
     points = points_of(crossings, unfinished)
     curves = [_law_curves(law) for law in laws]
-    table = pd.concat([points, *curves], ignore_index=True)
+    at_zero = _reference_points(references) if references is not None else points[:0]
+    table = pd.concat([part for part in (points, at_zero, *curves) if len(part)], ignore_index=True)
     by_threshold = {law.threshold: law for law in laws}
     thresholds = sorted(crossings["threshold"].unique())
     with theme.style():
@@ -53,6 +65,7 @@ def interactions_against_horizon(
             axis.set_title(f"to a return of {threshold:g}")
             here = table[table["threshold"] == threshold]
             draw_points(axis, here[here["what"].isin(("run", "average"))])
+            draw_references(axis, here, points["horizon"])
             for form, rows in here[here["what"].isin(tuple(LAW_STYLES))].groupby("what"):
                 color, line, _ = LAW_STYLES[str(form)]
                 axis.plot(rows["horizon"], rows["interactions"], line, color=color, gid=str(form))
@@ -76,6 +89,34 @@ def points_of(crossings: pd.DataFrame, unfinished: Collection[str]) -> pd.DataFr
     columns = ["what", "threshold", "horizon", "seed", "interactions", "low", "high"]
     table = pd.concat([part for part in (runs, averages) if len(part)], ignore_index=True)
     return table.reindex(columns=[*columns, "censored", "unfinished", "run_id"])
+
+
+def _reference_points(references: pd.DataFrame) -> pd.DataFrame:
+    """Means over seeds of each reference, at h = 0; without an interval where runs are censored."""
+    means = means_over_seeds(references, ["algorithm", "threshold"]).drop(columns="seeds")
+    return means.rename(columns={"algorithm": "what"}).assign(horizon=0.0, unfinished=False)
+
+
+def draw_references(axis: Axes, points: pd.DataFrame, horizons: pd.Series) -> None:
+    """References at the left of the horizons, which have no place on the logarithmic axis."""
+    points = points[points["what"].isin(list(REFERENCE_STYLES))]
+    low, high = float(horizons.min()), float(horizons.max())
+    step = max(high / low, 2.0) ** 0.07
+    for number, (name, (color, marker, _)) in enumerate(REFERENCE_STYLES.items()):
+        rows = points[points["what"] == name]
+        x = np.full(len(rows), low / step ** (len(REFERENCE_STYLES) - number + 0.6))
+        censored = rows["censored"].to_numpy(bool)
+        look: dict[str, Any] = {"color": color, "markersize": 4.5, "linestyle": "none", "gid": name}
+        bars = theme.bars(rows, "interactions")[:, ~censored]
+        ends = rows["interactions"][~censored]
+        axis.errorbar(x[~censored], ends, bars, marker=marker, capsize=2, **look)
+        axis.plot(x[censored], rows["interactions"][censored], "^", markerfacecolor="none", **look)
+    if len(points):  # the limits that `draw_points` set are those of RL alone
+        bottom, top = axis.get_ylim()
+        axis.set_ylim(
+            min(bottom, points["interactions"].min() / 1.6),
+            max(top, points["interactions"].max() * 1.6),
+        )
 
 
 def _law_curves(law: HorizonLaw) -> pd.DataFrame:
@@ -154,6 +195,11 @@ def _law_keys(table: pd.DataFrame) -> list[Line2D]:
         Line2D([], [], color=color, linestyle=line, label=f"{label}: {LAW_FORMULAS[form]}")
         for form, (color, line, label) in LAW_STYLES.items()
         if form in forms
+    ]
+    keys += [
+        Line2D([], [], color=color, marker=marker, linestyle="none", label=f"{label}, as h = 0")
+        for name, (color, marker, label) in REFERENCE_STYLES.items()
+        if name in forms
     ]
     return keys + point_keys(table)
 

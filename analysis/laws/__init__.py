@@ -11,6 +11,8 @@ from typing import Any
 from analysis.data.measurements import Measurements
 from analysis.laws.batch import BatchLaw, fit_batch_laws
 from analysis.laws.comparisons import fit_optimizer_laws, fit_task_laws
+from analysis.laws.curve_shapes import CurveShapes, ShapesCompared, fit_curve_shapes
+from analysis.laws.decomposition import Decomposition, fit_decompositions
 from analysis.laws.delay import DelayLaw, fit_delay_laws
 from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
 from analysis.laws.law import AllFits, Fits, FittedLaw, LawKind, Quantity
@@ -28,6 +30,8 @@ LAWS = (
     LawKind("size_exponents", fit_size_exponents),
     LawKind("optimizer_law", fit_optimizer_laws, "all_crossings"),
     LawKind("task_law", fit_task_laws),
+    LawKind("curve_shapes", fit_curve_shapes, "curves"),
+    LawKind("decomposition", fit_decompositions, "crossings_with_noise"),
 )
 """Every law, by the key of its list in `fits.json`."""
 
@@ -67,6 +71,8 @@ __all__ = [
     "LAWS",
     "AllFits",
     "BatchLaw",
+    "CurveShapes",
+    "Decomposition",
     "DelayLaw",
     "Fits",
     "FittedLaw",
@@ -75,9 +81,12 @@ __all__ = [
     "PowerLawFit",
     "Quantity",
     "ScheduleLaw",
+    "ShapesCompared",
     "SharedPowerLaw",
     "SizeExponent",
     "fit_batch_laws",
+    "fit_curve_shapes",
+    "fit_decompositions",
     "fit_delay_laws",
     "fit_horizon_laws",
     "fit_laws",

@@ -28,7 +28,14 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from analysis.data.families import COLUMNS, Group, schedule_names, schedules_in_order, split
+from analysis.data.families import (
+    COLUMNS,
+    Group,
+    is_reference,
+    schedule_names,
+    schedules_in_order,
+    split,
+)
 from analysis.laws.horizon_forms import (
     EXPONENT_BOUNDS,
     FormFit,
@@ -296,7 +303,8 @@ def fit_horizon_laws(
 ) -> Fits:
     """Fit the horizon law for each group of settings and threshold, per width and pooled.
 
-    Rows of schedules with a delay are left out, with a note for each schedule.
+    Rows of schedules with a delay are left out, with a note for each schedule; references, which
+    have no horizon, without a note.
 
     Args:
         table: interactions to threshold, one run per seed (`data.crossings`).
@@ -304,7 +312,7 @@ def fit_horizon_laws(
         profiles: as of `HorizonLaw`.
     """
     entries: list[HorizonLaw] = []
-    table, notes = without_delays(table)
+    table, notes = without_delays(table[~is_reference(table)])
     singles = list(split(table, "horizon"))
     pooled = [one for one in split(table, "horizon", "width") if one.rows["width"].nunique() > 1]
     for group in [*singles, *pooled]:

@@ -273,13 +273,14 @@ class LawKind:
         key: the name of its list in `fits.json`.
         fit: from a table to all laws that it allows.
         table: what it is fitted to: `crossings` (one row per run and threshold, at the chosen
-            learning rates), `all_crossings` (at every rate tried) or `curves` (one row per run and
-            evaluation, at the chosen rates).
+            learning rates), `crossings_with_noise` (the same with what the measured noise says),
+            `all_crossings` (at every rate tried) or `curves` (one row per run and evaluation, at
+            the chosen rates).
     """
 
     key: str
     fit: Callable[[pd.DataFrame], Fits]
-    table: Literal["crossings", "all_crossings", "curves"] = "crossings"
+    table: Literal["crossings", "crossings_with_noise", "all_crossings", "curves"] = "crossings"
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """What a page is made of: measurements, fits, and the runs that it speaks of first."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -25,6 +25,8 @@ class Content:
         entries: the same as `fits.json` holds them.
         families: runs that differ in size, horizon, rate and seed only; that with most runs first,
             of several those with dense rewards.
+        references: the same of runs that RL is compared with, where there is RL; else they are
+            families.
         width: the width of the first family of which most runs reach the thresholds.
         threshold: the return to reach that answers are given for first.
     """
@@ -35,15 +37,22 @@ class Content:
     families: Sequence[Family]
     width: int
     threshold: float
+    references: Sequence[Family] = ()
 
     @classmethod
     def of(cls, measured: Measurements, fits: AllFits) -> "Content":
         """Choose what to speak of first."""
-        found = sorted(families(measured.frame), key=_rank)
+        every = sorted(families(measured.frame), key=_rank)
+        references = [family for family in every if family.is_reference]
+        found = [family for family in every if not family.is_reference]
+        if not found:
+            found, references = references, []
+        if len(found) == 1:
+            found = [replace(found[0], slug="")]  # nothing else has figures of its own
         runs = found[0].select(measured.crossings)
         width = main_width(runs)
         threshold = main_threshold(runs[runs["width"] == width])
-        return cls(measured, fits, fits.to_json(), found, width, threshold)
+        return cls(measured, fits, fits.to_json(), found, width, threshold, references)
 
     @property
     def main(self) -> Family:
@@ -81,12 +90,13 @@ class Content:
 
 
 def first_family(found: Sequence[Family]) -> Family:
-    """The family with most runs, of several that with dense rewards."""
+    """The family with most runs, of several that with dense rewards; references come last."""
     return min(found, key=_rank)
 
 
-def _rank(family: Family) -> tuple[int, bool]:
-    return -family.frame["run_id"].nunique(), str(schedule_of(family.settings)) != "dense"
+def _rank(family: Family) -> tuple[bool, int, bool]:
+    is_other = str(schedule_of(family.settings)) != "dense"
+    return family.is_reference, -family.frame["run_id"].nunique(), is_other
 
 
 def main_width(crossings: pd.DataFrame) -> int:

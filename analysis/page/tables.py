@@ -130,3 +130,35 @@ def _three(numbers: Mapping[str, float | None], refused: bool) -> str:
 def _change(row: Entry, name: str, refused: bool) -> str:
     ends = row.get(f"{name}_change_ci")
     return "-" if refused or ends is None else f"{number(row[f'{name}_change'])} {interval(ends)}"
+
+
+_PARTS = ("task", "objective", "action_noise", "horizon")
+_RATIOS = ("exact_over_supervised", "h1_over_exact", "predicted_h1_over_exact")
+
+
+def decomposition_table(entries: Sequence[Entry]) -> Table:
+    """Entries of `decomposition`: one row each; a part with censored runs is a bound."""
+    head = ("runs of", "width", "return", "task", "objective", "action noise", "horizon, per step")
+    ratios = ("exact / supervised", "(h = 1) / exact", "the same by the noise measured")
+    rows = [
+        (
+            label(_without_width(entry)),
+            str(entry["group"]["width"]),
+            f"{entry['threshold']:g}",
+            *(_cell_or_bound(entry, name) for name in (*_PARTS, *_RATIOS)),
+        )
+        for entry in entries
+    ]
+    text = (
+        "Interactions to a return: of supervised learning (task), what the exact gradient of the "
+        "expected return needs more (objective), what RL at h = 1 needs more than that (action "
+        "noise), and what each further step of horizon adds. Negative: fewer."
+    )
+    return Table((*head, *ratios), rows, f"{text} {NOTE}")
+
+
+def _cell_or_bound(entry: Entry, name: str) -> str:
+    """A cell, or the bound that censored runs make."""
+    for bound, value in entry["bounds"].get(name, {}).items():
+        return f"{bound.replace('_', ' ')} {number(value)}"
+    return cell(entry, name)

@@ -22,16 +22,18 @@ def get_config(version: str = "mnist") -> ml_collections.ConfigDict:
     config.widths = (4, 9, 20, 45, 100, 300, 1000, 3800)
     config.horizons = (1.0, 8.0, 32.0, 128.0)
     config.seeds = 4
-    config.budget = 6_291_456
+    config.budget = 4_194_304
     # The best size grows slowly: wide runs are needed where they are cheap, at small returns.
-    config.budget_width = 128
+    config.budget_width = 192
     config.evaluations = 64
     config.noise.samples = 1024
     config.entropy_coef = 0.1
     config.optimizer.update(RATE_RULE)
-    (rate,) = config.optimizer.learning_rates
-    config.references.supervised = (rate,)
-    config.references.exact = (rate,)
+    # As launch/configs/tuned.py finds them.
+    config.optimizer.rule = "sqrt_width"
+    config.optimizer.learning_rates = (0.022,)
+    config.references.supervised = (0.027,)
+    config.references.exact = (0.027,)
     if version == "cnn":
         config.network.name = "cnn"
         config.widths = (2, 4, 8, 16, 32)

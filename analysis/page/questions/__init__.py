@@ -8,10 +8,12 @@ from analysis.page.content import Content
 from analysis.page.questions import (
     batches,
     comparisons,
+    curve_shapes,
     curves,
     delays,
     horizons,
     noise,
+    parts,
     rates,
     schedules,
     sizes,
@@ -19,8 +21,8 @@ from analysis.page.questions import (
 from analysis.page.section import Section
 
 QUESTIONS = (
-    *(schedules, delays, comparisons, batches, horizons, sizes),
-    *(noise, curves, rates),
+    *(schedules, delays, comparisons, batches, horizons, parts, sizes),
+    *(noise, curves, curve_shapes, rates),
 )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from analysis.data.curves import has_curves
+from analysis.data.families import references_of
 from analysis.figures import curves as figures
 from analysis.page.claims import Claim
 from analysis.page.content import Content
@@ -67,10 +68,13 @@ def _of_every_family(content: Content) -> PlannedFigure:
 def _of_first_family(content: Content) -> Iterator[PlannedFigure]:
     frame = content.main.select(content.measured.curves)
     unfinished, band = content.measured.unfinished, _band(content)
+    settings = content.main.settings
+    references = references_of(content.measured.curves, settings, "width", "horizon")
+    at_zero = " Broken lines: what is learned without sampled rewards." if len(references) else ""
     yield PlannedFigure(
         "return_by_horizon",
-        f"Return against interactions by horizon, one panel per size. {band}",
-        lambda: figures.return_by_horizon(frame, unfinished),
+        f"Return against interactions by horizon, one panel per size. {band}{at_zero}",
+        lambda: figures.return_by_horizon(frame, unfinished, references),
     )
     yield PlannedFigure(
         "return_against_interactions",

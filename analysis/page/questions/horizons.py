@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from analysis.data.families import Family
+from analysis.data.families import Family, references_of
 from analysis.figures import horizon as figures
 from analysis.page.claims import Entry
 from analysis.page.content import Content
@@ -86,20 +86,27 @@ def _other(content: Content, family: Family) -> Detail:
 
 
 def _figure(content: Content, family: Family) -> PlannedFigure:
-    crossings = family.select(content.measured.crossings)
-    crossings = crossings[crossings["width"] == content.width]
+    every = content.measured.crossings
+    every = every[every["width"] == content.width]
+    crossings = family.select(every)
+    references = references_of(every, family.settings, "width", "horizon")
     laws = [
         law
         for law in content.laws("horizon_law", family)
         if law.regressor == "h-1" and law.group.get("width") == content.width
     ]
+    at_zero = ""
+    if len(references):
+        at_zero = " At the left, as h = 0: what is learned without sampled rewards."
     censored = triangles(crossings, "right-censored runs, which stay in the fit")
     return PlannedFigure(
         f"interactions_against_horizon{_suffix(content, family)}",
         f"Interactions needed against horizon at width {content.width}, {family.label}. Points: "
         f"geometric means over seeds with 95% intervals, and runs{censored}. Lines: fitted laws; "
-        "blue band: the knee with its interval.",
-        lambda: figures.interactions_against_horizon(crossings, laws, content.measured.unfinished),
+        f"blue band: the knee with its interval.{at_zero}",
+        lambda: figures.interactions_against_horizon(
+            crossings, laws, content.measured.unfinished, references
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from analysis.data.families import label, schedule_names, slug
+from analysis.data.families import label, schedule_names, slug, without_references
 from analysis.data.ratios import Ratio, ratio
 from analysis.figures import schedule as figures
 from analysis.laws import ScheduleLaw
@@ -55,7 +55,7 @@ def _groups(laws: Sequence[ScheduleLaw]) -> dict[str, list[ScheduleLaw]]:
 
 def _cost(content: Content) -> list[Claim]:
     """What each kind of schedule needs over dense at its best horizon, at the main width."""
-    table = content.measured.crossings
+    table = without_references(content.measured.crossings)
     table = table[(table["width"] == content.width) & (table["threshold"] == content.threshold)]
     table = table.assign(name=schedule_names(table))
     dense = table[table["name"] == "dense"]

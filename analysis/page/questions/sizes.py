@@ -26,7 +26,8 @@ def sections(content: Content) -> Iterator[Section]:
 
 
 def _power_law(content: Content) -> Iterator[Section]:
-    found = [family for family in content.families if content.of_family("power_law", family)]
+    every = (*content.families, *content.references)
+    found = [family for family in every if content.of_family("power_law", family)]
     if not found:
         return
     entries = {
@@ -50,8 +51,8 @@ def _power_law(content: Content) -> Iterator[Section]:
     details += [Detail("Networks", by_network)] if by_network else []
     compared = [one for laws in equality.values() for one in laws]
     details += [Detail("Equal exponents", tables=equality_tables(compared))] if compared else []
-    every = [one for family in found for one in content.of_family("power_law", family)]
-    details.append(Detail("Every fit, in numbers", tables=power_table(every)))
+    fits = [one for family in found for one in content.of_family("power_law", family)]
+    details.append(Detail("Every fit, in numbers", tables=power_table(fits)))
     yield Section(
         "size",
         "Does the horizon change how the cost falls with size?",

@@ -14,6 +14,7 @@ from analysis.data.families import (
     has_several_rates,
     label,
     label_of_law,
+    references_of,
     rows_of,
     same_settings,
     schedule_names,
@@ -23,10 +24,13 @@ from analysis.data.families import (
     task_label,
     with_chosen_rates,
     with_rates_of_shortest_horizon,
+    with_references,
+    without_references,
 )
 from analysis.laws.synthetic import Design
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.schedules import make, parse
+from tests.analysis.reference_runs import settings_of, sweep
 from tests.analysis.report_sweeps import sweep_frame
 
 TINY = Design(horizons=(1, 7), widths=(8,), seeds=2, evaluations=5)
@@ -317,3 +321,41 @@ def test_several_rates_are_told_from_rates_that_follow_the_horizon():
     assert not has_several_rates(by_rule)
     assert has_several_rates(rates_table({0.1: [0.3], 0.2: [0.3]}))
     assert not has_several_rates(at_one.drop(columns="learning_rate"))
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_references_differ_from_their_group_in_the_algorithm_only(alone):
+    table = sweep(np.random.default_rng(0), widths=(32, 64), alone=alone)
+    found = list(with_references(table, "horizon"))
+    assert [group.settings["width"] for group, _ in found] == [32, 64]
+    for group, references in found:
+        assert set(group.rows["algorithm"]) == {"vpg"}
+        assert set(references["algorithm"]) == {"supervised", "exact"}
+        assert set(references["width"]) == {group.settings["width"]}
+        assert len(references) == 8
+    (pooled, references) = next(with_references(table, "horizon", "width"))
+    assert len(references) == 16
+    same = references_of(table, pooled.settings, "horizon", "width")
+    assert sorted(same["run_id"]) == sorted(references["run_id"])
+    assert references_of(table, {**pooled.settings, "task": "other"}, "horizon", "width").empty
+
+
+def test_references_of_other_settings_are_none():
+    table = sweep(np.random.default_rng(0))
+    other = table["settings"].where(table["algorithm"] == "vpg", settings_of("vpg", baseline="a"))
+    assert not list(with_references(table.assign(settings=other), "horizon"))
+    only = table[table["algorithm"] != "vpg"]
+    assert not list(with_references(only, "horizon"))
+    assert without_references(only).equals(only)
+    assert set(without_references(table)["algorithm"]) == {"vpg"}
+    assert len(list(split(table, "horizon"))) == 3  # never one group with RL
+
+
+def test_an_algorithm_is_named_once():
+    table = sweep(np.random.default_rng(0), alone=True)
+    labels = {family.label: family.is_reference for family in families(table)}
+    assert labels == {
+        "synthetic, dense, algorithm vpg": False,
+        "synthetic, dense, algorithm supervised": True,
+        "synthetic, dense, algorithm exact": True,
+    }

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.data import THRESHOLDS, families, measure, read
-from analysis.data.measurements import thresholds_of
+from analysis.data.measurements import Measurements, thresholds_of
 from analysis.laws import fit_horizon_laws
 from mnist_horizon.results import (
     NOISE_SCHEMA,
@@ -17,6 +17,7 @@ from mnist_horizon.results import (
     ResultsError,
     write_results,
 )
+from tests.analysis.reference_runs import noise_of, sweep
 from tests.analysis.report_sweeps import SMALL, noise_rows, sweep_frame, two_rates, write_sweep
 
 
@@ -105,3 +106,12 @@ def test_crossings_without_curves_have_a_row_without_a_return(tmp_path):
 def test_nothing_to_read_is_said(tmp_path):
     with pytest.raises(ResultsError, match="no results to read"):
         read([tmp_path])
+
+
+def test_crossings_with_noise_say_what_the_noise_of_actions_costs():
+    table = sweep(np.random.default_rng(0), horizons=(1.0, 3.0))
+    measured = Measurements(table, table[:0], table, table, noise_of(table))
+    ratio = measured.crossings_with_noise["action_noise_ratio"]
+    at_one = (table["algorithm"] == "vpg") & (table["horizon"] == 1)
+    assert ratio.notna().tolist() == at_one.tolist()
+    assert measured.crossings_with_noise.drop(columns="action_noise_ratio").equals(table)

@@ -7,6 +7,7 @@ from analysis.data import noise
 from mnist_horizon import results, theory
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.schedules import Schedule, parse
+from tests.analysis.reference_runs import noise_of, sweep
 
 DENSE = parse("dense")
 MOMENTS = theory.moments_from_ratio(2.0, 0.25, 0.02)
@@ -131,3 +132,44 @@ def test_before_a_threshold_is_from_a_quarter_of_the_interactions_to_a_threshold
     found = noise.before_threshold(rows, crossings)
     left = found[["run_id", "interactions"]].to_numpy().tolist()
     assert sorted(left) == [["r1.0-0", 1000], ["r1.0-0", 4000], ["r1.0-1", 1000]]
+
+
+def test_the_ratio_of_action_noise_is_the_harmonic_mean_over_interactions():
+    runs = sweep(np.random.default_rng(0), horizons=(1.0, 7.0))
+    rows = noise_of(runs)
+    # (B |m|^2 + state + action) / (B |m|^2 + state) = (20 + 10 + 30) / (20 + 10)
+    ratio = noise.action_noise_ratio(rows, runs)
+    at_one = (runs["algorithm"] == "vpg") & (runs["horizon"] == 1)
+    assert ratio[at_one].to_numpy() == pytest.approx([2.0] * 4)
+    assert ratio[~at_one].isna().all()
+    # Rows at 0.1, 0.5, 0.9 and 2 times E stand for what lies between their geometric means.
+    run = runs.loc[at_one, "run_id"].iloc[0]
+    end = runs.loc[at_one, "interactions"].iloc[0]
+    quiet = rows["action"].where(rows["interactions"] > 0.3 * end, 0.0)
+    found = noise.action_noise_ratio(rows.assign(action=quiet), runs)[at_one].iloc[0]
+    share = np.sqrt(0.1 * 0.5)  # of the interactions, without noise of actions
+    assert found == pytest.approx(1 / (share + (1 - share) / 2), rel=1e-3)
+    assert run.startswith("w64-vpg-h1")
+
+
+def test_estimates_below_0_count_as_0():
+    runs = sweep(np.random.default_rng(0), horizons=(1.0,))
+    at_one = runs["algorithm"] == "vpg"
+    rows = noise_of(runs)
+    weak = noise.action_noise_ratio(rows.assign(signal=-1.0), runs)[at_one]
+    assert weak.to_numpy() == pytest.approx([4.0] * 4)  # (state + action) / state
+    none = rows.assign(signal=-1.0, state=-1.0)
+    assert noise.action_noise_ratio(none, runs).isna().all()
+
+
+def test_action_noise_needs_rows_near_the_crossing_of_dense_runs_that_reach_it():
+    runs = sweep(np.random.default_rng(0), horizons=(1.0,))
+    rows = noise_of(runs)
+    assert noise.action_noise_ratio(rows[:0], runs).isna().all()
+    assert noise.action_noise_ratio(pd.DataFrame(), runs).isna().all()
+    early = rows.sort_values("interactions").drop_duplicates("run_id")
+    assert noise.action_noise_ratio(early, runs).isna().all()
+    assert noise.action_noise_ratio(rows.assign(schedule="revealed"), runs).isna().all()
+    censored = runs.assign(censored=runs["seed"] == 0)
+    found = noise.action_noise_ratio(rows, censored)[runs["algorithm"] == "vpg"]
+    assert found.isna().tolist() == [True, False, False, False]

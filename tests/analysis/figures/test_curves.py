@@ -62,3 +62,19 @@ def test_entropy_and_divergence(frame):
     assert sum(len(line.get_xdata()) for line in left.get_lines()) == len(table)
     values = np.concatenate([line.get_ydata() for line in right.get_lines()])
     np.testing.assert_allclose(np.sort(values), np.sort(table["kl_initial"]))
+
+
+def test_references_are_broken_lines_in_the_panel_of_their_width(frame):
+    one = frame[frame["horizon"] == 1]
+    parts = [
+        one.assign(algorithm=name, run_id=one["run_id"] + name) for name in ("supervised", "exact")
+    ]
+    figure, table = curves.return_by_horizon(frame, (), pd.concat(parts))
+    at_zero = table[table["horizon"] == 0]
+    for name in ("supervised", "exact"):
+        rows = at_zero[at_zero["reference"] == name]
+        np.testing.assert_allclose(drawn(figure, name), tabled(rows, "interactions", "return_mean"))
+        assert len(list(lines(figure, name))) == len(figure.axes)
+    done = set(parts[1]["run_id"])
+    _, table = curves.return_by_horizon(frame, done, pd.concat(parts))
+    assert set(table["reference"].dropna()) == {"supervised"}

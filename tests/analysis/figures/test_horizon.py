@@ -10,6 +10,7 @@ from analysis.laws.horizon import fit_horizon_laws
 from analysis.laws.synthetic import HorizonTruth, Noise
 from tests.analysis.drawings import drawn, lines, tabled
 from tests.analysis.horizon_runs import table_of
+from tests.analysis.reference_runs import sweep
 from tests.analysis.report_sweeps import DESIGN, sweep_frame
 
 
@@ -111,3 +112,31 @@ def test_unfinished_runs_take_no_part_in_an_average(crossings):
     assert 7 not in set(averages["horizon"])
     assert 1 in set(averages["horizon"])
     assert table.loc[table["run_id"] == run, "unfinished"].all()
+
+
+def test_references_are_at_the_left_of_the_horizons_without_a_law():
+    table = sweep(np.random.default_rng(0))
+    rl = table["algorithm"] == "vpg"
+    laws = fit_horizon_laws(table[rl], ("h-1",), profiles=False).entries
+    figure, numbers = horizon.interactions_against_horizon(table[rl], laws, (), table[~rl])
+    (axis,) = figure.axes
+    for name in ("supervised", "exact"):
+        row = numbers[numbers["what"] == name]
+        assert row["horizon"].tolist() == [0.0]
+        logs = np.log(table.loc[table["algorithm"] == name, "interactions"])
+        assert row["interactions"].iloc[0] == pytest.approx(np.exp(logs.mean()))
+        (bars,) = [one for one in axis.containers if one.lines[0].get_gid() == name]
+        (x,), (y,) = bars.lines[0].get_data()
+        assert 0 < x < 1
+        assert y == row["interactions"].iloc[0]
+        low, high = axis.get_ylim()
+        assert low < y < high
+    assert drawn(figure, "affine")[:, 0].min() == 1
+    assert axis.get_xticklabels()[0].get_text() == "1"
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert {"supervised, as h = 0", "exact gradient, as h = 0"} <= set(labels)
+    cut = table[~rl].assign(censored=table["algorithm"] == "exact")
+    figure, numbers = horizon.interactions_against_horizon(table[rl], laws, (), cut)
+    assert numbers.loc[numbers["what"] == "exact", "low"].isna().all()
+    (mark,) = lines(figure, "exact")
+    assert mark.get_marker() == "^"

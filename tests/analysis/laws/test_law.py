@@ -24,7 +24,9 @@ from analysis.laws.law import (
 )
 from analysis.laws.synthetic import Design, HorizonTruth
 from analysis.stats.intervals import LOG
+from tests.analysis.curve_runs import curve_frame, sigmoid
 from tests.analysis.horizon_runs import over_batches, over_optimizers, over_tasks, table_of
+from tests.analysis.reference_runs import sweep
 from tests.analysis.report_sweeps import sweep_frame
 from tests.analysis.sparse_runs import crossings, theta
 
@@ -63,6 +65,10 @@ SWEEPS: dict[str, Callable[[], pd.DataFrame]] = {
     "size_exponents": lambda: over_schedules((16, 64)),
     "optimizer_law": over_optimizers,
     "task_law": over_tasks,
+    "decomposition": lambda: sweep(
+        np.random.default_rng(0), seeds=2, horizons=(1.0, 3.0, 7.0, 15.0, 31.0, 63.0)
+    ),
+    "curve_shapes": lambda: curve_frame(sigmoid, np.random.default_rng(0), horizons=(1.0, 7.0)),
 }
 """A small sweep for each law of the registry, of one width where widths are no matter."""
 
@@ -76,7 +82,9 @@ def fitted(key: str) -> tuple[pd.DataFrame, Fits]:
 def test_every_law_of_the_registry_is_tested_here():
     assert set(SWEEPS) == set(KINDS)
     assert len(KINDS) == len(LAWS)
-    assert {kind.table for kind in LAWS} == {"crossings", "all_crossings", "curves"}
+    assert {kind.table for kind in LAWS} == {
+        *("crossings", "crossings_with_noise", "all_crossings", "curves")
+    }
 
 
 @pytest.fixture(params=sorted(KINDS))
@@ -129,12 +137,15 @@ def measured(key: str, law: Any, table: pd.DataFrame) -> tuple[pd.DataFrame, np.
         rows = pd.DataFrame({name: np.concatenate(parts) for name, parts in columns.items()})
         rows["horizon"] = np.concatenate([np.full(len(c.mean), c.horizon) for c in curves])
         return rows, np.log(np.concatenate([c.mean for c in curves]))
+    if key == "curve_shapes":
+        rows = table[table["horizon"].isin([law.group.get("horizon", one) for one in (1.0, 7.0)])]
+        return rows, np.log(rows["return_mean"].to_numpy(float))
     if key == "size_exponents":
         rows = table[table["schedule"] == law.schedule.partition(":")[0]]
         log_e = np.log(rows["interactions"])
         at_small = log_e[rows["width"] == 16].groupby(rows["horizon"]).mean()
         return rows, (log_e - rows["horizon"].map(at_small)).to_numpy()
-    rows = table
+    rows = table[table["algorithm"] == "vpg"] if key == "decomposition" else table
     for name in ("task", "optimizer"):
         if name in getattr(law, "labels", {}):
             rows = rows[rows[name] == law.labels[name]]

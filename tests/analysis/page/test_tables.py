@@ -63,3 +63,20 @@ def test_equal_exponents_have_a_row_for_each_test_and_for_each_change():
     assert changes.rows[0][2:] == ("-", "-", "-")
     (changes,) = tables.equality_tables([{k: v for k, v in entry.items() if k != "p"}])
     assert len(changes.rows) == 1
+
+
+def test_the_decomposition_is_one_row_with_bounds_and_dashes():
+    entry = {
+        "group": {**LAW["group"], "width": 64},
+        "threshold": 0.7,
+        "task": 1000.0,
+        "task_ci": [900.0, 1100.0],
+        "objective": -10.0,
+        "objective_ci": [-200.0, 180.0],
+        "bounds": {"action_noise": {"at_least": 5000.0}},
+        "determined": {"task": True, "objective": False},
+    }
+    table = tables.decomposition_table([entry])
+    (row,) = table.rows
+    assert len(row) == len(table.head)
+    assert row[2:7] == ("0.7", "1,000 [900, 1,100]", "-", "at least 5,000", "-")
