@@ -2,7 +2,7 @@
 Each function returns the figure and the table of the numbers that are drawn in it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures import theme
+from analysis.laws.equality import MARGIN, POWER, Equality
 from analysis.laws.law import determines
 from analysis.laws.power.single import PowerLawFit, intrinsic_performance_table
+from mnist_horizon.algorithms import REFERENCES
 
 
 def intrinsic_performance_against_compute(fits: Sequence[PowerLawFit]) -> theme.Drawn:
@@ -154,19 +156,22 @@ def exponents_against_horizon(entries: Sequence[Mapping[str, Any]]) -> theme.Dra
     """alpha_N, alpha_E and E_c with their 95% intervals against horizon, each from its own fit.
 
     Numbers that the runs do not determine are hollow grey marks without intervals, at the edge of
-    the panel where they lie beyond it; shared ones are left out.
+    the panel where they lie beyond it; shared ones are left out. Algorithms without a horizon
+    (`algorithms.REFERENCES`) stand at the left of the shortest one.
 
     Args:
-        entries: of `fits.json`'s `power_law`, of one family and kind of compute; the joint one
-            (shared exponents) is drawn as a band.
+        entries: of `fits.json`'s `power_law`, of one family, with its references, and kind of
+            compute; the joint one (shared exponents) is drawn as a band.
     """
     rows = [row for entry in entries for row in _exponent_rows(entry)]
     table = pd.DataFrame(rows).astype({"value": float, "low": float, "high": float})
+    places = _places(table["condition"].dropna())
+    table["place"] = table["condition"].map(places)
     with theme.style():
         figure, axes = theme.row(len(_EXPONENTS), height=2.7)
         for axis, (name, label) in zip(axes, _EXPONENTS.items(), strict=True):
             _draw_exponents(axis, table[table["number"] == name], is_log=name == "e_c")
-            _horizon_axis(axis, table["horizon"].dropna())
+            _condition_axis(axis, places)
             axis.set_ylabel(label)
         keys = [Line2D([], [], marker="o", color=theme.BLUE, label="each horizon separately")]
         if (table["joint"] & table["determined"]).any():
@@ -193,11 +198,11 @@ _FARTHEST = 4.0
 def _draw_exponents(axis: Axes, table: pd.DataFrame, *, is_log: bool) -> None:
     """One number against horizon, inside of the panel's axes."""
     known, open_ = table[table["determined"]], table[~table["determined"] & ~table["joint"]]
-    for joint, rows in known.dropna(subset=["horizon"]).groupby("joint"):
+    for joint, rows in known.dropna(subset=["place"]).groupby("joint"):
         bars = theme.bars(rows, "value")
         look = {"color": theme.ORANGE, "fmt": "s"} if joint else {"color": theme.BLUE, "fmt": "o"}
-        axis.errorbar(rows["horizon"] * (1.08 if joint else 1.0), rows["value"], bars, **look)
-    for shared in known[known["horizon"].isna()].itertuples():
+        axis.errorbar(rows["place"] * (1.08 if joint else 1.0), rows["value"], bars, **look)
+    for shared in known[known["place"].isna()].itertuples():
         axis.axhspan(shared.low, shared.high, color=theme.ORANGE, alpha=0.25, linewidth=0)
         axis.axhline(shared.value, color=theme.ORANGE, linestyle="--", linewidth=1)
     low, high = known["low"].min(), known["high"].max()
@@ -211,19 +216,22 @@ def _draw_exponents(axis: Axes, table: pd.DataFrame, *, is_log: bool) -> None:
         theme.log_axis(axis, "y")
     bottom, top = axis.get_ylim()
     edges = (bottom * 1.1, top / 1.1) if is_log else (0.02 * top, 0.98 * top)
-    axis.plot(open_["horizon"], open_["value"].clip(*edges), gid="open", **_HOLLOW)
+    axis.plot(open_["place"], open_["value"].clip(*edges), gid="open", **_HOLLOW)
 
 
 def _exponent_rows(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Numbers of an entry with intervals; shared ones have no horizon."""
+    """Numbers of an entry with intervals; shared ones, and references, have no horizon."""
     joint = bool(entry.get("joint", False))
-    horizon = np.nan if joint else entry["group"]["horizon"]
+    algorithm = entry["group"].get("algorithm") if not joint else None
+    reference = algorithm if algorithm in REFERENCES else None
+    horizon = np.nan if joint or reference else entry["group"]["horizon"]
     rows = [(name, horizon, entry[name], entry.get(f"{name}_ci")) for name in _EXPONENTS]
     if joint:
         by_horizon = [("e_c", e["horizon"], e["e_c"], e["e_c_ci"]) for e in entry["e_c_by_horizon"]]
         rows = [*rows[:2], *by_horizon]
     return [
         {"number": name, "joint": joint, "horizon": h, "value": value}
+        | {"condition": reference or (f"h = {h:g}" if np.isfinite(h) else None)}
         | dict(zip(("low", "high"), ci or (None, None), strict=True))
         | {"determined": bool(entry["determined"][name] and determines(ci))}
         for name, h, value, ci in rows
@@ -269,13 +277,103 @@ def residuals_by_size(fits: Sequence[PowerLawFit]) -> theme.Drawn:
     return figure, table
 
 
-def _horizon_axis(axis: Axes, horizons: pd.Series) -> None:
-    """The axis of horizons; a single one is shown between half and twice of it."""
-    levels = sorted(set(horizons))
-    if len(levels) == 1:
-        levels = [levels[0] / 2, levels[0], levels[0] * 2]
-    theme.horizon_axis(axis, levels)
+def _places(names: Iterable[str]) -> dict[str, float]:
+    """Where conditions stand on a logarithmic axis: horizons, and references at their left."""
+    horizons = {name: float(name[4:]) for name in names if name.startswith("h = ")}
+    shortest = min(horizons.values(), default=1.0)
+    others = sorted(set(names) - horizons.keys(), key=REFERENCES.index)
+    return {name: shortest / 3 ** (i + 1) for i, name in enumerate(others)} | horizons
 
+
+def _condition_axis(axis: Axes, places: Mapping[str, float]) -> None:
+    """The axis of horizons and references; a single one is shown between half and twice of it."""
+    levels = sorted(place for name, place in places.items() if name not in REFERENCES)
+    if len(places) == 1:
+        (place,) = places.values()
+        levels = [place / 2, place, place * 2] if levels else []
+        axis.set_xlim(place / 2, place * 2)
+    theme.horizon_axis(axis, levels)
+    names = [name for name in places if name in REFERENCES]
+    if names:
+        shown = [
+            (place, text.get_text())
+            for place, text in zip(axis.get_xticks(), axis.get_xticklabels(), strict=True)
+        ]
+        shown += [(places[name], name) for name in names]
+        axis.set_xticks([place for place, _ in shown], [text for _, text in shown])
+        for (_, text), label in zip(shown, axis.get_xticklabels(), strict=True):
+            if text in names:
+                label.set(rotation=35, ha="right", rotation_mode="anchor")
+
+
+def exponent_changes(found: Equality) -> theme.Drawn:
+    """Exponents less those of the first condition, with 95% intervals, and what the test can see.
+
+    The shaded band is the upper limit of the largest difference, where there is one; dotted lines
+    are at `equality.MARGIN`, within which exponents can be called equal; dashed lines are at the
+    smallest change that the test finds. Marks are hollow where residuals refuse a law.
+    """
+    rows = [
+        {"number": name, "condition": one.name, "change": value}
+        | dict(zip(("low", "high"), ends or (np.nan, np.nan), strict=True))
+        | {"within": found.within[name], "smallest_change": found.smallest_change.get(name)}
+        for one, changes in zip(found.conditions[1:], found.changes, strict=True)
+        for name, (value, ends) in changes.items()
+    ]
+    table = pd.DataFrame(rows).astype({"smallest_change": float})
+    places = _places([one.name for one in found.conditions])
+    with theme.style():
+        figure, axes = theme.row(len(_CHANGES), height=2.7)
+        for axis, (name, label) in zip(axes, _CHANGES.items(), strict=True):
+            _draw_changes(axis, table[table["number"] == name], places, bool(found.refused))
+            _condition_axis(axis, places)
+            axis.set_ylabel(label)
+        theme.legend(figure, _change_keys(found))
+    return figure, table
+
+
+def _draw_changes(
+    axis: Axes, table: pd.DataFrame, places: Mapping[str, float], refused: bool
+) -> None:
+    """The changes of one exponent, inside of the panel's axes."""
+    first = table.iloc[0]
+    x = table["condition"].map(places)
+    axis.axhline(0.0, color=theme.BLACK, linewidth=1)
+    if refused:
+        axis.plot(x, table["change"], gid="open", **_HOLLOW)
+        largest = table["change"].abs().max()
+    else:
+        axis.axhspan(-first["within"], first["within"], color=theme.SKY, alpha=0.2, linewidth=0)
+        for sign in (-1, 1):
+            axis.axhline(sign * first["smallest_change"], **_SMALLEST)
+        bars = theme.bars(table, "change")
+        axis.errorbar(x, table["change"], bars, color=theme.BLUE, fmt="o", capsize=2)
+        largest = np.nanmax([first["within"], first["smallest_change"]])
+    for sign in (-1, 1):
+        axis.axhline(sign * MARGIN, **_MARGIN)
+    reach = 1.15 * max(largest, MARGIN)
+    axis.set_ylim(-reach, reach)
+
+
+def _change_keys(found: Equality) -> list[Line2D]:
+    keys = [Line2D([], [], label=f"can be called equal (±{MARGIN:g})", **_MARGIN)]
+    if found.refused:
+        return [Line2D([], [], label="the law is refused", **_HOLLOW), *keys]
+    band = Line2D([], [], color=theme.SKY, alpha=0.4, linewidth=6, label="equal within (95%)")
+    smallest = Line2D([], [], label=f"found with probability {POWER:g}", **_SMALLEST)
+    mark = Line2D([], [], color=theme.BLUE, marker="o", linestyle="none")
+    mark.set_label(f"change from {found.conditions[0].name}")
+    return [mark, band, smallest, *keys]
+
+
+_SMALLEST: dict[str, Any] = {"color": theme.VERMILION, "linestyle": "--", "linewidth": 1}
+_MARGIN: dict[str, Any] = {"color": theme.GREY, "linestyle": ":", "linewidth": 1}
+
+_CHANGES = {
+    "alpha_n": "change of $\\alpha_N$",
+    "alpha_e": "change of $\\alpha_E$",
+    "optimal_size_exponent": "change of the exponent\nof the best size",
+}
 
 _EXPONENTS = {
     "alpha_n": "exponent of size, $\\alpha_N$",

@@ -6,6 +6,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 from analysis.data.measurements import Measurements
 from analysis.laws.batch import BatchLaw, fit_batch_laws
@@ -16,6 +17,7 @@ from analysis.laws.delay import DelayLaw, fit_delay_laws
 from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
 from analysis.laws.law import AllFits, Fits, FittedLaw, LawKind, Quantity
 from analysis.laws.power import PowerLawFit, SharedPowerLaw, fit_power_laws
+from analysis.laws.power.equality import compare_exponents, compare_networks
 from analysis.laws.schedule import ScheduleLaw, fit_schedule_laws
 from analysis.laws.size import SizeExponent, fit_size_exponents
 
@@ -32,6 +34,12 @@ LAWS = (
     LawKind("decomposition", fit_decompositions, "crossings_with_noise"),
 )
 """Every law, by the key of its list in `fits.json`."""
+
+COMPARISONS: dict[str, tuple[str, Callable[[Sequence[Any]], Sequence[Any]]]] = {
+    "exponent_equality": ("power_law", compare_exponents),
+    "exponents_by_network": ("power_law", compare_networks),
+}
+"""What compares fitted laws with each other, by its key: the key of the laws, and the function."""
 
 
 def fit_laws(measured: Measurements, kinds: Iterable[LawKind] = LAWS) -> AllFits:
@@ -51,8 +59,11 @@ def law_jobs(measured: Measurements, kinds: Sequence[LawKind] = LAWS) -> list[Ca
 
 
 def together(fits: Sequence[Fits], kinds: Sequence[LawKind] = LAWS) -> AllFits:
-    """The fits of each kind in one."""
+    """The fits of each kind in one, and the comparisons of those that are among them."""
     entries = {kind.key: one.entries for kind, one in zip(kinds, fits, strict=True)}
+    for key, (of, compare) in COMPARISONS.items():
+        if of in entries:
+            entries[key] = tuple(compare(entries[of]))
     return AllFits(entries, [note for one in fits for note in one.notes])
 
 

@@ -15,6 +15,7 @@ from analysis.page.wording import (
     number,
     with_interval,
 )
+from mnist_horizon.algorithms import REFERENCES
 
 _LEVEL = 0.05
 _CERTAIN = 1e-5
@@ -79,6 +80,12 @@ def _by_horizon(entries: Sequence[Entry]) -> list[Entry]:
     return sorted(single, key=_horizon)
 
 
+def _at(entries: Sequence[Entry]) -> str:
+    """Where some fits hold: `At h = 1, 7`, or `For supervised` of an algorithm without horizon."""
+    algorithm = entries[0]["group"].get("algorithm")
+    return f"For {algorithm}" if algorithm in REFERENCES else f"At h = {_listed(entries)}"
+
+
 def _horizon(entry: Entry) -> float:
     return float(entry["group"]["horizon"])
 
@@ -98,7 +105,7 @@ def _constants(entry: Entry) -> Claim:
     numbers: Numbers = {"horizon": (_horizon(entry), None)}
     numbers |= {name: _with_ends(entry, name) for name in determined}
     decided = all(name in determined for name in _NAMES)
-    head = f"At h = {_horizon(entry):g}, fitted separately, the"
+    head = f"{_at([entry])}, fitted separately, the"
     if not determined:
         needed = next(iter(entry.get("needs", {}).values()), "")
         text = f"{head} exponents are {NOT_DETERMINED}" + (
@@ -126,7 +133,6 @@ def _off_size(of_size: Sequence[tuple[Entry, Mapping[str, Any]]]) -> Claim:
     entry, found = of_size[0]
     together = {one["parameters"]: one for one in entry["joint_residuals_by_size"]}
     size = together[found["parameters"]]
-    horizons = ", ".join(f"{_horizon(one):g}" for one, _ in of_size)
     name = f"width {size['width']:g}" if "width" in size else f"N = {size['parameters']:g}"
     numbers: Numbers = {"horizon": (_horizon(entry), None), "factor": (size["factor"], size["ci"])}
     if "width" in size:
@@ -144,9 +150,10 @@ def _off_size(of_size: Sequence[tuple[Entry, Mapping[str, Any]]]) -> Claim:
     decided = low > _FAR or 0 < high < 1 / _FAR
     lies = "lies" if decided else "seems to lie"
     text = (
-        f"At h = {horizons}, {name} {lies} off the law that the other sizes follow: it needs "
+        f"{_at([one for one, _ in of_size])}, {name} {lies} off the law that the other sizes "
+        "follow: it needs "
         f"{number(size['factor'])} {interval(size['ci'])} times the interactions (its learning "
-        f"rate or its budget). At h = {_horizon(entry):g}, {'; '.join(answers)}."
+        f"rate or its budget). {_at([entry])}, {'; '.join(answers)}."
     )
     return Claim(text, decided, "off_law", "off" if decided else "undecided", numbers)
 
@@ -157,15 +164,14 @@ def _misfit(single: Sequence[Entry]) -> list[Claim]:
     if not refused:
         return []
     worst = min(refused, key=lambda entry: float(entry["misfit_p"]))
-    horizons = ", ".join(f"{_horizon(entry):g}" for entry in refused)
-    text = f"At h = {horizons} the runs do not follow one power law: their residuals refuse the fit"
+    text = f"{_at(refused)} the runs do not follow one power law: their residuals refuse the fit"
     numbers: Numbers = {"horizon": (_horizon(worst), None), "p": (worst["misfit_p"], None)}
     if worst["without_size"]:
         values = [one["alpha_n"] for one in worst["without_size"]]
         low, high = min(values), max(values)
         numbers |= {"alpha_n_least": (low, None), "alpha_n_most": (high, None)}
         text += (
-            f". At h = {_horizon(worst):g} alpha_N is {number(low)} to {number(high)}, "
+            f". {_at([worst])} alpha_N is {number(low)} to {number(high)}, "
             "depending on which size is left out"
         )
     decided = worst["misfit_p"] < _CERTAIN
@@ -181,7 +187,7 @@ def _plateau(single: Sequence[Entry]) -> list[Claim]:
     if resting:
         most = float(max(len(entry["plateaus"]) for entry in resting))
         text = (
-            f"At h = {_listed(resting)} curves of up to {most:g} sizes rest before they rise "
+            f"{_at(resting)} curves of up to {most:g} sizes rest before they rise "
             f"again. {_NOT_DESCRIBED}"
         )
         claims.append(Claim(text, False, "plateau", "undecided", {"sizes": (most, None)}))
@@ -205,7 +211,7 @@ def _offset(late: Sequence[Entry]) -> Claim:
     first, offset = late[0], late[0]["offset"]
     numbers: Numbers = {"horizon": (_horizon(first), None), "p": (offset["p"], None)}
     text = (
-        f"At h = {_listed(late)} the runs learn nothing for the first interactions, about "
+        f"{_at(late)} the runs learn nothing for the first interactions, about "
         f"{number(offset['interactions'])} at h = {_horizon(first):g}. {_NOT_DESCRIBED}"
     )
     decided = bool(offset["explains"]) and offset["p"] < _CLEAR

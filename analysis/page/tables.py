@@ -1,12 +1,13 @@
 """Tables of the fits, as texts: a number that the runs do not determine is a dash."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.data.families import label
 from analysis.page.claims import Entry
 from analysis.page.section import Table
-from analysis.page.wording import cell, number
+from analysis.page.wording import cell, interval, number
+from mnist_horizon.algorithms import REFERENCES
 
 NOTE = "A dash: not determined by these runs; fits.json has the raw numbers."
 
@@ -43,6 +44,14 @@ def _without_width(entry: Entry) -> dict[str, Any]:
     return {name: value for name, value in entry["group"].items() if name != "width"}
 
 
+def _of(entry: Entry) -> str:
+    """The horizon of a power law, or the algorithm that has none."""
+    if entry.get("joint"):
+        return "all, shared"
+    algorithm = entry["group"].get("algorithm")
+    return str(algorithm) if algorithm in REFERENCES else f"{entry['group']['horizon']:g}"
+
+
 _EXPONENTS = ("alpha_n", "alpha_e", "n_c", "e_c", "optimal_size_exponent")
 
 
@@ -52,7 +61,7 @@ def power_table(entries: Sequence[Entry]) -> list[Table]:
     rows = [
         (
             label(_without_width(entry)),
-            "all, shared" if entry.get("joint") else f"{entry['group']['horizon']:g}",
+            _of(entry),
             entry["compute"],
             *(cell(entry, name) for name in _EXPONENTS),
             f"{entry['starts_agreeing']} of {entry['starts']}",
@@ -73,6 +82,54 @@ def power_table(entries: Sequence[Entry]) -> list[Table]:
     if shared:
         tables.append(Table(("runs of", "horizon", "E_c, exponents shared"), shared))
     return tables
+
+
+_CHANGED = ("alpha_n", "alpha_e", "optimal_size_exponent")
+
+
+def equality_tables(entries: Sequence[Entry]) -> list[Table]:
+    """Entries of `exponent_equality`: one row for each test, and the changes that it is made of."""
+    head = ("runs of", "among", "p", "found with probability 0.8", "equal within", "verdict")
+    tests = [
+        (
+            label(_without_width(entry)),
+            entry["among"],
+            f"{entry['p']:.2g}",
+            _three(entry["smallest_change"], bool(entry["refused"])),
+            _three(entry["within"], bool(entry["refused"])),
+            ", ".join([entry["verdict"], *filter(None, [entry["reason"]])]),
+        )
+        for entry in entries
+        if "p" in entry
+    ]
+    text = (
+        "Of alpha_N, alpha_E and the exponent of the best size: the change that the test of equal "
+        "exponents finds, and the upper limit at 95% of the largest difference. A dash: residuals "
+        "refuse the power law."
+    )
+    changes = [
+        (
+            label(_without_width(entry)),
+            f"{row['name']} less {entry['conditions'][0]['name']}",
+            *(_change(row, name, bool(entry["refused"])) for name in _CHANGED),
+        )
+        for entry in entries
+        if entry["among"] != "all"
+        for row in entry["conditions"][1:]
+    ]
+    return [
+        *([Table(head, tests, text)] if tests else []),
+        Table(("runs of", "change", "alpha_N", "alpha_E", "size exponent"), changes),
+    ]
+
+
+def _three(numbers: Mapping[str, float | None], refused: bool) -> str:
+    return "-" if refused else ", ".join(number(numbers[name]) for name in _CHANGED)
+
+
+def _change(row: Entry, name: str, refused: bool) -> str:
+    ends = row.get(f"{name}_change_ci")
+    return "-" if refused or ends is None else f"{number(row[f'{name}_change'])} {interval(ends)}"
 
 
 _PARTS = ("task", "objective", "action_noise", "horizon")

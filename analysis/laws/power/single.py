@@ -31,6 +31,7 @@ from analysis.laws.power.level_estimate import (
 from analysis.laws.power.misfit import Misfit, measure_misfit, measure_misfits
 from analysis.laws.power.shared import SharedPowerLaw, fit_shared
 from analysis.stats.intervals import Interval, t_reach
+from mnist_horizon.algorithms import REFERENCES
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,8 @@ def fit_power_laws(frame: pd.DataFrame, generator: np.random.Generator | None = 
         for estimate, misfit in zip(separate, misfits, strict=True):
             profiles = exponent_profiles(estimate)
             single += [PowerLawFit.of(estimate, one, profiles, misfit) for one in COMPUTES]
+        if group.settings.get("algorithm") in REFERENCES:  # they have no horizon
+            continue
         try:
             shared += fit_shared(separate, misfits, generator)
         except FitError as error:
@@ -207,7 +210,9 @@ def estimate_each(
     estimates: list[LevelEstimate] = []
     notes: list[str] = []
     for horizon, runs in group.rows.groupby("horizon"):
-        name = f"power law, {group.label}, horizon {horizon:g}"
+        algorithm = group.settings.get("algorithm")
+        of = algorithm if algorithm in REFERENCES else f"horizon {horizon:g}"
+        name = f"power law, {group.label}, {of}"
         try:
             curves = learning_curves(runs)
             notes += [f"{name}: {note}" for note in curves.notes]

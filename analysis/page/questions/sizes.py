@@ -1,17 +1,21 @@
 """Whether the horizon, or the schedule, changes how the cost falls with size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from analysis.data.families import Family, slug, task_label
 from analysis.figures import power as power_figures
 from analysis.figures import size as size_figures
 from analysis.laws import PowerLawFit, SizeExponent
-from analysis.page.claims import Entry
+from analysis.laws.equality import POWER, Equality
+from analysis.laws.power.equality import references_of
+from analysis.page.claims import Claim, Entry
 from analysis.page.content import Content
+from analysis.page.equality_claims import equality_claims, network_claims
 from analysis.page.factor_claims import size_claims
 from analysis.page.power_claims import power_answer, power_law_claims
 from analysis.page.section import Detail, PlannedFigure, Section
-from analysis.page.tables import power_table
+from analysis.page.tables import equality_tables, power_table
 from analysis.page.wording import is_determined
 
 
@@ -22,7 +26,8 @@ def sections(content: Content) -> Iterator[Section]:
 
 
 def _power_law(content: Content) -> Iterator[Section]:
-    found = [family for family in content.families if content.of_family("power_law", family)]
+    every = (*content.families, *content.references)
+    found = [family for family in every if content.of_family("power_law", family)]
     if not found:
         return
     entries = {
@@ -31,21 +36,48 @@ def _power_law(content: Content) -> Iterator[Section]:
         ]
         for family in found
     }
+    equality = {family.label: content.of_family("exponent_equality", family) for family in found}
     figures = list(_figures(content, found[0]))
     first = figures.pop(0) if any(map(_is_known, entries[found[0].label])) else None
     details = [
-        Detail(name, power_law_claims(laws), figures if place == 0 else [])
+        Detail(
+            name,
+            [*power_law_claims(laws), *_equality(laws, equality[name])],
+            figures if place == 0 else [],
+        )
         for place, (name, laws) in enumerate(entries.items())
     ]
-    every = [one for family in found for one in content.of_family("power_law", family)]
-    details.append(Detail("Every fit, in numbers", tables=power_table(every)))
+    by_network = network_claims(content.entries.get("exponents_by_network", []))
+    details += [Detail("Networks", by_network)] if by_network else []
+    compared = [one for laws in equality.values() for one in laws]
+    details += [Detail("Equal exponents", tables=equality_tables(compared))] if compared else []
+    fits = [one for family in found for one in content.of_family("power_law", family)]
+    details.append(Detail("Every fit, in numbers", tables=power_table(fits)))
     yield Section(
         "size",
         "Does the horizon change how the cost falls with size?",
-        [power_answer(entries[found[0].label])],
+        _answers(entries[found[0].label], equality[found[0].label]),
         first,
         details,
     )
+
+
+def _equality(laws: Sequence[Entry], equality: Sequence[Entry]) -> list[Claim]:
+    """Claims on equal exponents that do not contradict the comparison of models."""
+    joint = any(map(_shows_changes, laws))
+    return equality_claims(equality, changes_are_shown=joint)
+
+
+def _shows_changes(entry: Entry) -> bool:
+    return bool(entry.get("joint")) and entry["verdict"] == "free"
+
+
+def _answers(laws: Sequence[Entry], equality: Sequence[Entry]) -> list[Claim]:
+    """What is decided of the horizons, or the shared exponents, and of the references."""
+    decided = [claim for claim in _equality(laws, equality) if claim.decided]
+    over_horizons = [claim for claim in decided if claim.about == "equal_over_horizons"]
+    first = over_horizons or [power_answer(laws)]
+    return [*first, *(claim for claim in decided if claim not in first)]
 
 
 def _is_known(entry: Entry) -> bool:
@@ -57,13 +89,16 @@ def _figures(content: Content, family: Family) -> Iterator[PlannedFigure]:
     laws = [law for law in content.laws("power_law", family) if law.compute == "NE"]
     single = [law for law in laws if isinstance(law, PowerLawFit)]
     entries = [law.to_json() for law in laws]
+    beside = [law.to_json() for law in _references(content, single[0])]
     yield PlannedFigure(
         "exponents_against_horizon",
         "Exponents and E_c against horizon with 95% intervals over seeds. Blue: each horizon "
-        "fitted separately; orange: exponents shared over the horizons, E_c free. Hollow grey: not "
-        "determined by these runs, at the edge of a panel where it lies beyond.",
-        lambda: power_figures.exponents_against_horizon(entries),
+        f"fitted separately{_LEFT * bool(beside)}; orange: exponents shared over the horizons, E_c "
+        "free. Hollow grey: not determined by these runs, at the edge of a panel where it lies "
+        "beyond.",
+        lambda: power_figures.exponents_against_horizon([*entries, *beside]),
     )
+    yield from _changes(content.laws("exponent_equality", family))
     if any(fit.misfit is not None and fit.misfit.residuals for fit in single):
         yield PlannedFigure(
             "residuals_by_size",
@@ -92,6 +127,29 @@ def _figures(content: Content, family: Family) -> Iterator[PlannedFigure]:
         "sizes that were trained.",
         lambda: power_figures.optimal_size_against_compute(single),
     )
+
+
+def _references(content: Content, fit: PowerLawFit) -> list[PowerLawFit]:
+    """The fits of algorithms without a horizon that stand beside those of a family."""
+    every = [law for law in content.fits["power_law"] if isinstance(law, PowerLawFit)]
+    found = references_of([law for law in every if law.compute == fit.compute], fit)
+    return [law for law in found if law.group != fit.group]
+
+
+_LEFT = ", and, at the left, algorithms that have no horizon"
+
+
+def _changes(found: Sequence[Equality]) -> Iterator[PlannedFigure]:
+    """The figure of the differences, of all conditions of a family."""
+    for equality in sorted(found, key=lambda one: -len(one.conditions))[:1]:
+        yield PlannedFigure(
+            "exponent_changes",
+            f"Exponents less those at {equality.conditions[0].name}, with 95% intervals over "
+            "seeds. The band is the upper limit of the largest difference, dashed lines are at the "
+            "smallest change that the test of equal exponents finds with probability "
+            f"{POWER:g}. Hollow grey: the residuals refuse the power law.",
+            partial(power_figures.exponent_changes, equality),
+        )
 
 
 def _by_schedule(content: Content) -> Iterator[Section]:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from analysis.figures import power
+from analysis.laws.equality import Condition, Equality
+from analysis.laws.power.exponents import EXPONENTS
 from analysis.laws.power.single import PowerLawFit, fit_power_law, fit_power_laws
 from tests.analysis.drawings import drawn, lines, tabled
 from tests.analysis.power_runs import WIDTHS, with_a_wrong_width
@@ -134,3 +136,62 @@ def test_exponents_figure_holds_every_number_of_the_fits(laws):
     shared = table[table["joint"]].dropna(subset=["horizon"])
     assert shared["horizon"].tolist() == [1, 7]
     assert len(figure.axes) == 3
+
+
+def reference(name: str, ends: list[float | None]) -> dict[str, Any]:
+    """An entry of an algorithm without a horizon."""
+    return {**entry(1.0, ends), "group": {"horizon": 1.0, "algorithm": name}}
+
+
+def test_references_stand_at_the_left_of_the_shortest_horizon_by_name():
+    entries = [entry(1.0, [0.4, 0.6]), entry(7.0, [0.4, 0.6])]
+    entries += [reference(name, [0.45, 0.55]) for name in ("supervised", "exact")]
+    figure, table = power.exponents_against_horizon(entries)
+    inside(figure)
+    assert set(table["condition"]) == {"h = 1", "h = 7", "supervised", "exact"}
+    assert table.loc[table["condition"] == "exact", "horizon"].isna().all()
+    for axis in figure.axes:
+        (bars,) = axis.containers
+        assert sorted(bars.lines[0].get_xdata()) == sorted(set(table["place"]))
+        labels = [text.get_text() for text in axis.get_xticklabels()]
+        at = dict(zip(labels, axis.get_xticks(), strict=True))
+        assert at["exact"] < at["supervised"] < at["1"] == 1.0 < at["7"]
+
+
+def test_references_alone_have_an_axis_too():
+    figure, _ = power.exponents_against_horizon([reference("supervised", [0.45, 0.55])])
+    for axis in figure.axes:
+        assert "supervised" in [text.get_text() for text in axis.get_xticklabels()]
+
+
+def equality(refused: tuple[str, ...] = ()) -> Equality:
+    """Two horizons and a reference, of four seeds."""
+    generator = np.random.default_rng(0)
+    found = []
+    for algorithm, horizon in (("vpg", 1.0), ("vpg", 7.0), ("supervised", None)):
+        values = np.log([0.5, 0.4]) + 0.02 * generator.standard_normal(2)
+        left_out = {s: values + 0.01 * generator.standard_normal(2) for s in range(4)}
+        found.append(Condition(algorithm, horizon, values, left_out))
+    return Equality({}, "all", EXPONENTS, tuple(found), refused)
+
+
+def test_changes_are_drawn_with_their_limit_and_what_the_test_finds():
+    found = equality()
+    figure, table = power.exponent_changes(found)
+    inside(figure)
+    assert table["condition"].tolist() == ["h = 7"] * 3 + ["supervised"] * 3
+    for axis, name in zip(figure.axes, EXPONENTS.names, strict=True):
+        (bars,) = axis.containers
+        rows = table[table["number"] == name]
+        np.testing.assert_allclose(sorted(bars.lines[0].get_ydata()), sorted(rows["change"]))
+        heights = {round(float(line.get_ydata()[0]), 9) for line in axis.get_lines()}
+        assert round(found.smallest_change[name], 9) in heights
+        assert {0.1, -0.1} <= heights
+        assert rows["within"].iloc[0] == found.within[name]
+
+
+def test_changes_of_a_law_that_is_refused_are_hollow_marks_without_bars():
+    figure, table = power.exponent_changes(equality(("h = 1",)))
+    inside(figure)
+    assert not any(axis.containers for axis in figure.axes)
+    assert len(drawn(figure, "open")) == len(table) == 6

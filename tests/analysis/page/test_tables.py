@@ -34,6 +34,37 @@ def test_the_power_law_has_a_table_of_e_c_where_exponents_are_shared():
     assert len(tables.power_table([power])) == 1
 
 
+def test_an_algorithm_without_a_horizon_has_its_name_in_place_of_it():
+    names = ("alpha_n", "alpha_e", "n_c", "e_c", "optimal_size_exponent")
+    group = {**LAW["group"], "horizon": 1.0, "algorithm": "supervised"}
+    power = {"group": group, "compute": "NE", "starts": 64, "starts_agreeing": 60}
+    (table,) = tables.power_table([{**power, **dict.fromkeys(names, 0.5)}])
+    assert table.rows[0][1] == "supervised"
+
+
+def test_equal_exponents_have_a_row_for_each_test_and_for_each_change():
+    names = ("alpha_n", "alpha_e", "optimal_size_exponent")
+    other = {"name": "supervised"}
+    other |= {f"{name}_change": 0.1 for name in names}
+    other |= {f"{name}_change_ci": [0.0, 0.2] for name in names}
+    entry = {
+        **{"group": LAW["group"], "among": "references", "p": 0.3, "refused": []},
+        **{"smallest_change": dict.fromkeys(names, 0.15), "within": dict.fromkeys(names, 0.2)},
+        **{"verdict": "undecided", "reason": "wide", "conditions": [{"name": "h = 1"}, other]},
+    }
+    tests, changes = tables.equality_tables([entry, {**entry, "among": "all"}])
+    assert [row[1:3] for row in tests.rows] == [("references", "0.3"), ("all", "0.3")]
+    assert tests.rows[0][3:] == ("0.15, 0.15, 0.15", "0.2, 0.2, 0.2", "undecided, wide")
+    assert [row[1:] for row in changes.rows] == [("supervised less h = 1", *["0.1 [0, 0.2]"] * 3)]
+    for table in (tests, changes):
+        assert all(len(row) == len(table.head) for row in table.rows)
+    tests, changes = tables.equality_tables([{**entry, "refused": ["h = 1"]}])
+    assert tests.rows[0][3:5] == ("-", "-")
+    assert changes.rows[0][2:] == ("-", "-", "-")
+    (changes,) = tables.equality_tables([{k: v for k, v in entry.items() if k != "p"}])
+    assert len(changes.rows) == 1
+
+
 def test_the_decomposition_is_one_row_with_bounds_and_dashes():
     entry = {
         "group": {**LAW["group"], "width": 64},

@@ -1,11 +1,14 @@
 """The section on size says whether the horizon, or the schedule, changes the exponents."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.data import measure
 from analysis.laws import AllFits, fit_power_laws, fit_size_exponents
+from analysis.laws.power.equality import compare_exponents
 from analysis.page.content import Content
 from analysis.page.questions import sizes
 from mnist_horizon.results import Results
@@ -33,6 +36,30 @@ def test_the_power_law_answers_with_its_figures(content):
     assert "optimal_size_against_compute" in names(section)
     every = section.details[-1].tables[0]
     assert {row[1] for row in every.rows} == {"1", "7", "all, shared"}
+
+
+def test_equal_exponents_answer_where_they_are_decided(content):
+    laws = content.fits["power_law"]
+    (found,) = compare_exponents([replace(one, misfit=None) for one in laws if one_horizon(one)])
+    close = {"alpha_n": 0.05, "alpha_e": 0.05, "optimal_size_exponent": 0.05}
+    entry = {**found.to_json(), "verdict": "equal", "reason": "", "within": close}
+    entries = {**content.entries, "exponent_equality": [entry]}
+    fits = AllFits({"power_law": laws, "exponent_equality": (found,)})
+    places = content.families, content.width, content.threshold
+    (section,) = sizes.sections(Content(content.measured, fits, entries, *places))
+    (answer,) = section.answers
+    assert (answer.about, answer.verdict) == ("equal_over_horizons", "equal")
+    assert "exponent_changes" in names(section)
+    assert "Equal exponents" in [detail.title for detail in section.details]
+    open_ = {**entry, "verdict": "undecided", "reason": "wide"}
+    entries = {**content.entries, "exponent_equality": [open_]}
+    (section,) = sizes.sections(Content(content.measured, fits, entries, *places))
+    assert section.answers[0].about == "exponent_change"
+    assert not any(one.decided for one in section.claims if one.about == "equal_over_horizons")
+
+
+def one_horizon(law) -> bool:
+    return hasattr(law, "misfit")
 
 
 def test_what_is_not_determined_has_no_figure_in_front(content):
