@@ -50,7 +50,7 @@ def compare_exponents(laws: Sequence[Law]) -> list[Equality]:
     shared = [one for one in laws if isinstance(one, SharedPowerLaw) and one.compute == "NE"]
     found = []
     for group, of_rl in _families(single):
-        references = references_of(single, of_rl[0])
+        references = laws_of_references(single, of_rl[0])
         joint = next((one for one in shared if one.group == group), None)
         found += list(_of_family(group, of_rl, references, joint))
     return [*found, *_references_alone(single)]
@@ -94,7 +94,7 @@ def _shared_with_references(law: PowerLawFit) -> Settings:
     return _without(law.group, (*_OF_A_HORIZON, *_OF_REWARDS))
 
 
-def references_of(single: Sequence[PowerLawFit], of_rl: PowerLawFit) -> list[PowerLawFit]:
+def laws_of_references(single: Sequence[PowerLawFit], of_rl: PowerLawFit) -> list[PowerLawFit]:
     """One of each reference with the settings of RL runs, those of the same sweep first."""
     settings = of_rl.group.get("settings")
     fits = [
@@ -113,7 +113,7 @@ def _references_alone(single: Sequence[PowerLawFit]) -> Iterator[Equality]:
     references = [one for one in single if _is_reference(one)]
     for settings, laws in _grouped(references, (*_OF_A_HORIZON, *_OF_REWARDS)):
         if settings not in of_rl:
-            yield from _of_family(settings, [], references_of(laws, laws[0]), None)
+            yield from _of_family(settings, [], laws_of_references(laws, laws[0]), None)
 
 
 def _of_family(

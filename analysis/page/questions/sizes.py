@@ -8,7 +8,7 @@ from analysis.figures import power as power_figures
 from analysis.figures import size as size_figures
 from analysis.laws import PowerLawFit, SizeExponent
 from analysis.laws.equality import POWER, Equality
-from analysis.laws.power.equality import references_of
+from analysis.laws.power.equality import laws_of_references
 from analysis.page.claims import Claim, Entry
 from analysis.page.content import Content
 from analysis.page.equality_claims import equality_claims, network_claims
@@ -132,7 +132,7 @@ def _figures(content: Content, family: Family) -> Iterator[PlannedFigure]:
 def _references(content: Content, fit: PowerLawFit) -> list[PowerLawFit]:
     """The fits of algorithms without a horizon that stand beside those of a family."""
     every = [law for law in content.fits["power_law"] if isinstance(law, PowerLawFit)]
-    found = references_of([law for law in every if law.compute == fit.compute], fit)
+    found = laws_of_references([law for law in every if law.compute == fit.compute], fit)
     return [law for law in found if law.group != fit.group]
 
 
