@@ -32,3 +32,22 @@ def test_the_power_law_has_a_table_of_e_c_where_exponents_are_shared():
     assert every.rows[0][-1] == "60 of 64"
     assert [list(row)[1:] for row in shared.rows] == [["7", "3 [2, 5]"]]
     assert len(tables.power_table([power])) == 1
+
+
+def test_predicted_knees_stand_beside_measured_ones():
+    entry = {
+        **LAW,
+        **{"task": "digits", "predicted_knee": 15.0, "predicted_knee_ci": [14.0, 16.0]},
+        **{"predicted_multiplier": 9.0, "predicted_multiplier_ci": [8.0, 10.0]},
+    }
+    none = {**LAW, "task": "mnist"}
+    table = tables.knee_prediction_table([entry, none])
+    (row,) = table.rows
+    named = dict(zip(table.head, row, strict=True))
+    assert named["task"] == "digits"
+    assert named["predicted knee"] == "15 [14, 16]"
+    assert named["predicted multiplier"] == "9 [8, 10]"
+    assert named["measured multiplier"] == "8.4 [7.1, 10]"
+    unknown = {**entry, "multiplier_ci": None}
+    del unknown["predicted_multiplier"]
+    assert [*tables.knee_prediction_table([unknown]).rows[0]][-2:] == ["-", "-"]
