@@ -46,7 +46,8 @@ class KneeAgreement:
 
     @functools.cached_property
     def _logs(self) -> tuple[np.ndarray, np.ndarray]:
-        return tuple(np.log(list(one.values())) for one in (self.predicted, self.measured))
+        """log predicted and log measured, each of shape [task]."""
+        return np.log([*self.predicted.values()]), np.log([*self.measured.values()])
 
     @property
     def quantities(self) -> dict[str, Quantity]:

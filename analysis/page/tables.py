@@ -45,12 +45,12 @@ def knee_prediction_table(entries: Sequence[Entry]) -> Table:
         for entry in entries
         if "predicted_knee" in entry
     ]
-    head = ("task", "return", "predicted knee", "measured knee")
+    knees = ("task", "return", "predicted knee", "measured knee")
     text = (
         "Predicted from the gradient noise of runs at h = 1; the multiplier is that of the longest "
         "horizon at which all runs reach the return."
     )
-    head = (*head, "predicted multiplier", "measured multiplier")
+    head = (*knees, "predicted multiplier", "measured multiplier")
     return Table(head, rows, f"{text} {NOTE}")
 
 

@@ -88,10 +88,10 @@ def rank_correlation(
         y: values of the same units.
     """
     count = len(x)
-    ranks = [_ranks(values) for values in (x, y)]
-    if any(np.ptp(one) == 0 for one in ranks):
+    ranks = np.stack([_ranks(x), _ranks(y)])
+    if np.any(np.ptp(ranks, axis=1) == 0):
         return 0.0, -1.0, 1.0
-    r = float(np.corrcoef(*ranks)[0, 1])
+    r = float(np.corrcoef(ranks)[0, 1])
     most = 1 - 12 / (count**3 - count)
     inner = float(np.clip(r, -most, most))
     half = ndtri(0.5 + LEVEL / 2) * np.sqrt((1 + inner**2 / 2) / (count - 3))

@@ -134,9 +134,13 @@ def test_streaks_are_measured_too():
 GRADED = GradedTask(TASK.train, TASK.test, TASK.classes, neighbour=0.4)
 
 
+TASKS = {"binary": TASK, "graded": GRADED}
+
+
 @functools.cache
-def measured_at_one_policy(task, samples: int) -> dict[str, np.ndarray]:
+def measured_at_one_policy(name: str, samples: int) -> dict[str, np.ndarray]:
     """Dense runs at h = 1 and h = 7, both at the parameters of the first one."""
+    task = TASKS[name]
     spec = TrainSpec(NetworkSpec("mlp", 1, 8), environments=16, rollout_length=32)
     runs, train = runs_of([("dense", 1.0), ("dense", 7.0)]), training.make_train(spec)
     state = train.init(KEYS, task, runs)
@@ -152,29 +156,21 @@ def measured_at_one_policy(task, samples: int) -> dict[str, np.ndarray]:
     return {name: np.asarray(value, float) for name, value in found.items()}
 
 
-def test_graded_scores_have_no_prediction_and_scores_of_0_and_1_have():
-    graded, binary = (measured_at_one_policy(task, 512) for task in (GRADED, TASK))
+def test_graded_scores_are_measured_and_have_no_prediction():
+    found = measured_at_one_policy("graded", 512)
     for part in noise.PARTS:
-        assert np.isnan(graded[f"predicted_{part}"]).all()
-        assert np.isfinite(graded[part]).all()
-        assert np.isfinite(binary[f"predicted_{part}"]).all()
+        assert np.isnan(found[f"predicted_{part}"]).all()
+        assert np.isfinite(found[part]).all()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", [TASK, GRADED], ids=["binary", "graded"])
-def test_fisher_and_score_variance_at_h_1_say_what_the_future_adds_at_h_7(task):
-    found = measured_at_one_policy(task, 200_000)
+@pytest.mark.parametrize("name", TASKS)
+def test_fisher_and_score_variance_at_h_1_say_what_the_future_adds_at_h_7(name):
+    found = measured_at_one_policy(name, 200_000)
     x = window_variance_horizon(discount_from_horizon(7.0), 32)
     expected = found["fisher"][:, 0] * found["score_variance"][:, 0] * x
     np.testing.assert_allclose(found["future"][:, 1], expected, rtol=0.05)
     np.testing.assert_allclose(found["action"][:, 1], found["action"][:, 0], rtol=0.02)
-
-
-def test_score_variance_is_that_of_the_scores_of_the_policy():
-    found = measured_at_one_policy(GRADED, 512)
-    assert (found["score_variance"] > 0.01).all()
-    # Scores of 0, 0.4 and 1 vary less than those of 0 and 1 with the same mean could.
-    assert (found["score_variance"] < 0.25).all()
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from analysis.figures import comparisons as figures
-from analysis.laws.knee_prediction import TaskLaw
+from analysis.laws.knee_prediction import KneeAgreement, TaskLaw
 from analysis.page.claims import Entry
 from analysis.page.content import Content
 from analysis.page.factor_claims import compared_answer, knee_prediction_claim
@@ -45,11 +45,10 @@ def sections(content: Content) -> Iterator[Section]:
 
 def _prediction(content: Content) -> list[Detail]:
     """Knees that gradient noise predicts, where enough tasks have them."""
-    pairs = zip(content.fits["task_law"], content.entries["task_law"], strict=True)
-    pairs = [(law, entry) for law, entry in pairs if law.over_tasks]
-    if not pairs:
+    laws = _of_most_tasks(content.fits["task_law"])
+    if not laws:
         return []
-    laws, entries = zip(*_of_most_tasks(pairs), strict=True)
+    entries = [law.to_json() for law in laws]
     by_return = {one["threshold"]: one for one in entries}
     figure = PlannedFigure(
         "knee_predicted_against_measured",
@@ -62,14 +61,14 @@ def _prediction(content: Content) -> list[Detail]:
     return [Detail(title, claims, [figure], [knee_prediction_table(entries)])]
 
 
-def _of_most_tasks(pairs: Sequence[tuple[TaskLaw, Entry]]) -> list[tuple[TaskLaw, Entry]]:
-    """Of several groups of tasks, which differ in other settings, the one with most tasks."""
-    most = {}
-    for law, _ in pairs:
-        known = most.setdefault(law.threshold, law.over_tasks)
-        if len(law.over_tasks.measured) > len(known.measured):
-            most[law.threshold] = law.over_tasks
-    return [(law, entry) for law, entry in pairs if law.over_tasks == most[law.threshold]]
+def _of_most_tasks(laws: Sequence[TaskLaw]) -> list[TaskLaw]:
+    """Laws of tasks with an agreement: of groups that differ in other settings the largest one."""
+    most: dict[float, KneeAgreement] = {}
+    for law in laws:
+        found, known = law.over_tasks, most.get(law.threshold)
+        if found and (known is None or len(found.measured) > len(known.measured)):
+            most[law.threshold] = found
+    return [law for law in laws if law.over_tasks and law.over_tasks == most[law.threshold]]
 
 
 def _section(

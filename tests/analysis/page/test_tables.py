@@ -48,6 +48,6 @@ def test_predicted_knees_stand_beside_measured_ones():
     assert named["predicted knee"] == "15 [14, 16]"
     assert named["predicted multiplier"] == "9 [8, 10]"
     assert named["measured multiplier"] == "8.4 [7.1, 10]"
-    unknown = {**entry, "multiplier_ci": None}
+    unknown = {**entry, "multiplier_ci": [0.5, 90.0], "determined": {"multiplier": False}}
     del unknown["predicted_multiplier"]
     assert [*tables.knee_prediction_table([unknown]).rows[0]][-2:] == ["-", "-"]
