@@ -81,6 +81,11 @@ class KneeAgreement:
         predicted, measured = self._logs
         return float(np.exp(np.std(measured - predicted, ddof=1)))
 
+    @property
+    def measured_factor(self) -> float:
+        """The scatter of the measured knees about their own mean: what a prediction has to beat."""
+        return float(np.exp(np.std(self._logs[1], ddof=1)))
+
     def to_json(self) -> dict[str, Any]:
         """What `fits.json` holds, in the entries of the return to reach."""
         return {
@@ -88,6 +93,7 @@ class KneeAgreement:
             **flat(self.quantities),
             "within_factor": self.within_factor,
             "within_factor_after_ratio": self.within_factor_after_ratio,
+            "measured_factor": self.measured_factor,
         }
 
 

@@ -220,8 +220,10 @@ def knee_prediction_claim(entry: Entry) -> Claim:
         f"from gradient noise at h = 1 are within a factor {number(found['within_factor'])} of the "
         f"measured ones (root mean square). Measured over predicted is {known(found, 'knee_ratio')}"
         f", and {number(found['within_factor_after_ratio'])} is the factor of the scatter about "
-        f"that; measured knees go as predicted ones to the power {known(found, 'knee_slope')}, "
-        f"with the rank correlation {with_interval(found, 'knee_rank')}: {_ORDERS[verdict]}."
+        f"that (of the measured knees about their mean: {number(found['measured_factor'])}); "
+        f"the power with which measured knees follow predicted ones is "
+        f"{known(found, 'knee_slope')}, the rank correlation {with_interval(found, 'knee_rank')}: "
+        f"{_ORDERS[verdict]}."
     )
     shown = [name for name in ("knee_ratio", "knee_slope") if is_determined(found, name)]
     numbers = {name: (found[name], found[f"{name}_ci"]) for name in (*shown, "knee_rank")}

@@ -73,6 +73,8 @@ def test_where_the_noise_predicts_every_knee_up_to_one_factor_slope_and_rank_are
     assert numbers["knee_rank"].interval[0] < 0  # four tasks in order are no proof
     assert found.within_factor == pytest.approx(1.5, rel=0.02)
     assert found.within_factor_after_ratio == pytest.approx(1, abs=0.02)
+    spread = np.std(np.log(list(KNEES.values())), ddof=1)
+    assert found.measured_factor == pytest.approx(np.exp(spread), rel=0.02)
     entry = laws["one"].to_json()
     assert entry["prediction_over_tasks"]["tasks"] == 4
     assert entry["predicted_knee"] == pytest.approx(12)

@@ -169,7 +169,12 @@ def test_one_sentence_compares_the_knees_that_are_known():
 )
 def test_a_prediction_of_knees_is_judged_by_the_order_of_the_tasks(rank, verdict):
     over_tasks = {
-        **{"tasks": 6, "within_factor": 1.4, "within_factor_after_ratio": 1.2},
+        **{
+            "tasks": 6,
+            "within_factor": 1.4,
+            "within_factor_after_ratio": 1.2,
+            "measured_factor": 1.6,
+        },
         **{"knee_ratio": 0.8, "knee_ratio_ci": [0.6, 1.1]},
         **{"knee_slope": 0.5, "knee_slope_ci": [-0.5, 1.5], "knee_rank": 0.6, "knee_rank_ci": rank},
     }
@@ -178,7 +183,7 @@ def test_a_prediction_of_knees_is_judged_by_the_order_of_the_tasks(rank, verdict
     assert claim.decided == (verdict != "undecided")
     assert "within a factor 1.4" in claim.text
     assert "Measured over predicted is 0.8 [0.6, 1.1]" in claim.text
-    assert f"to the power {NOT_DETERMINED}" in claim.text  # its sign is open
+    assert f"predicted ones is {NOT_DETERMINED}" in claim.text  # its sign is open
     assert set(claim.numbers) == {"knee_ratio", "knee_rank"}
 
 
