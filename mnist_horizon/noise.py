@@ -13,7 +13,9 @@ its mean (`expected_advantages`) and what the future adds; sums over actions are
 
 All are traces per step, averaged over the steps of a rollout (Tucker et al. 2018, arXiv
 1802.10031). `signal` is |m|^2, m the gradient of the mean of pi(label|x), without the bias of a
-finite sample.
+finite sample. `fisher` is tr F of the score and `score_variance` v = Var(c): with dense rewards
+the future adds `tr(F) v x` at variance horizon x, so that a run at h = 1, of which the future part
+is 0, says what longer horizons would add at its parameters.
 """
 
 import dataclasses
@@ -88,8 +90,9 @@ def measure(
         `total`, `future`, `action`, `state`, their `predicted_*` for rollouts of this length
         (`Schedule.window_covariance`), and `signal`. NaN where no closed form is known (a streak's
         parts with other baselines than `expected_reward` and `state`, or lambda below 1; a schedule
-        without theory). The predictions hold for action_fraction 0 and assume that a policy that
-        sees the phase is the same at every phase.
+        without theory; scores between 0 and 1). The predictions hold for action_fraction 0 and
+        assume that a policy that sees the phase is the same at every phase. Also `fisher` and
+        `score_variance`.
 
     Raises:
         NetworkError: the network has parameters that are not those of its own `nn.Dense` layers.
@@ -179,12 +182,17 @@ def _finish(
     # Pairs of different examples only: the square of a sample mean is biased by its noise.
     signal = (count * squared - sums["state_signal"]) / (count - 1)
     predicted, mean_square = _predict(spec, run, _moments(sums, signal), running_mean, phases)
+    # The closed forms use c^2 = c.
+    is_graded = sums["grading"] > 0
+    predicted = {name: jnp.where(is_graded, jnp.nan, one) for name, one in predicted.items()}
     return {
         "total": sums["total"] - mean_square,
         "future": sums["future"],
         "action": sums["action"],
         "state": sums["state"] - mean_square,
         "signal": signal,
+        "fisher": sums["fisher"],
+        "score_variance": sums["accuracy"] - sums["grading"] - sums["accuracy"] ** 2,
         **predicted,
     }
 
@@ -333,7 +341,10 @@ def second_moments(measured: Measured, loss: Loss) -> dict[str, Float[Array, ""]
 
 
 def score_moments(measured: Measured) -> dict[str, Float[Array, ""]]:
-    """Traces of `Moments`, exact over actions, averaged over the rollout's examples."""
+    """Traces of `Moments`, exact over actions, averaged over the rollout's examples.
+
+    And `grading`, E[c - c^2]: exactly 0 where every score is 0 or 1.
+    """
     policy, right, value = jax.nn.softmax(measured.logits), measured.right, measured.value
     classes = policy.shape[1]
     scores = jnp.eye(classes)[:, None, :] - policy
@@ -347,6 +358,7 @@ def score_moments(measured: Measured) -> dict[str, Float[Array, ""]]:
         "accuracy_square": accuracy**2,
         "fisher": fisher,
         "correct": correct,
+        "grading": jnp.sum(policy * (right - right**2), axis=-1),
         "state_signal": squared_norms(measured.grams, answer),
         "value_fisher": fisher * value,
         "value_correct": correct * value,

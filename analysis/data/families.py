@@ -261,6 +261,21 @@ def task_label(settings: Mapping[str, Any]) -> str:
     return f"{task} ({known['classes']} classes)" if "classes" in known else task
 
 
+def task_labels(rows: pd.DataFrame) -> pd.Series:
+    """The task of each row, for readers: with the settings that tasks of the same label differ in.
+
+    Args:
+        rows: with `task` and, where known, `task_settings`.
+    """
+    names = [name for name in ("task", "task_settings") if name in rows]
+    tasks = rows[names].drop_duplicates()
+    tasks = tasks.assign(label=[task_label(task) for task in tasks.to_dict("records")])
+    for _, same in tasks.groupby("label"):
+        if len(same) > 1:
+            tasks.loc[same.index, "label"] += _differing_settings([*same["task_settings"]])
+    return rows[names].merge(tasks, "left", on=names)["label"].set_axis(rows.index)
+
+
 def label(settings: Mapping[str, Any], columns: Sequence[str] = ()) -> str:
     """A group in a few words: task, schedule and width if held fixed, then the columns named."""
     parts = [task_label(settings)]

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from analysis.data.crossings import THRESHOLDS, interactions_to_threshold
 from analysis.data.families import with_chosen_rates
+from analysis.data.horizon_cost import with_horizon_cost
 from analysis.data.noise import action_noise_ratio
 from mnist_horizon.results import (
     READ_SCHEMA,
@@ -32,7 +33,8 @@ class Measurements:
         frame: tidy results, every run; a run of which only crossings are known has one row, its
             last interactions, without a return.
         curves: the curves of the runs at the chosen learning rates (`families.with_chosen_rates`).
-        crossings: interactions to each threshold of the runs at the chosen learning rates.
+        crossings: interactions to each threshold of the runs at the chosen learning rates, with
+            `horizon_cost` where noise was measured (`horizon_cost.with_horizon_cost`).
         all_crossings: the same of every run.
         noise: rows of the noise tables; empty where none was measured.
         unfinished: ids of runs that are not done.
@@ -86,12 +88,13 @@ def measure(
         chosen = pd.concat([chosen, kept], ignore_index=True)
         frame = pd.concat([frame, _last_rows(more)], ignore_index=True)
         notes = [*notes, *more_notes, *rate_notes]
+    noise_rows = pd.DataFrame() if noise is None else noise.frame
     return Measurements(
         frame=frame,
         curves=curves,
-        crossings=chosen,
+        crossings=with_horizon_cost(chosen, noise_rows),
         all_crossings=every,
-        noise=pd.DataFrame() if noise is None else noise.frame,
+        noise=noise_rows,
         unfinished=results.unfinished,
         notes=(*read_notes, *(noise.notes if noise else ()), *notes),
     )

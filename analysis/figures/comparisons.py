@@ -15,6 +15,7 @@ from analysis.figures import theme
 from analysis.laws.comparisons import by_label
 from analysis.laws.horizon import HorizonLaw
 from analysis.laws.horizon_forms import FormFit
+from analysis.laws.knee_prediction import TaskLaw
 
 
 def _form(law: HorizonLaw) -> FormFit | None:
@@ -119,3 +120,57 @@ def multiplier_by_optimizer(laws: Sequence[HorizonLaw]) -> theme.Drawn:
     """The scaling multiplier of each optimiser, its rate chosen at each horizon and at h = 1."""
     groups = by_label(laws, "optimizer", "rates").items()
     return _several_laws({f"{name}, rate of {rates}": found for (name, rates), found in groups})
+
+
+def knee_predicted_against_measured(laws: Sequence[TaskLaw]) -> theme.Drawn:
+    """Each task's measured knee against the one that its gradient noise predicts, by return.
+
+    The line is where both are equal.
+    """
+    table = _both_knees(laws)
+    thresholds = sorted(table["threshold"].unique())
+    tasks = sorted(table["task"].unique())
+    looks = theme.kind_looks(tasks)
+    ends = table[["predicted", "measured"]].to_numpy()
+    ends = np.array([0.8 * ends.min(), 1.25 * ends.max()])
+    with theme.style():
+        figure, axes = theme.row(len(thresholds))
+        for axis, threshold in zip(axes, thresholds, strict=True):
+            axis.set_title(f"to a return of {threshold:g}")
+            axis.plot(ends, ends, color=theme.GREY, linewidth=0.8, gid="equal")
+            for row in table[table["threshold"] == threshold].to_dict("records"):
+                _draw_knee(axis, row, looks[row["task"]])
+            for which in "xy":
+                theme.log_axis(axis, which)
+            axis.set_xlabel("predicted knee (steps)")
+        axes[0].set_ylabel("measured knee (steps)")
+        keys = [theme.key(looks[task], task, linestyle="none") for task in tasks]
+        theme.legend(figure, keys, "horizon with E(h) = 2 E(1); line: equal", columns=3)
+    return figure, table
+
+
+def _both_knees(laws: Sequence[TaskLaw]) -> pd.DataFrame:
+    """Tasks with both knees, one row per task and return; ends are NaN where there are none."""
+    rows = []
+    for law in laws:
+        if law.over_tasks is None or law.labels["task"] not in law.over_tasks.measured:
+            continue
+        knees = {"predicted": law.predicted["predicted_knee"], "measured": law.shown_knee}
+        row = {"task": law.labels["task"], "threshold": law.threshold}
+        for name, knee in knees.items():
+            low, high = (knee and knee.interval) or (np.nan, np.nan)
+            row |= {name: knee and knee.value, f"{name}_low": low, f"{name}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _draw_knee(axis: Axes, row: Mapping[str, Any], look: theme.Look) -> None:
+    lengths = {
+        name: np.nan_to_num(
+            [[row[name] - row[f"{name}_low"]], [row[f"{name}_high"] - row[name]]], posinf=0.0
+        )
+        for name in ("predicted", "measured")
+    }
+    bars = {"xerr": lengths["predicted"], "yerr": lengths["measured"]}
+    style: dict[str, Any] = {"color": look.color, "fmt": look.marker, "capsize": 1.5}
+    axis.errorbar([row["predicted"]], [row["measured"]], **bars, **style, linewidth=0.8)

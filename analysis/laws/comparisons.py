@@ -10,11 +10,12 @@ import pandas as pd
 
 from analysis.data.families import (
     split,
-    task_label,
+    task_labels,
     with_chosen_rates,
     with_rates_of_shortest_horizon,
 )
 from analysis.laws.horizon import HorizonLaw, fit_horizon_laws, without_delays
+from analysis.laws.knee_prediction import TaskLaw, with_agreement
 from analysis.laws.law import Fits
 
 
@@ -52,6 +53,8 @@ def _by_optimizer(rows: pd.DataFrame) -> Iterator[HorizonLaw]:
 def fit_task_laws(table: pd.DataFrame) -> Fits:
     """Horizon laws in h - 1 under `dense` by task, at the width that most tasks have.
 
+    Each has the knee that the task's gradient noise predicts, where it was measured at h = 1.
+
     Args:
         table: interactions to threshold, one run per seed (`data.crossings`).
     """
@@ -61,23 +64,20 @@ def fit_task_laws(table: pd.DataFrame) -> Fits:
     groups = [
         (group, tasks)
         for group in split(dense, "horizon", "task", by_threshold=False)
-        if (tasks := _tasks(group.rows)).nunique() > 1
+        if (tasks := task_labels(group.rows)).nunique() > 1
     ]
     if not groups:
         return Fits()
     width = max((tasks.nunique(), group.settings["width"]) for group, tasks in groups)[1]
-    result = []
+    result: list[TaskLaw] = []
     for group, tasks in groups:
+        laws = []
         for task in sorted(tasks.unique()) if group.settings["width"] == width else ():
-            laws = fit_horizon_laws(group.rows[tasks == task], regressors=("h-1",)).entries
-            result += [replace(law, labels={"task": task}) for law in laws]
+            rows = group.rows[tasks == task]
+            found = fit_horizon_laws(rows, regressors=("h-1",)).entries
+            laws += [TaskLaw.of(law, task, rows) for law in found]
+        result += with_agreement(laws)
     return Fits(tuple(result))
-
-
-def _tasks(rows: pd.DataFrame) -> pd.Series:
-    """The task of each row, for readers."""
-    settings = [name for name in ("task", "task_settings") if name in rows]
-    return rows[settings].apply(lambda row: task_label(row.to_dict()), axis=1)
 
 
 def by_label(laws: Iterable[HorizonLaw], *names: str) -> dict[tuple[str, ...], list[HorizonLaw]]:

@@ -203,6 +203,33 @@ def compared_answer(compared: Sequence[tuple[str, Entry]]) -> Claim:
     return Claim(f"{text}.", len(found) > 1, "compared_knees", verdict, numbers)
 
 
+_ORDERS = {
+    "ordered": "tasks with a longer predicted knee have a longer measured one",
+    "reversed": "tasks with a longer predicted knee have a shorter measured one",
+    "undecided": "undecided whether the order of the tasks is predicted",
+}
+
+
+def knee_prediction_claim(entry: Entry) -> Claim:
+    """How well gradient noise predicts the knees of several tasks, of one entry of `task_law`."""
+    found = entry["prediction_over_tasks"]
+    low, high = found["knee_rank_ci"]
+    verdict = "ordered" if low > 0 else "reversed" if high < 0 else "undecided"
+    text = (
+        f"To a return of {entry['threshold']:g}, over {found['tasks']} tasks, the knees predicted "
+        f"from gradient noise at h = 1 are within a factor {number(found['within_factor'])} of the "
+        f"measured ones (root mean square). Measured over predicted is {known(found, 'knee_ratio')}"
+        f", and {number(found['within_factor_after_ratio'])} is the factor of the scatter about "
+        f"that (of the measured knees about their mean: {number(found['measured_factor'])}); "
+        f"the power with which measured knees follow predicted ones is "
+        f"{known(found, 'knee_slope')}, the rank correlation {with_interval(found, 'knee_rank')}: "
+        f"{_ORDERS[verdict]}."
+    )
+    shown = [name for name in ("knee_ratio", "knee_slope") if is_determined(found, name)]
+    numbers = {name: (found[name], found[f"{name}_ci"]) for name in (*shown, "knee_rank")}
+    return Claim(text, verdict != "undecided", "knee_prediction", verdict, numbers)
+
+
 def schedule_cost(ratios: Mapping[str, Ratio], width: int, threshold: float) -> list[Claim]:
     """What schedules need over dense rewards, each at the horizon at which it needs least.
 

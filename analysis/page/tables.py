@@ -5,6 +5,7 @@ from typing import Any
 
 from analysis.data.families import label
 from analysis.page.claims import Entry
+from analysis.page.horizon_claims import knee_source
 from analysis.page.section import Table
 from analysis.page.wording import cell, interval, number
 from mnist_horizon.algorithms import REFERENCES
@@ -29,6 +30,29 @@ def horizon_table(entries: Sequence[Entry]) -> Table:
     ]
     text = "Interactions to a return, E = a + b (h - 1); the knee is the horizon with E = 2 a."
     return Table((*head, "runs"), rows, f"{text} {NOTE}")
+
+
+def knee_prediction_table(entries: Sequence[Entry]) -> Table:
+    """Entries of `task_law` with a predicted knee: one row each."""
+    names = ("predicted_multiplier", "multiplier")
+    rows = [
+        (
+            str(entry["task"]),
+            f"{entry['threshold']:g}",
+            cell(entry, "predicted_knee"),
+            cell(knee_source(entry), "knee"),
+            *(cell(entry, name) if name in entry else "-" for name in names),
+        )
+        for entry in entries
+        if "predicted_knee" in entry
+    ]
+    knees = ("task", "return", "predicted knee", "measured knee")
+    text = (
+        "Predicted from the gradient noise of runs at h = 1; the multiplier is that of the longest "
+        "horizon at which all runs reach the return."
+    )
+    head = (*knees, "predicted multiplier", "measured multiplier")
+    return Table(head, rows, f"{text} {NOTE}")
 
 
 def _counts(entry: Entry) -> str:

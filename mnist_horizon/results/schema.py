@@ -49,10 +49,14 @@ NOISE_SCHEMA = pa.schema(
         for name in (
             *("total", "future", "action", "state", "signal"),
             *("predicted_total", "predicted_future", "predicted_action", "predicted_state"),
+            *("fisher", "score_variance"),
         )
     ]
 )
-"""Columns of a noise table: parts of tr Cov of the per-timestep gradient, `signal` is |m|^2."""
+"""Columns of a noise table: parts of tr Cov of the per-timestep gradient, `signal` is |m|^2.
+
+`fisher` is tr F and `score_variance` v = Var(c), absent in older tables.
+"""
 
 MEASURED_COLUMNS = (
     *("interactions", "updates", "return_mean", "reward_mean", "train_accuracy", "test_accuracy"),
@@ -80,7 +84,10 @@ REQUIRED_CROSSING_COLUMNS = (
     *("threshold", "censored"),
 )
 
-REQUIRED_NOISE_COLUMNS = tuple(name for name in NOISE_SCHEMA.names if name != "settings")
+_OPTIONAL_NOISE_COLUMNS = ("settings", "fisher", "score_variance")
+REQUIRED_NOISE_COLUMNS = tuple(
+    name for name in NOISE_SCHEMA.names if name not in _OPTIONAL_NOISE_COLUMNS
+)
 
 DEFAULTS: dict[str, Any] = {
     "task_settings": "{}",
@@ -106,6 +113,8 @@ DEFAULTS: dict[str, Any] = {
     "kl_initial": float("nan"),
     "test_examples": 0,
     "left_censored": False,
+    "fisher": float("nan"),
+    "score_variance": float("nan"),
 }
 """Values of the optional columns where a table lacks them (0 and "": not given)."""
 

@@ -41,7 +41,11 @@ class Task:
     def score(
         self, labels: Int[Array, "*shape"], actions: Int[Array, "*shape"]
     ) -> Float[Array, "*shape"]:
-        """c in {0, 1}: 1 where the action is the label; a task with another rule overrides this."""
+        """c: 1 where the action is the label, else 0.
+
+        A task with another rule overrides this, with scores in [0, 1] that depend on label and
+        action alone (`graded_digits`).
+        """
         return (labels == actions).astype(jnp.float32)
 
     def scores(self, labels: Int[Array, "*shape"]) -> Float[Array, "*shape action"]:

@@ -101,6 +101,29 @@ def over_tasks(seeds: int = 2) -> pd.DataFrame:
     )
 
 
+def tasks_with_costs(
+    knees: dict[str, float], factor: float = 1.0, spread: float = 0.0, seeds: int = 4
+) -> pd.DataFrame:
+    """Tasks with these knees, whose noise at h = 1 predicts them times a factor.
+
+    Args:
+        knees: by task.
+        factor: predicted over true knee.
+        spread: of the log cost over seeds.
+        seeds: of each task.
+    """
+    rng = np.random.default_rng(0)
+    tables = []
+    for task, knee in knees.items():
+        table = table_of(rng, HorizonTruth(knee=knee), NONE, seeds=seeds)
+        at_one = table["horizon"] == 1
+        x = regressor_values(np.array([factor * knee]), "variance_horizon")[0]
+        cost = np.exp(spread * rng.standard_normal(len(table))) / x
+        columns = {"task": task, "horizon_cost": np.where(at_one, cost, np.nan)}
+        tables.append(table.assign(run_id=f"{task}-" + table["run_id"], **columns))
+    return pd.concat(tables, ignore_index=True)
+
+
 def over_optimizers(seeds: int = 2) -> pd.DataFrame:
     """Two optimisers at two learning rates each, of which the lower is better at all horizons."""
     rng = np.random.default_rng(0)

@@ -1,5 +1,6 @@
 """Bad input: one line that names what is wrong, exit code 2, and nothing is written."""
 
+import dataclasses
 import json
 import resource
 import sys
@@ -12,8 +13,10 @@ import pytest
 from launch.configs import batch, default_config, optimizer, smoke, sparsity, tasks
 from mnist_horizon import cli
 from mnist_horizon.errors import SweepError
+from mnist_horizon.results import read_results
 from mnist_horizon.sweeps import spec_from
 from tests.launch import commands
+from tests.mnist_horizon.tasks.sources import pictures, write_idx_folder
 
 SMOKE = "--config=launch/configs/smoke.py"
 
@@ -153,6 +156,7 @@ def test_peak_memory_is_in_bytes(system: str, factor: int, monkeypatch: pytest.M
         (optimizer, "adam,chess"),
         (sparsity, "chess"),
         (tasks, "teacher5"),
+        (tasks, "teacher10,soft"),
     ],
 )
 def test_a_choice_that_a_config_lacks_is_refused(file: ModuleType, argument: str) -> None:
@@ -175,6 +179,33 @@ def test_a_config_of_mnist_has_a_digits_version(file: ModuleType) -> None:
     digits = spec_from(file.get_config(f"{first},digits").to_dict())
     assert digits.task == "digits"
     assert "data_dir" not in digits.task_settings
+
+
+def test_tasks_of_many_kinds_differ_in_the_task_alone() -> None:
+    names = ("mnist", "fashion_mnist", "kmnist", "digits", "graded_digits", "teacher4")
+    teachers = ("teacher30", "teacher10,hard", "teacher10,noise0.2")
+    specs = {name: spec_from(tasks.get_config(name).to_dict()) for name in (*names, *teachers)}
+    assert [specs[name].task for name in names[:5]] == list(names[:5])
+    changes = {"task": "mnist", "task_settings": {}}
+    assert len({str(dataclasses.replace(spec, **changes)) for spec in specs.values()}) == 1
+    settings = {name: specs[name].task_settings for name in ("teacher4", *teachers)}
+    assert [one["classes"] for one in settings.values()] == [4, 30, 10, 10]
+    assert [one["dimensions"] for one in settings.values()] == [16, 16, 64, 16]
+    assert [one.get("label_noise", 0) for one in settings.values()] == [0, 0, 0, 0.2]
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist", "kmnist"])
+def test_a_folder_of_idx_files_is_swept(name: str, tmp_path: Path) -> None:
+    folder, workdir = tmp_path / "idx", tmp_path / "workdir"
+    write_idx_folder(folder, {"train": pictures(60, seed=1), "test": pictures(20, seed=2)})
+    flags = [f"--config=launch/configs/tasks.py:{name}", f"--config.task.data_dir={folder}"]
+    small = ["--config.widths=(4,)", "--config.horizons=(1.0,)", "--config.seeds=1"]
+    short = ["--config.budget=2048", "--config.evaluations=2", "--config.noise.samples=0"]
+    done = commands.run(tmp_path, *flags, *small, *short, f"--workdir={workdir}")
+    assert done.process.exitcode == 0, done.err
+    found = read_results(workdir).frame
+    assert set(found["task"]) == {name}
+    assert found["interactions"].max() == 2048
 
 
 def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:

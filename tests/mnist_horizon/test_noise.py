@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from analysis.data.horizon_cost import window_variance_horizon
 from mnist_horizon import losses, networks, noise, training
 from mnist_horizon.devices import memory
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import Choice, parse
+from mnist_horizon.tasks.graded_digits import GradedTask
 from mnist_horizon.tasks.teacher import Teacher
 from mnist_horizon.training import RunParams, TrainSpec
 from tests.mnist_horizon.networks import user_networks
@@ -127,6 +129,48 @@ def test_lotteries_are_measured_too(baseline):
 def test_streaks_are_measured_too():
     found = measured("expected_reward", [("streak:3", 3.0)], samples=160_000)
     assert_as_predicted(found, 0.06, 0.02)
+
+
+GRADED = GradedTask(TASK.train, TASK.test, TASK.classes, neighbour=0.4)
+
+
+TASKS = {"binary": TASK, "graded": GRADED}
+
+
+@functools.cache
+def measured_at_one_policy(name: str, samples: int) -> dict[str, np.ndarray]:
+    """Dense runs at h = 1 and h = 7, both at the parameters of the first one."""
+    task = TASKS[name]
+    spec = TrainSpec(NetworkSpec("mlp", 1, 8), environments=16, rollout_length=32)
+    runs, train = runs_of([("dense", 1.0), ("dense", 7.0)]), training.make_train(spec)
+    state = train.init(KEYS, task, runs)
+    state, _ = jax.jit(train.update)(state, runs, task, KEYS, jnp.int32(0), jnp.int32(60))
+    axes = training.run_axes(state.params)
+    first = jax.tree.map(
+        lambda leaf, axis: jnp.take(leaf, jnp.array([0, 0]), axis + 1), state.params, axes
+    )
+    state = dataclasses.replace(state, params=first)
+    found = jax.jit(functools.partial(noise.measure, spec, samples))(
+        state, runs, task, KEYS, jnp.int32(60)
+    )
+    return {name: np.asarray(value, float) for name, value in found.items()}
+
+
+def test_graded_scores_are_measured_and_have_no_prediction():
+    found = measured_at_one_policy("graded", 512)
+    for part in noise.PARTS:
+        assert np.isnan(found[f"predicted_{part}"]).all()
+        assert np.isfinite(found[part]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TASKS)
+def test_fisher_and_score_variance_at_h_1_say_what_the_future_adds_at_h_7(name):
+    found = measured_at_one_policy(name, 200_000)
+    x = window_variance_horizon(discount_from_horizon(7.0), 32)
+    expected = found["fisher"][:, 0] * found["score_variance"][:, 0] * x
+    np.testing.assert_allclose(found["future"][:, 1], expected, rtol=0.05)
+    np.testing.assert_allclose(found["action"][:, 1], found["action"][:, 0], rtol=0.02)
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from analysis.data.families import (
     slug,
     split,
     task_label,
+    task_labels,
     with_chosen_rates,
     with_rates_of_shortest_horizon,
     with_references,
@@ -359,3 +360,16 @@ def test_an_algorithm_is_named_once():
         "synthetic, dense, algorithm supervised": True,
         "synthetic, dense, algorithm exact": True,
     }
+
+
+def test_tasks_of_the_same_label_are_named_by_the_settings_that_differ():
+    made = [{"classes": 10, "size": 4, "noise": noise} for noise in (0.0, 0.2)]
+    made += [{"classes": 4, "size": 4, "noise": 0.0}]
+    rows = pd.DataFrame({"task": ["made"] * 3, "task_settings": [json.dumps(one) for one in made]})
+    rows = pd.concat([rows, rows, pd.DataFrame({"task": ["digits"], "task_settings": ["{}"]})])
+    rows.index = range(10, 17)
+    named = task_labels(rows)
+    three = ["made (10 classes), noise 0.0", "made (10 classes), noise 0.2", "made (4 classes)"]
+    assert named.tolist() == [*three, *three, "digits"]
+    assert named.index.tolist() == rows.index.tolist()
+    assert task_labels(rows[["task"]]).unique().tolist() == ["made", "digits"]

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.data import THRESHOLDS, families, measure, read
+from analysis.data.horizon_cost import COLUMN
 from analysis.data.measurements import Measurements, thresholds_of
 from analysis.laws import fit_horizon_laws
 from mnist_horizon.results import (
@@ -46,6 +47,14 @@ def test_a_sweep_is_read_with_its_noise_or_without(tmp_path):
     assert len(measured.noise) == len(rows)
     assert isinstance(measured.noise, pd.DataFrame)
     assert set(measured.crossings["threshold"]) == set(THRESHOLDS)
+    assert COLUMN not in measured.crossings
+    write_results(
+        workdir / "noise" / "program.parquet",
+        rows.assign(fisher=3.0, score_variance=0.2),
+        NOISE_SCHEMA,
+    )
+    costs = read([workdir]).crossings
+    assert set(costs.loc[costs[COLUMN].notna(), "horizon"]) == {1.0}
 
 
 def test_sweeps_that_differ_in_what_is_no_column_are_both_kept_and_never_mixed(tmp_path):

@@ -12,6 +12,7 @@ from analysis.page.factor_claims import (
     batch_claims,
     batch_law_claim,
     compared_answer,
+    knee_prediction_claim,
     measured_noise_claims,
     noise_claims,
     schedule_claims,
@@ -160,6 +161,30 @@ def test_one_sentence_compares_the_knees_that_are_known():
     none = compared_answer([("adam", unknown)])
     assert "determine no knee" in none.text
     assert not none.decided
+
+
+@pytest.mark.parametrize(
+    ("rank", "verdict"),
+    [([0.2, 1.0], "ordered"), ([-0.9, -0.1], "reversed"), ([-0.3, 0.9], "undecided")],
+)
+def test_a_prediction_of_knees_is_judged_by_the_order_of_the_tasks(rank, verdict):
+    over_tasks = {
+        **{
+            "tasks": 6,
+            "within_factor": 1.4,
+            "within_factor_after_ratio": 1.2,
+            "measured_factor": 1.6,
+        },
+        **{"knee_ratio": 0.8, "knee_ratio_ci": [0.6, 1.1]},
+        **{"knee_slope": 0.5, "knee_slope_ci": [-0.5, 1.5], "knee_rank": 0.6, "knee_rank_ci": rank},
+    }
+    claim = knee_prediction_claim({"threshold": 0.7, "prediction_over_tasks": over_tasks})
+    assert claim.verdict == verdict
+    assert claim.decided == (verdict != "undecided")
+    assert "within a factor 1.4" in claim.text
+    assert "Measured over predicted is 0.8 [0.6, 1.1]" in claim.text
+    assert f"predicted ones is {NOT_DETERMINED}" in claim.text  # its sign is open
+    assert set(claim.numbers) == {"knee_ratio", "knee_rank"}
 
 
 def test_the_cost_of_schedules_is_told_with_bounds_where_runs_are_censored():

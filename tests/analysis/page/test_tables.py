@@ -80,3 +80,22 @@ def test_the_decomposition_is_one_row_with_bounds_and_dashes():
     (row,) = table.rows
     assert len(row) == len(table.head)
     assert row[2:7] == ("0.7", "1,000 [900, 1,100]", "-", "at least 5,000", "-")
+
+
+def test_predicted_knees_stand_beside_measured_ones():
+    entry = {
+        **LAW,
+        **{"task": "digits", "predicted_knee": 15.0, "predicted_knee_ci": [14.0, 16.0]},
+        **{"predicted_multiplier": 9.0, "predicted_multiplier_ci": [8.0, 10.0]},
+    }
+    none = {**LAW, "task": "mnist"}
+    table = tables.knee_prediction_table([entry, none])
+    (row,) = table.rows
+    named = dict(zip(table.head, row, strict=True))
+    assert named["task"] == "digits"
+    assert named["predicted knee"] == "15 [14, 16]"
+    assert named["predicted multiplier"] == "9 [8, 10]"
+    assert named["measured multiplier"] == "8.4 [7.1, 10]"
+    unknown = {**entry, "multiplier_ci": [0.5, 90.0], "determined": {"multiplier": False}}
+    del unknown["predicted_multiplier"]
+    assert [*tables.knee_prediction_table([unknown]).rows[0]][-2:] == ["-", "-"]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from analysis.stats.intervals import (
     LINEAR,
@@ -10,6 +11,7 @@ from analysis.stats.intervals import (
     jackknife_interval,
     mean_interval,
     profile_interval,
+    rank_correlation,
     t_factor,
     t_reach,
 )
@@ -112,3 +114,29 @@ def test_an_end_that_is_never_reached_is_the_limit():
 
     _, high = profile_interval(flat_above, 0.0, 0.5, 4, (-10.0, 3.0))
     assert high == 3.0
+
+
+def test_rank_correlation_is_spearmans_also_with_ties():
+    rng = np.random.default_rng(0)
+    for ties in (False, True):
+        x, y = rng.standard_normal((2, 9))
+        x, y = (np.round(one) for one in (x, y)) if ties else (x, y)
+        found, low, high = rank_correlation(x, y)
+        assert found == pytest.approx(spearmanr(x, y).statistic)
+        assert -1 < low < found < high < 1
+
+
+def test_rank_correlation_of_eight_covers_95_per_cent_and_a_perfect_order_is_not_certain():
+    rng = np.random.default_rng(1)
+    truth = 6 / np.pi * np.arcsin(0.6 / 2)  # Spearman's, of normal variables with correlation 0.6
+    held = 0
+    for _ in range(2000):
+        x = rng.standard_normal(8)
+        y = 0.6 * x + 0.8 * rng.standard_normal(8)
+        _, low, high = rank_correlation(x, y)
+        held += low <= truth <= high
+    assert 0.93 < held / 2000 < 0.985
+    found, low, high = rank_correlation(np.arange(8.0), np.arange(8.0))
+    assert (found, high) == (1, 1)
+    assert 0.5 < low < 0.95
+    assert rank_correlation(np.ones(5), np.arange(5.0)) == (0, -1, 1)

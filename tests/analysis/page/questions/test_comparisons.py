@@ -6,6 +6,7 @@ import pytest
 
 from analysis.laws import fit_optimizer_laws, fit_task_laws
 from analysis.page.questions import comparisons
+from tests.analysis.horizon_runs import tasks_with_costs
 from tests.analysis.page.questions.contents import content_of, names
 from tests.analysis.sparse_runs import TRUTH, crossings
 
@@ -44,3 +45,32 @@ def test_another_optimiser_leaves_the_comparison_of_tasks_alone(table):
 
 def test_no_factor_gives_no_section(table):
     assert not list(comparisons.sections(content_of(table[table["task"] == "two"])))
+
+
+def test_four_tasks_with_measured_noise_are_compared_with_its_prediction():
+    knees = {"one": 8.0, "two": 16.0, "three": 32.0, "four": 50.0}
+    table = tasks_with_costs(knees, factor=1.5)
+    (section,) = comparisons.sections(content_of(table, task_law=fit_task_laws(table)))
+    detail = section.details[0]
+    assert [figure.name for figure in detail.figures] == ["knee_predicted_against_measured"]
+    (claim,) = detail.claims
+    assert claim.about == "knee_prediction"
+    assert "over 4 tasks" in claim.text
+    assert claim.numbers["knee_ratio"][0] == pytest.approx(1 / 1.5, rel=0.02)
+    (numbers,) = detail.tables
+    assert len(numbers.rows) == 4
+    three = table[table["task"] != "four"]
+    (section,) = comparisons.sections(content_of(three, task_law=fit_task_laws(three)))
+    assert names(section) == ["multiplier_by_task"]
+
+
+def test_of_groups_that_differ_in_other_settings_the_one_with_most_tasks_is_shown():
+    knees = {"one": 8.0, "two": 16.0, "three": 32.0, "four": 50.0, "five": 70.0}
+    five = tasks_with_costs(knees).assign(optimizer="adam")
+    four = tasks_with_costs({name: knees[name] for name in [*knees][:4]}).assign(optimizer="sgd")
+    table = pd.concat([four.assign(run_id="sgd-" + four["run_id"]), five], ignore_index=True)
+    content = content_of(table, task_law=fit_task_laws(table))
+    (section,) = comparisons.sections(content)
+    detail = section.details[0]
+    assert ["over 5 tasks" in claim.text for claim in detail.claims] == [True]
+    assert len(detail.tables[0].rows) == 5
