@@ -46,7 +46,7 @@ class Measured(NamedTuple):
 
     rollout: Rollout
     logits: Float[Array, "batch action"]
-    grams: Float[Array, "batch action action"]
+    grams: Float[Array, "action action batch"]
     advantages: Float[Array, "batch"]
     expected: Float[Array, "batch action"]
     """E[A | state, action] of every action."""
@@ -196,13 +196,17 @@ def logit_grams(
     inputs: Float[Array, "batch ..."],
     phase: Float[Array, "batch 2"] | None = None,
     at_once: int = 1,
-) -> Float[Array, "batch action action"]:
+) -> Float[Array, "action action batch"]:
     """`G(x) = J J^T`, inner products of the logits' gradients in all parameters, per example.
+
+    Actions first and the batch last, as in `losses`: TPUs store an array's last two dimensions in
+    tiles of 8 x 128, which would make a matrix of 10 x 10 twenty times as large.
 
     A dense layer with input h and backward signal delta_a (of logit a) has the kernel gradient
     h delta_a^T, so it adds `(|h|^2 + 1) delta_a . delta_b`; one that is applied at several
     positions adds the inner product of sums over positions. The signals of all logits are many
-    times a forward pass's arrays, so they are computed for `at_once` examples at a time.
+    times a forward pass's arrays, so they are computed for `at_once` examples at a time, the last
+    of them again where their number does not divide the batch.
     """
     first = _first_outputs(spec, classes, params, inputs, phase)
 
@@ -235,7 +239,16 @@ def logit_grams(
         ]
         return jnp.sum(jnp.stack(layers), axis=0)
 
-    return lax.map(one_example, (inputs, phase, first), batch_size=at_once)
+    examples, count = (inputs, phase, first), inputs.shape[0]
+
+    def add(number: Array, grams: Array) -> Array:
+        start = jnp.minimum(number * at_once, count - at_once)
+        take = lambda leaf: lax.dynamic_slice_in_dim(leaf, start, at_once)  # noqa: E731
+        part = jax.vmap(one_example, out_axes=-1)(jax.tree.map(take, examples))
+        return lax.dynamic_update_slice_in_dim(grams, part, start, axis=-1)
+
+    grams = jnp.zeros((classes, classes, count))
+    return lax.fori_loop(0, -(-count // at_once), add, grams)
 
 
 def _first_outputs(
@@ -275,11 +288,11 @@ def _layer_gram(
 
 
 def squared_norms(
-    grams: Float[Array, "batch action action"], cotangents: Float[Array, "*more batch action"]
+    grams: Float[Array, "action action batch"], cotangents: Float[Array, "*more action batch"]
 ) -> Float[Array, "*more batch"]:
     """`|J^T u|^2 = u^T G u`."""
-    product = jnp.einsum("nab,...nb->...na", grams, cotangents, precision=lax.Precision.HIGHEST)
-    return jnp.sum(cotangents * product, axis=-1)
+    product = jnp.einsum("abn,...bn->...an", grams, cotangents, precision=lax.Precision.HIGHEST)
+    return jnp.sum(cotangents * product, axis=-2)
 
 
 def expected_advantages(
@@ -310,8 +323,9 @@ def second_moments(measured: Measured, loss: Loss) -> dict[str, Float[Array, ""]
     count, classes = measured.logits.shape
     gradient = jax.grad(loss)
 
-    def cotangents(actions: Array, advantages: Array) -> Array:
-        return -count * gradient(measured.logits, actions, advantages)
+    def cotangents(actions: Array, advantages: Array) -> Float[Array, "action batch"]:
+        each = gradient(measured.logits, actions, advantages)
+        return -count * losses.actions_first(each)
 
     def of_action(action: Array) -> Array:
         return cotangents(jnp.full(count, action), measured.expected[:, action])
@@ -320,8 +334,8 @@ def second_moments(measured: Measured, loss: Loss) -> dict[str, Float[Array, ""]
     taken = cotangents(actions, measured.advantages)
     expected = cotangents(actions, losses.pick(measured.expected, actions))
     each = jax.vmap(of_action)(jnp.arange(classes))
-    policy = jax.nn.softmax(measured.logits).T
-    mean = jnp.sum(policy[..., None] * each, axis=0)
+    policy = jnp.exp(losses.log_policy(measured.logits))
+    mean = jnp.sum(policy[:, None] * each, axis=0)
     squares = jnp.sum(policy * squared_norms(measured.grams, each), axis=0)
     mean_square = squared_norms(measured.grams, mean)
     return {
@@ -334,14 +348,14 @@ def second_moments(measured: Measured, loss: Loss) -> dict[str, Float[Array, ""]
 
 def score_moments(measured: Measured) -> dict[str, Float[Array, ""]]:
     """Traces of `Moments`, exact over actions, averaged over the rollout's examples."""
-    policy, right, value = jax.nn.softmax(measured.logits), measured.right, measured.value
-    classes = policy.shape[1]
-    scores = jnp.eye(classes)[:, None, :] - policy
-    norms = squared_norms(measured.grams, scores).T
-    accuracy = jnp.sum(policy * right, axis=-1)
-    fisher = jnp.sum(policy * norms, axis=-1)
-    correct = jnp.sum(policy * right * norms, axis=-1)
-    answer = policy * (right - accuracy[:, None])  # derivative of E[c | x] in the logits
+    policy, value = jnp.exp(losses.log_policy(measured.logits)), measured.value
+    right = losses.actions_first(measured.right)
+    scores = jnp.eye(policy.shape[0])[..., None] - policy
+    norms = squared_norms(measured.grams, scores)
+    accuracy = jnp.sum(policy * right, axis=0)
+    fisher = jnp.sum(policy * norms, axis=0)
+    correct = jnp.sum(policy * right * norms, axis=0)
+    answer = policy * (right - accuracy)  # derivative of E[c | x] in the logits
     each = {
         "accuracy": accuracy,
         "accuracy_square": accuracy**2,

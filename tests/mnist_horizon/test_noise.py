@@ -84,7 +84,7 @@ def test_grams_are_those_of_the_jacobian(spec, shape):
     jacobian = jax.tree.leaves(jax.jacrev(logits)(params))
     flat = jnp.concatenate([leaf.reshape(3, 4, -1) for leaf in jacobian], axis=-1)
     grams = noise.logit_grams(spec, 4, params, inputs, phase)
-    expected = jnp.einsum("nap,nbp->nab", flat, flat)
+    expected = jnp.einsum("nap,nbp->abn", flat, flat)
     np.testing.assert_allclose(grams, expected, rtol=2e-4, atol=1e-4)
 
 
