@@ -36,7 +36,7 @@ from mnist_horizon.moments import Covariance, Moments, ValueMoments
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import Estimator, States
 from mnist_horizon.tasks import Task
-from mnist_horizon.training import Draws, Params, Rollout, RunParams, RunState, TrainSpec
+from mnist_horizon.training import Draws, Params, RunParams, RunState, TrainSpec
 
 PARTS = ("total", "future", "action", "state")
 
@@ -44,11 +44,10 @@ Loss = Callable[[Array, Array, Array], Array]
 
 
 class Measured(NamedTuple):
-    """One rollout as the estimators use it."""
+    """A rollout's interactions as the estimators use them."""
 
-    rollout: Rollout
+    actions: Int[Array, "batch"]
     logits: Float[Array, "batch action"]
-    grams: Float[Array, "batch action action"]
     advantages: Float[Array, "batch"]
     expected: Float[Array, "batch action"]
     """E[A | state, action] of every action."""
@@ -56,7 +55,6 @@ class Measured(NamedTuple):
     """c of every action."""
     value: Float[Array, "batch"]
     """z(x), the state baseline less its mean (0 for constant baselines)."""
-    value_mean: Float[Array, ""]
 
 
 def measure(
@@ -161,9 +159,17 @@ def _measure_rollout(
     draws: Draws,
 ) -> tuple[Array, Array, Params, dict[str, Array]]:
     """The phase and answers that a rollout leaves, its gradient, and its moments' means."""
-    measured, gradient = _roll_out(spec, state, run, task, draws, at_once)
-    sums = {**second_moments(measured, _loss(measured, action_fraction)), **score_moments(measured)}
-    window = measured.rollout.window
+    measured, gradient, window, value_mean = _roll_out(spec, state, run, task, draws)
+    network = spec.network, task.classes, state.params
+    seen = draws.inputs, training.visible_phase(spec, state, run)
+
+    def moments(part: tuple[Any, ...]) -> dict[str, Float[Array, "part"]]:
+        *seen, measured = part
+        loss = _loss(measured, action_fraction)
+        return example_moments(logit_grams(*network, *seen), measured, loss)
+
+    each = some_at_a_time(moments, (*seen, first_outputs(*network, *seen), measured), at_once)
+    sums = {name: leaf.mean() for name, leaf in each.items()} | {"value_mean": value_mean}
     return window.phase[-1], window.carried[-1], gradient, sums
 
 
@@ -202,17 +208,15 @@ def logit_grams(
     classes: int,
     params: Params,
     inputs: Float[Array, "batch ..."],
-    phase: Float[Array, "batch 2"] | None = None,
-    at_once: int = 1,
-) -> Float[Array, "batch action action"]:
+    phase: Float[Array, "batch 2"] | None,
+    first: dict[str, Array],
+) -> Float[Array, "action action batch"]:
     """`G(x) = J J^T`, inner products of the logits' gradients in all parameters, per example.
 
     A dense layer with input h and backward signal delta_a (of logit a) has the kernel gradient
     h delta_a^T, so it adds `(|h|^2 + 1) delta_a . delta_b`; one that is applied at several
-    positions adds the inner product of sums over positions. The signals of all logits are many
-    times a forward pass's arrays, so they are computed for `at_once` examples at a time.
+    positions adds the inner product of sums over positions. `first` are the `first_outputs`.
     """
-    first = _first_outputs(spec, classes, params, inputs, phase)
 
     def one_example(example: tuple[Any, ...]) -> Float[Array, "action action"]:
         taps: dict[str, Array] = {}
@@ -243,10 +247,38 @@ def logit_grams(
         ]
         return jnp.sum(jnp.stack(layers), axis=0)
 
-    return lax.map(one_example, (inputs, phase, first), batch_size=at_once)
+    return jax.vmap(one_example, out_axes=-1)((inputs, phase, first))
 
 
-def _first_outputs(
+def some_at_a_time(
+    function: Callable[[Any], dict[str, Array]], examples: Any, at_once: int
+) -> dict[str, Array]:
+    """`function` of the examples, [batch, ...] to [..., batch], for `at_once` of them at a time.
+
+    The backward signals of all logits, and their Gram matrices (of which a TPU pads each to a tile
+    of 16 x 128), need many times a forward pass's memory, so they exist for few examples only. The
+    last part begins earlier where their number does not divide the batch: these are done twice.
+    """
+    count = jax.tree.leaves(examples)[0].shape[0]
+
+    def part(number: Array | int) -> tuple[Array | int, dict[str, Array]]:
+        start = jnp.minimum(number * at_once, count - at_once)
+        take = lambda leaf: lax.dynamic_slice_in_dim(leaf, start, at_once)  # noqa: E731
+        return start, function(jax.tree.map(take, examples))
+
+    def add(number: Array, results: dict[str, Array]) -> dict[str, Array]:
+        start, found = part(number)
+        put = functools.partial(lax.dynamic_update_slice_in_dim, start_index=start, axis=-1)
+        return jax.tree.map(put, results, found)
+
+    _, shapes = jax.eval_shape(part, 0)
+    results = {
+        name: jnp.zeros((*leaf.shape[:-1], count), leaf.dtype) for name, leaf in shapes.items()
+    }
+    return lax.fori_loop(0, -(-count // at_once), add, results)
+
+
+def first_outputs(
     spec: NetworkSpec, classes: int, params: Params, inputs: Array, phase: Array | None
 ) -> dict[str, Array]:
     """Outputs of the layer that multiplies the observations, the largest product, by its name.
@@ -283,11 +315,11 @@ def _layer_gram(
 
 
 def squared_norms(
-    grams: Float[Array, "batch action action"], cotangents: Float[Array, "*more batch action"]
+    grams: Float[Array, "action action batch"], cotangents: Float[Array, "*more action batch"]
 ) -> Float[Array, "*more batch"]:
     """`|J^T u|^2 = u^T G u`."""
-    product = jnp.einsum("nab,...nb->...na", grams, cotangents, precision=lax.Precision.HIGHEST)
-    return jnp.sum(cotangents * product, axis=-1)
+    product = jnp.einsum("abn,...bn->...an", grams, cotangents, precision=lax.Precision.HIGHEST)
+    return jnp.sum(cotangents * product, axis=-2)
 
 
 def expected_advantages(
@@ -309,64 +341,69 @@ def expected_advantages(
     return run.reward.expected_advantages(estimator, states, value, value_mean)
 
 
-def second_moments(measured: Measured, loss: Loss) -> dict[str, Float[Array, ""]]:
-    """Uncentred parts of the estimator whose loss is given, averaged over the rollout.
+def example_moments(
+    grams: Float[Array, "action action batch"], measured: Measured, loss: Loss
+) -> dict[str, Float[Array, "batch"]]:
+    """Uncentred parts of the estimator whose loss is given, and the terms of `Moments`.
 
-    `loss(logits, actions, advantages)` is a mean over the batch in which no example's derivative
-    depends on the others'.
+    Exact over actions; their means over the rollout are traces, and `grading`, E[c - c^2], is
+    exactly 0 where every score is 0 or 1. `loss(logits, actions, advantages)` is a mean over the
+    batch in which no example's derivative depends on the others'.
     """
-    count, classes = measured.logits.shape
-    gradient = jax.grad(loss)
-
-    def cotangents(actions: Array, advantages: Array) -> Array:
-        return -count * gradient(measured.logits, actions, advantages)
-
-    def of_action(action: Array) -> Array:
-        return cotangents(jnp.full(count, action), measured.expected[:, action])
-
-    actions = measured.rollout.actions
-    taken = cotangents(actions, measured.advantages)
-    expected = cotangents(actions, losses.pick(measured.expected, actions))
-    each = jax.vmap(of_action)(jnp.arange(classes))
-    policy = jax.nn.softmax(measured.logits).T
-    mean = jnp.sum(policy[..., None] * each, axis=0)
-    squares = jnp.sum(policy * squared_norms(measured.grams, each), axis=0)
-    mean_square = squared_norms(measured.grams, mean)
+    policy, value = jnp.exp(losses.log_policy(measured.logits)), measured.value
+    right = losses.actions_first(measured.right)
+    accuracy = jnp.sum(policy * right, axis=0)
+    taken, future, each = _cotangents(measured, loss)
+    mean = jnp.sum(policy[:, None] * each, axis=0)
+    answer = policy * (right - accuracy)  # derivative of E[c | x] in the logits
+    scores = jnp.eye(len(policy))[..., None] - policy
+    total, future, mean_square, squares, norms, state_signal = (
+        squared_norms(grams, vectors) for vectors in (taken, future, mean, each, scores, answer)
+    )
+    fisher = jnp.sum(policy * norms, axis=0)
+    correct = jnp.sum(policy * right * norms, axis=0)
     return {
-        "total": squared_norms(measured.grams, taken).mean(),
-        "future": squared_norms(measured.grams, taken - expected).mean(),
-        "action": (squares - mean_square).mean(),
-        "state": mean_square.mean(),
-    }
-
-
-def score_moments(measured: Measured) -> dict[str, Float[Array, ""]]:
-    """Traces of `Moments`, exact over actions, averaged over the rollout's examples.
-
-    And `grading`, E[c - c^2]: exactly 0 where every score is 0 or 1.
-    """
-    policy, right, value = jax.nn.softmax(measured.logits), measured.right, measured.value
-    classes = policy.shape[1]
-    scores = jnp.eye(classes)[:, None, :] - policy
-    norms = squared_norms(measured.grams, scores).T
-    accuracy = jnp.sum(policy * right, axis=-1)
-    fisher = jnp.sum(policy * norms, axis=-1)
-    correct = jnp.sum(policy * right * norms, axis=-1)
-    answer = policy * (right - accuracy[:, None])  # derivative of E[c | x] in the logits
-    each = {
+        "total": total,
+        "future": future,
+        "action": jnp.sum(policy * squares, axis=0) - mean_square,
+        "state": mean_square,
         "accuracy": accuracy,
         "accuracy_square": accuracy**2,
         "fisher": fisher,
         "correct": correct,
-        "grading": jnp.sum(policy * (right - right**2), axis=-1),
-        "state_signal": squared_norms(measured.grams, answer),
+        "grading": jnp.sum(policy * (right - right**2), axis=0),
+        "state_signal": state_signal,
         "value_fisher": fisher * value,
         "value_correct": correct * value,
         "value_square": fisher * value**2,
         "value_variance": value**2,
         "value_covariance": accuracy * value,
     }
-    return {name: leaf.mean() for name, leaf in each.items()} | {"value_mean": measured.value_mean}
+
+
+def _cotangents(
+    measured: Measured, loss: Loss
+) -> tuple[
+    Float[Array, "action batch"], Float[Array, "action batch"], Float[Array, "choice action batch"]
+]:
+    """Minus the loss's derivative in the logits: of each example, times their number.
+
+    For the actions taken; what the future adds to it; and for every action, by its mean advantage.
+    """
+    count, classes = measured.logits.shape
+    gradient = jax.grad(loss)
+
+    def cotangents(actions: Array, advantages: Array) -> Array:
+        each = gradient(measured.logits, actions, advantages)
+        return -count * losses.actions_first(each)
+
+    def of_action(action: Array) -> Array:
+        return cotangents(jnp.full(count, action), measured.expected[:, action])
+
+    actions = measured.actions
+    taken = cotangents(actions, measured.advantages)
+    expected = cotangents(actions, losses.pick(measured.expected, actions))
+    return taken, taken - expected, jax.vmap(of_action)(jnp.arange(classes))
 
 
 def _loss(measured: Measured, action_fraction: float) -> Loss:
@@ -382,9 +419,9 @@ def _loss(measured: Measured, action_fraction: float) -> Loss:
 
 
 def _roll_out(
-    spec: TrainSpec, state: RunState, run: RunParams, task: Task, draws: Draws, at_once: int
-) -> tuple[Measured, Params]:
-    """One rollout, and the gradient of the sum of E[c | x] over its examples."""
+    spec: TrainSpec, state: RunState, run: RunParams, task: Task, draws: Draws
+) -> tuple[Measured, Params, adv.Window, Float[Array, ""]]:
+    """One rollout, the gradient of the sum of E[c | x] over it, its window and mean value."""
     right = task.scores(draws.labels.reshape(-1))
     phase_inputs = training.visible_phase(spec, state, run)
 
@@ -415,16 +452,14 @@ def _roll_out(
     )
     if_wrong, if_right = if_wrong.reshape(-1, 1), if_right.reshape(-1, 1)
     measured = Measured(
-        rollout,
+        rollout.actions,
         logits,
-        logit_grams(spec.network, task.classes, state.params, draws.inputs, phase_inputs, at_once),
         advantages.reshape(-1),
         if_wrong + (if_right - if_wrong) * right,
         right,
         centred.reshape(-1),
-        mean,
     )
-    return measured, gradient
+    return measured, gradient, window, mean
 
 
 def _moments(sums: dict[str, Array], signal: Array) -> Moments:

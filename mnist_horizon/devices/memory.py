@@ -22,11 +22,13 @@ from mnist_horizon.tasks import Task
 from mnist_horizon.training import EVALUATION_PART, TrainSpec, init_run
 
 FLOAT = 4
-LOGITS_OF_UPDATE, LOGITS_OF_EVALUATION = 5, 3
-"""Arrays of the logits' size: probabilities, their sums, what is added to their gradient."""
+LOGITS_OF_LOSS, LOGITS_OF_EVALUATION = 5, 2
+"""Arrays of the logits' size: themselves, probabilities, their sums, what is added to their
+gradient; in an evaluation themselves and one more, since nothing is derived from them."""
 PARAMETERS_OF_MEASUREMENT = 3
-"""A run's own, their gradient in a rollout, and its sum over rollouts."""
-
+"""While a rollout's gradient is computed: a run's own, that gradient, its sum over rollouts."""
+INPUTS_OF_MEASUREMENT = 2
+"""The observations of a rollout, and once more in the order of the other product."""
 
 MEASURED_FLOATS, SIGNAL_FLOATS = 2**24, 2**20
 """Of a group while gradient noise is measured: at most this many if its runs need less (64 MiB),
@@ -100,32 +102,29 @@ class NetworkFloats:
         """Arrays kept from the forward for the backward pass, with their gradients.
 
         Each hidden layer before and after its activation; a last convolution once more, turned
-        into the linear layer's order; patches with a third of their gradient, in the type of the
-        products.
+        into the linear layer's order; patches with a third of their gradient.
         """
         last = self.hidden[-1].outputs * self.hidden[-1].is_spatial
-        copies = sum(layer.copies for layer in self.hidden) * (2 / 3 if self.is_bf16 else 4 / 3)
-        return 2 * self.activations + last + copies
+        return 2 * self.activations + last + sum(layer.copies for layer in self.hidden) * 4 / 3
 
     @property
     def forward(self) -> float:
         """Peak of a forward pass that keeps nothing."""
-        arrays = 1.5 if self.is_bf16 else 2.0
         before = [0, *(layer.outputs for layer in self.hidden)]
         return float(
             max(
                 max(
-                    arrays * layer.outputs,
-                    arrays * low + layer.copies + layer.outputs * layer.is_spatial,
+                    2 * layer.outputs,
+                    2 * low + layer.copies + layer.outputs * layer.is_spatial,
                 )
                 for low, layer in zip(before, self.hidden, strict=False)
             )
         )
 
     @property
-    def rearranged(self) -> float:
-        """Parameters in the order, or the type, that the evaluation's products need."""
-        return self.parameters * (0.5 if self.is_bf16 else 1.0)
+    def rounded(self) -> int:
+        """A copy of the parameters for the products in bf16; on CPUs its type is f32 again."""
+        return self.parameters * self.is_bf16
 
 
 def program_memory(spec: TrainSpec, task: Task, noise_samples: int = 0) -> ProgramMemory:
@@ -147,7 +146,7 @@ def program_memory(spec: TrainSpec, task: Task, noise_samples: int = 0) -> Progr
     rows = _evaluation_rows(task)
     evaluation = rows * (policy.forward + LOGITS_OF_EVALUATION * policy.outputs)
     shared = policy.first * max(spec.batch, rows) + policy.parameters
-    run = state + max(_update(spec, nets, state), evaluation + policy.rearranged)
+    run = state + max(_update(spec, nets, state), evaluation + policy.rounded)
     need = ProgramMemory(run=math.ceil(FLOAT * run), group=FLOAT * shared)
     if not noise_samples:
         return need
@@ -175,38 +174,43 @@ def data_bytes(task: Task) -> int:
 
 
 def _update(spec: TrainSpec, nets: list[NetworkFloats], state: int) -> float:
-    """Floats per update: while the batch is processed, or while its gradient is summed.
+    """Floats per update: while the loss, the layers' or the first layer's gradient is computed.
 
-    PPO's passes over minibatches carry a copy of the state.
+    PPO's passes over minibatches carry a copy of the state, and the gradient of one network at a
+    time: the step is taken where its gradient is ready.
     """
-    batch, parameters = spec.batch, sum(net.parameters for net in nets)
-    logits = LOGITS_OF_UPDATE * nets[0].outputs
+    batch, outputs = spec.batch, nets[0].outputs
+    training = sum(net.training for net in nets) + outputs
+    loss = sum(net.activations for net in nets) + LOGITS_OF_LOSS * outputs
     if spec.algorithm == "ppo":
+        acting = batch * (max(net.forward for net in nets) + LOGITS_OF_LOSS * outputs)
         part = batch // spec.minibatches
-        acting = batch * (max(net.forward for net in nets) + logits)
-        training = part * sum(net.training for net in nets) + parameters + batch * logits
-        return float(max(acting, training + state))
-    working = batch * (sum(net.training for net in nets) + logits)
-    return float(max(working, batch * sum(net.activations for net in nets) + parameters))
+        gradient = max(net.parameters for net in nets)
+        return float(max(acting, part * training + batch * outputs + gradient + state))
+    gradient = sum(batch * net.activations + net.parameters for net in nets)
+    return float(max(batch * loss, batch * training, gradient))
 
 
 def measurement(spec: TrainSpec, task: Task, runs: int) -> Measurement:
     """How the gradient noise of a group of this many runs is measured.
 
-    A run holds its parameters and their gradient, what a backward pass needs, the Gram matrices of
-    the logits, and the weight of each step of a rollout in the advantage of each other step (a
-    lottery's predictions need several such arrays: they are not counted). Backward signals of
-    every logit at every hidden layer are held for some examples at a time.
+    A run holds its first layer's outputs and the sum of its gradient. Beside these it needs, one
+    after another: what a backward pass needs; the weight of each step of a rollout in the advantage
+    of each other step (a lottery's predictions need several such arrays: they are not counted); and
+    the backward signals of every logit at every hidden layer, for some examples at a time.
     """
     policy = _floats(spec, task.classes, task)
-    run = PARAMETERS_OF_MEASUREMENT * policy.parameters + spec.rollout_length**2
-    run += spec.batch * (math.ceil(policy.training) + policy.outputs**2)
+    held = spec.batch * policy.activations + policy.parameters + policy.rounded
+    backward = spec.batch * math.ceil(policy.training) + policy.rounded
+    backward += PARAMETERS_OF_MEASUREMENT * policy.parameters
+    run = max(held + spec.rollout_length**2, backward)
     parts = math.ceil(runs / max(1, MEASURED_FLOATS // run))
     at_once = math.ceil(runs / parts)
     signals = at_once * policy.outputs * policy.activations
     examples = min(max(1, SIGNAL_FLOATS // signals), spec.batch)
-    shared = policy.first * spec.batch
-    return Measurement(at_once, examples, shared + at_once * run + examples * signals)
+    shared = INPUTS_OF_MEASUREMENT * policy.first * spec.batch
+    floats = shared + max(at_once * run, at_once * held + examples * signals)
+    return Measurement(at_once, examples, floats)
 
 
 def _floats(spec: TrainSpec, outputs: int, task: Task) -> NetworkFloats:

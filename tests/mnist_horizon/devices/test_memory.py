@@ -65,7 +65,7 @@ CASES = {
     "mlp of two layers with values": (
         256,
         4,
-        8,
+        10,
         {
             "network": {"depth": 2},
             "baseline": "value_net",
@@ -75,12 +75,13 @@ CASES = {
     "many small mlps by sgd": (
         64,
         4,
-        64,
+        96,
         {
             "optimizer": {"name": "sgd"},
             "batch": {"environments": 1, "rollout_length": 2048},
         },
     ),
+    "layers smaller than the logits": (4, 4, 1024, {}),
     "mlp in bf16": (400, 4, 16, {"precision": "bf16"}),
     "ppo": (256, 4, 16, {"algorithm": {"name": "ppo"}, "baseline": "value_net"}),
     "noise of long rollouts": (
@@ -95,7 +96,7 @@ CASES = {
         1,
         {"noise": {"samples": 1024}, "batch": {"environments": 1, "rollout_length": 2048}},
     ),
-    "noise of many runs together": (100, 8, 22, {"noise": {"samples": 1024}}),
+    "noise of many runs together": (100, 8, 28, {"noise": {"samples": 1024}}),
     "cnn": (32, 2, 8, {"network": {"name": "cnn"}, "optimizer": {"name": "sgd"}}),
     "cnn of two layers": (16, 2, 8, {"network": {"name": "cnn", "depth": 2}}),
     "a user's residual network by lion": (
@@ -128,6 +129,7 @@ def test_the_forecast_is_within_a_fifth_of_the_compilers_account(name: str) -> N
     found = compiled_bytes(spec, width, groups, runs) + data
     assert found > SMALLEST
     forecast = plan.memory_of_width(spec, width, MNIST).total(groups, runs) + data
+    print(f"{name}: {found / 1e6:.0f} MB, forecast {forecast / found:.2f} of it")
     assert forecast == pytest.approx(found, rel=TOLERANCE)
 
 
