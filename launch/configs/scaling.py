@@ -29,11 +29,12 @@ def get_config(version: str = "mnist") -> ml_collections.ConfigDict:
     config.noise.samples = 1024
     config.entropy_coef = 0.1
     config.optimizer.update(RATE_RULE)
-    # As launch/configs/tuned.py finds them.
+    # As launch/configs/tuned.py found them.
     config.optimizer.rule = "sqrt_width"
-    config.optimizer.learning_rates = (0.022,)
-    config.references.supervised = (0.027,)
-    config.references.exact = (0.027,)
+    config.optimizer.critical_horizon = 18.0
+    config.optimizer.learning_rates = (0.0216,)
+    config.references.supervised = (0.0224,)
+    config.references.exact = (0.0238,)
     if version == "cnn":
         config.network.name = "cnn"
         config.widths = (2, 4, 8, 16, 32)

@@ -211,9 +211,12 @@ class SweepSpec:
         )
 
     def evaluation_updates(self, width: int) -> list[int]:
-        """Updates after which a row is written: log-spaced over about three decades."""
+        """Updates after which a row is written: log-spaced over three decades, or from the fourth.
+
+        Supervised learning is past a return of 0.5 after a few updates, however long the budget is.
+        """
         updates = self.updates(width)
-        first = max(1, updates // 512)
+        first = min(max(1, updates // 512), 4)
         spaced = np.geomspace(first, updates, min(self.evaluations, updates))
         return sorted({round(float(number)) for number in spaced})
 

@@ -152,6 +152,11 @@ def test_wide_runs_have_the_compute_of_the_budget_width(width: int, most: int) -
     assert spec.evaluation_updates(width)[-1] == spec.updates(width)
 
 
+def test_rows_of_a_long_budget_begin_as_early() -> None:
+    firsts = [small(budget=64 * updates).evaluation_updates(4)[0] for updates in (100, 1600, 10**5)]
+    assert firsts == [1, 3, 4]
+
+
 def test_fixed_settings_are_all_but_the_axes() -> None:
     spec = tiny(seeds=3, entropy_coef=0.5, references={"exact": (0.1,)})
     fixed, whole = spec.fixed_settings(), spec.to_json()
