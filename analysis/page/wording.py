@@ -25,6 +25,13 @@ def interval(ends: Sequence[float | None] | None) -> str:
     return f"[{number(ends[0])}, {number(ends[1])}]"
 
 
+def change(value: float, ends: Sequence[float] | None) -> str:
+    """A relative change in per cent with its interval: `+12.0% [+8.1%, +16.0%]`."""
+    if ends is None:
+        return f"{value:+.1%}"
+    return f"{value:+.1%} [{ends[0]:+.1%}, {ends[1]:+.1%}]"
+
+
 def with_interval(entry: Mapping[str, Any], name: str) -> str:
     """A number of a fit and its interval, as `fits.json` names them."""
     return f"{number(entry.get(name))} {interval(entry.get(f'{name}_ci'))}"

@@ -7,6 +7,7 @@ import pandas as pd
 from analysis.data.curves import learning_rate_scores
 from analysis.data.rates import FLAT, rate_changes
 from analysis.figures import rates as figures
+from analysis.page import wording
 from analysis.page.claims import Claim
 from analysis.page.content import Content
 from analysis.page.section import Detail, PlannedFigure, Section, Table
@@ -64,7 +65,7 @@ def _flatness(changes: pd.DataFrame) -> list[Claim]:
     text = (
         f"Rates {factors} of the middle one change the interactions to a return by at most "
         f"{FLAT:.0%} in {int(flat.sum())} of {len(known)} comparisons, and most, by "
-        f"{_percent(most)}, at width {most['width']:g}, h = {most['horizon']:g}, "
+        f"{wording.change(most['change'], _ends(most))}, at width {most['width']:g}, h = {most['horizon']:g}, "
         f"{most['algorithm']}, to {most['threshold']:g}"
         + f"; {short} more have runs that do not reach the return"
         * bool(short)
@@ -82,7 +83,11 @@ def _table(changes: pd.DataFrame) -> Table:
         (
             *(str(row["algorithm"]), f"{row['width']:g}", f"{row['horizon']:g}"),
             *(f"{row['threshold']:g}", f"x {row['factor']:.2g}"),
-            *(("not reached", "") if row["censored"] else (_percent(row), _is_flat(row))),
+            *(
+                ("not reached", "")
+                if row["censored"]
+                else (wording.change(row["change"], _ends(row)), _is_flat(row))
+            ),
         )
         for _, row in changes.iterrows()
     ]
@@ -95,12 +100,6 @@ def _table(changes: pd.DataFrame) -> Table:
 
 def _is_flat(row: pd.Series) -> str:
     return "yes" if abs(row["change"]) <= FLAT else "no"
-
-
-def _percent(row: pd.Series) -> str:
-    ends = _ends(row)
-    interval = f" [{ends[0]:+.1%}, {ends[1]:+.1%}]" if ends else ""
-    return f"{row['change']:+.1%}{interval}"
 
 
 def _ends(row: pd.Series) -> list[float] | None:

@@ -96,7 +96,7 @@ def test_a_refused_horizon_law_determines_no_part_of_the_horizon(table):
 
 
 def test_intervals_hold_the_truth_in_95_of_100_sweeps():
-    sweeps, seeds, shared, own = 400, 4, 0.15, 0.08
+    sweeps, seeds, shared, own = 200, 4, 0.15, 0.08
     rng = np.random.default_rng(1)
     effects = np.exp(shared * rng.standard_normal(sweeps * seeds))
     parts = [

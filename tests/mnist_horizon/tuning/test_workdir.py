@@ -116,7 +116,7 @@ def test_other_data_are_refused(finished: Path) -> None:
 
 def test_candidates_beyond_the_memory_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"widths\[0\]: 8 candidates need"):
-        workdir.check_task(tmp_path, small(max_program_bytes=1_000_000), DIGITS)
+        workdir.check_task(tmp_path, small(max_program_bytes=100_000), DIGITS)
 
 
 def test_a_damaged_table_is_one_line(finished: Path, tmp_path: Path) -> None:
