@@ -3,8 +3,8 @@
     python -m launch.sweep --config=launch/configs/scaling.py --workdir=runs/scaling
     python -m analysis.report runs/scaling
 
-`scaling.py:digits` is a small version on the embedded digits, sweep and report in 2 to 3 minutes on 2
-cores; `scaling.py:cnn` has a convolutional network on MNIST, at fewer sizes.
+`scaling.py:digits` is a small version on the embedded digits, sweep and report in 2 to 3 minutes on
+2 cores; `scaling.py:cnn` has a convolutional network on MNIST, at fewer sizes.
 """
 
 import ml_collections

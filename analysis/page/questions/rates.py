@@ -65,7 +65,7 @@ def _flatness(changes: pd.DataFrame) -> list[Claim]:
     text = (
         f"Rates {factors} of the middle one change the interactions to a return by at most "
         f"{FLAT:.0%} in {int(flat.sum())} of {len(known)} comparisons, and most, by "
-        f"{wording.change(most['change'], _ends(most))}, at width {most['width']:g}, h = {most['horizon']:g}, "
+        f"{_change(most)}, at width {most['width']:g}, h = {most['horizon']:g}, "
         f"{most['algorithm']}, to {most['threshold']:g}"
         + f"; {short} more have runs that do not reach the return"
         * bool(short)
@@ -83,11 +83,7 @@ def _table(changes: pd.DataFrame) -> Table:
         (
             *(str(row["algorithm"]), f"{row['width']:g}", f"{row['horizon']:g}"),
             *(f"{row['threshold']:g}", f"x {row['factor']:.2g}"),
-            *(
-                ("not reached", "")
-                if row["censored"]
-                else (wording.change(row["change"], _ends(row)), _is_flat(row))
-            ),
+            *(("not reached", "") if row["censored"] else (_change(row), _is_flat(row))),
         )
         for _, row in changes.iterrows()
     ]
@@ -100,6 +96,10 @@ def _table(changes: pd.DataFrame) -> Table:
 
 def _is_flat(row: pd.Series) -> str:
     return "yes" if abs(row["change"]) <= FLAT else "no"
+
+
+def _change(row: pd.Series) -> str:
+    return wording.change(row["change"], _ends(row))
 
 
 def _ends(row: pd.Series) -> list[float] | None:
