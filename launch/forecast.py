@@ -169,14 +169,19 @@ def _balance(programs: Sequence[Program], division: Lanes) -> str:
     )
 
 
-def product_speed(size: int = 2048, repeats: int = 5) -> float:
-    """FLOP/s of f32 matrix products of this size on all devices, the best of some repeats.
+def product_speed(count: int | None = None, size: int = 2048, repeats: int = 5) -> float:
+    """FLOP/s of f32 matrix products on some devices together, the best of some repeats.
 
     On a CPU one product uses all cores; of several accelerators one is measured.
+
+    Args:
+        count: of devices, by default all.
+        size: rows and columns of the matrices.
+        repeats: of the measurement.
     """
     matrix = jnp.ones((size, size), jnp.float32)
     product = jax.jit(lambda a: jnp.matmul(a, a, precision="highest"))
-    together = 1 if jax.default_backend() == "cpu" else jax.device_count()
+    together = 1 if jax.default_backend() == "cpu" else count or jax.device_count()
     return together * 2 * size**3 / _least_seconds(product, matrix, repeats)
 
 

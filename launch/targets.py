@@ -30,7 +30,7 @@ class CompiledProgram:
         program: the program.
         runs: on each chip, padding included.
         compile_seconds: of its update, evaluation, initial state and noise, added up.
-        memory: bytes on each chip by the compiler, of the function that needs most.
+        memory: bytes on each chip by the compiler, while the function runs that needs most.
         flops: per update and chip by the compiler.
         counted: the same, counted by `mnist_horizon.networks`.
         kernels: per update.
@@ -157,7 +157,10 @@ def _compiled(
         program=program,
         runs=runs,
         compile_seconds=sum(seconds for _, seconds in functions.values()),
-        memory=max(memory.compiled_bytes(function) for function, _ in functions.values()),
+        memory=memory.program_bytes(
+            {name: function for name, (function, _) in functions.items() if name != "init"},
+            task.task,
+        ),
         flops=_flops(functions["update"][0], update),
         counted=float(each * spec.batch_size * runs),
         kernels=update.count(),

@@ -127,8 +127,8 @@ def measure(case: Case, task: Task, seconds: float) -> dict[str, Any]:
         seconds: of each of the `REPEATS` measurements; the best one counts.
     """
     spec, program = case.spec(), case.program()
-    product, bandwidth = product_speed(), memory_speed()
     updates = Updates(spec, program, task, case.devices)
+    product, bandwidth = product_speed(updates.devices), memory_speed()
     updates.run(1)
     count = max(3, round(3 * seconds / updates.run(3)))
     best = min(updates.run(count) for _ in range(REPEATS))

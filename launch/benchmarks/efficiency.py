@@ -11,7 +11,8 @@ evaluation, of the whole split, counts as the rest). With F FLOPs per update,
 
     efficiency = (sum of FLOPs / wall time) / (F / a) = seconds of updates alone / wall time,
 
-where the seconds of several programs are summed. FLOPs are those of training. The wall time holds
+where the seconds of several programs are summed, each times the share of the devices that it has:
+programs that run side by side have less than one. FLOPs are those of training. The wall time holds
 everything from the writing of `sweep.json`, when the data set is loaded, to the last record:
 planning, compilation, evaluations, checkpoints, results. Where `sweep.json` is newer than the first
 line (the sweep was continued, extended or copied), it starts with that line's program instead,
@@ -114,7 +115,7 @@ def _read(workdir: Path) -> tuple[list[dict[str, Any]], pd.DataFrame, list[dict[
 def _program(
     record: Mapping[str, Any], table: pd.DataFrame, lines: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """A program's useful work and its steady speed."""
+    """A program's useful work and its steady speed: on all devices, as its seconds."""
     name = record["program_id"]
     last = table[table["run_id"].isin(record["runs"])].groupby("run_id").last()
     interactions = int(last["interactions"].sum())
@@ -123,14 +124,15 @@ def _program(
     per_update = size * float(last["flops_per_interaction"].iloc[0])
     program_lines = [line for line in lines if line["program_id"] == name]
     update, evaluation = _seconds(name, program_lines)
+    share = program_lines[-1].get("share", 1.0)  # older versions ran one program at a time
     return {
         "program_id": name,
         "interactions_per_update": size,
         "interactions": interactions,
         "flops": flops,
-        "steady_flops": per_update / update,
-        "update_seconds": update * flops / per_update,
-        "evaluation_seconds": evaluation * len(program_lines),
+        "steady_flops": per_update / (share * update),
+        "update_seconds": share * update * flops / per_update,
+        "evaluation_seconds": share * evaluation * len(program_lines),
     }
 
 

@@ -10,7 +10,7 @@ them. Two parts are not included but counted by `--dry_run`: the data set, which
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import jax
 
 from mnist_horizon import networks
 from mnist_horizon.networks import NetworkError
-from mnist_horizon.tasks import Task
+from mnist_horizon.tasks import Examples, Task
 from mnist_horizon.training import EVALUATION_PART, TrainSpec, init_run
 
 FLOAT = 4
@@ -168,8 +168,28 @@ def compiled_bytes(compiled: Any) -> int:
     )
 
 
-def data_bytes(task: Task) -> int:
-    """Bytes of the data set on a device; shapes of its arrays are enough."""
+def program_bytes(functions: Mapping[str, Any], task: Task) -> int:
+    """Bytes that a program needs on each device, by XLA's account of its compiled functions.
+
+    The update's arguments and the test split stay where they are while any function runs, though
+    the others do not take the optimiser's state; a function adds its temporary arrays, and results
+    that are not stored in place of arguments.
+
+    Args:
+        functions: `update`, and others that run between updates.
+        task: the task; shapes of its arrays are enough.
+    """
+    sizes = {name: function.memory_analysis() for name, function in functions.items()}
+    stay = sizes["update"].argument_size_in_bytes + data_bytes(task.test)
+    adds = [
+        one.temp_size_in_bytes + one.output_size_in_bytes - one.alias_size_in_bytes
+        for one in sizes.values()
+    ]
+    return int(stay + max(adds))
+
+
+def data_bytes(task: Task | Examples) -> int:
+    """Bytes of the data set, or a split, on a device; shapes of its arrays are enough."""
     return int(sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(task)))
 
 

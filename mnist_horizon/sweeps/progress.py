@@ -154,6 +154,7 @@ class Progress:
             "of": self._interactions,
             "interactions_per_second": self.interactions_per_second,
             "seconds_left": self.seconds_left,
+            "share": started.share,
             "return_mean": None if math.isnan(mean) else mean,
         }
         if self._path is not None:

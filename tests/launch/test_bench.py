@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
+from launch import forecast
 from launch.benchmarks import efficiency, wait
 from launch.benchmarks.cases import Case
 from launch.benchmarks.turns import speeds_in_turn
@@ -215,6 +217,32 @@ def test_efficiency_is_the_steady_time_over_the_wall_time(tmp_path: Path) -> Non
     shares = [16 * 2.5 / wall, 20 / wall, 12 / wall]
     text = "{:.2f}; of the wall time: evaluations {:.2f}, compilation, files and all else {:.2f}"
     assert efficiency.describe(found).endswith(text.format(*shares))
+
+
+def test_programs_side_by_side_count_by_their_share_of_the_devices(tmp_path: Path) -> None:
+    """Each on half of the devices, at the same time: not more efficient than one on all."""
+    ended = finished_sweep(tmp_path, {"a": (5.0, 2.0, 1.0), "b": (0.0, 2.0, 1.0)})
+    path, half = tmp_path / "progress.jsonl", (ended - BEGAN - 5.0) / 2
+    lines = [json.loads(line) | {"share": 0.5} for line in path.read_text().splitlines()]
+    beside = [line | {"time": line["time"] - half * (line["program_id"] == "b")} for line in lines]
+    beside.sort(key=lambda line: line["time"])
+    path.write_text("".join(json.dumps(line) + "\n" for line in beside))
+    for record in (tmp_path / "programs").glob("*.json"):
+        os.utime(record, (ended - half, ended - half))
+    found = efficiency.efficiency(tmp_path)
+    assert found["wall_seconds"] == pytest.approx(5 + 16 * 2 + 5)
+    assert found["efficiency"] == pytest.approx(16 * 2 / 42)
+    assert found["evaluation_seconds"] == pytest.approx(5)
+    assert found["achieved_flops"] / found["steady_flops"] == pytest.approx(found["efficiency"])
+
+
+def test_the_product_is_that_of_the_devices_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecast, "_least_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(jax, "device_count", lambda: 4)
+    assert forecast.product_speed(2, size=8) == 2 * 8**3, "one product uses all cores of a CPU"
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert forecast.product_speed(size=8) == 4 * 2 * 8**3
+    assert forecast.product_speed(2, size=8) == 2 * 2 * 8**3
 
 
 def test_a_sweep_that_was_continued_begins_with_its_first_line(tmp_path: Path) -> None:

@@ -133,6 +133,25 @@ def test_the_forecast_is_within_a_fifth_of_the_compilers_account(name: str) -> N
     assert forecast == pytest.approx(found, rel=TOLERANCE)
 
 
+class Sizes:
+    """A compiled function of these sizes."""
+
+    def __init__(self, argument: int, output: int, alias: int, temp: int) -> None:
+        self.argument_size_in_bytes, self.output_size_in_bytes = argument, output
+        self.alias_size_in_bytes, self.temp_size_in_bytes = alias, temp
+
+    def memory_analysis(self) -> "Sizes":
+        return self
+
+
+def test_the_optimisers_state_stays_while_an_evaluation_runs() -> None:
+    split = 10_000 * (28 * 28 + 4)
+    functions = {"update": Sizes(1000, 900, 900, 30), "evaluate": Sizes(400, 7, 0, 50)}
+    assert memory.program_bytes(functions, MNIST) == 1000 + split + 57
+    functions["evaluate"] = Sizes(400, 7, 0, 5)
+    assert memory.program_bytes(functions, MNIST) == 1000 + split + 30
+
+
 def test_a_network_without_dense_layers_is_refused() -> None:
     spec = TrainSpec(NetworkSpec("table", 1, 4), environments=1, rollout_length=8)
     with pytest.raises(NetworkError, match="'table': its memory cannot be estimated: it has no"):

@@ -8,6 +8,7 @@ from importlib import util
 import jax
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from launch.configs import horizon, paper, smoke
 from mnist_horizon import devices
@@ -21,7 +22,7 @@ from tests.mnist_horizon.devices.test_hlo import GPU
 CONFIGS = {"smoke": smoke, "horizon": horizon, "paper": paper}
 CASES = {
     "smoke": ("smoke", 8, {}),
-    "horizon": ("horizon", 40, {}),
+    "horizon": ("horizon", 405, {"seeds": 16}),
     "tf32": ("horizon", 128, {"precision": "tf32"}),
     "paper in bf16": ("paper", 100, {"precision": "bf16"}),
     "ppo": (
@@ -103,22 +104,28 @@ def compiled(name, target):
     return spec, task, layout, {each: code.jobs[each]() for each in sorted(names)}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def compile_for_real(monkeypatch):
-    """Not from a cache."""
+    """Not from a cache; JAX asks only once, when it first compiles, whether there is one."""
     before = jax.config.jax_enable_compilation_cache
     jax.config.update("jax_enable_compilation_cache", False)
+    compilation_cache.reset_cache()
     yield
     jax.config.update("jax_enable_compilation_cache", before)
+    compilation_cache.reset_cache()
 
 
 MINUTES_ON_A_TPU = {"ppo", "cnn"}
 """Compiled for the GPU alone."""
+AS_FORECAST = {("horizon", "h100:2"), ("horizon", "v5e:2"), ("paper in bf16", "v5e:2")}
+"""Large programs whose memory is the forecast's. A GPU's fused kernels need less for an MLP without
+noise, a CNN and PPO, and all small programs: there it is an upper bound."""
 PAIRS = [(name, "h100:2") for name in CASES]
 PAIRS += [(name, "v5e:2") for name in CASES if name not in MINUTES_ON_A_TPU]
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("compile_for_real")
 @pytest.mark.parametrize(("name", "target"), PAIRS)
 def test_programs_compile_for_chips(name, target):
     """Memory as forecast, no collective, f64, host call or copy of the data, products as asked."""
@@ -140,14 +147,16 @@ def test_programs_compile_for_chips(name, target):
         for kernel in modules["update"].kernels
         for product in modules["update"].products(kernel)
     ]
-    own = [product for product in products if product.types[:1] == (dtype,)]
-    assert own
-    assert {product.precision for product in own} <= {asked, "highest"}
-    if spec.precision != "bf16":
-        assert {product.types for product in products} == {("f32", "f32")}
-    largest = max(map(memory.compiled_bytes, functions.values()))
-    found = layout.devices * (largest - memory.data_bytes(task))
+    found = {(*product.types, product.precision) for product in products}
+    own = (dtype, dtype, asked)
+    assert own in found
+    assert found <= {own, ("f32", "f32", "highest")}, "also of both factors"
+    found = layout.devices * memory.program_bytes(functions, task)
     need = plan.memory_of_width(spec, spec.widths[0], task)
     forecast = need.total(layout.groups, layout.runs_per_group)
+    forecast += layout.devices * memory.data_bytes(task)
     print(f"memory of {name} on {target}: {found / 1e6:.0f} MB, forecast {forecast / 1e6:.0f} MB")
     assert found < 1.2 * forecast
+    if (name, target) in AS_FORECAST:
+        assert found > 500e6
+        assert found > 0.8 * forecast

@@ -85,6 +85,7 @@ def test_every_evaluation_is_a_line_of_json(tmp_path: Path, clock: list[float]) 
     assert entries[0]["interactions"] == RUNS * BATCH
     assert entries[0]["of"] == 2 * RUNS * BATCH * SPEC.updates(4)
     assert entries[0]["interactions_per_second"] == RUNS * BATCH / 2
+    assert entries[0]["share"] == 1.0
 
 
 def test_lines_of_several_processes_stay_whole(tmp_path: Path, clock: list[float]) -> None:
