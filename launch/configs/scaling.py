@@ -50,4 +50,7 @@ def get_config(version: str = "mnist") -> ml_collections.ConfigDict:
         config.budget = 204_800
         config.budget_width = 0
         config.evaluations = 40
+        config.optimizer.learning_rates = (0.034,)  # tuned.py:digits
+        config.references.supervised = (0.039,)
+        config.references.exact = (0.033,)
     return config
