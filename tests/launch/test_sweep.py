@@ -242,11 +242,6 @@ def kill_at_random(
 
 
 @pytest.mark.slow
-def test_killed_three_times_equals_uninterrupted(finished: Path, tmp_path: Path) -> None:
-    kill_at_random(tmp_path, 3, TINY, outputs(finished))
-
-
-@pytest.mark.slow
 def test_killed_twenty_times_equals_uninterrupted(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     assert commands.run(tmp_path / "io", SMOKE, f"--workdir={whole}").wait() == cli.DONE
