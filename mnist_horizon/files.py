@@ -12,11 +12,11 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from mnist_horizon.errors import InputError
+from mnist_horizon.errors import InputError, SweepError
 
 LONGEST_NAME = 200
 """Most characters of an id: with a file name's suffixes it stays below a file system's 255."""
@@ -93,6 +93,30 @@ def check_no_links(workdir: Path | str, folders: Iterable[str]) -> None:
         for root, folders_there, files_there in os.walk(inside(workdir, folder)):
             for name in (*folders_there, *files_there):
                 refuse_link(Path(root) / name)
+
+
+def check_writable(workdir: Path, names: Iterable[str], folders: Collection[str]) -> None:
+    """Refuse a working directory that cannot be written, without touching it; it need not exist.
+
+    Args:
+        workdir: the directory.
+        names: of files in it.
+        folders: of folders in it.
+
+    Raises:
+        InputError: it, its nearest parent or one of its folders is no writable folder; or a link
+            stands in its place or in it.
+    """
+    try:
+        nearest = next(path for path in (workdir, *workdir.absolute().parents) if path.exists())
+    except OSError as error:
+        raise SweepError(f"--workdir: {error.strerror}: choose another") from None
+    for path in (nearest, *(workdir / name for name in folders)):
+        if path.exists() and not (path.is_dir() and os.access(path, os.W_OK)):
+            raise SweepError(f"--workdir: {path} is not a writable folder")
+    for name in names:
+        inside(workdir, name)
+    check_no_links(workdir, folders)
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,16 +51,7 @@ def check(workdir: Path, spec: SweepSpec) -> None:
             the settings there differ in something that is not an axis.
     """
     plan.check_ids(spec)
-    try:
-        nearest = next(path for path in (workdir, *workdir.absolute().parents) if path.exists())
-    except OSError as error:
-        raise SweepError(f"--workdir: {error.strerror}: choose another") from None
-    for path in (nearest, *(workdir / name for name in FOLDERS)):
-        if path.exists() and not (path.is_dir() and os.access(path, os.W_OK)):
-            raise SweepError(f"--workdir: {path} is not a writable folder")
-    for name in FILES:
-        files.inside(workdir, name)
-    files.check_no_links(workdir, FOLDERS)
+    files.check_writable(workdir, FILES, FOLDERS)
     _read_placing(workdir)
     records, _ = results.read_programs(workdir, strict=True)
     spec = as_started(workdir, spec)

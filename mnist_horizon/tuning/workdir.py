@@ -6,7 +6,6 @@ at once; `tuning.parquet` all of them and `rule.json` the rule, when no cell is 
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,16 +36,7 @@ def check(folder: Path, tuning: Tuning) -> None:
     Raises:
         InputError: it cannot be written, or holds something else, or a search with other settings.
     """
-    try:
-        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    except OSError as error:
-        raise SweepError(f"--workdir: {error.strerror}: choose another") from None
-    for path in (nearest, *(folder / name for name in FOLDERS)):
-        if path.exists() and not (path.is_dir() and os.access(path, os.W_OK)):
-            raise SweepError(f"--workdir: {path} is not a writable folder")
-    for name in (SETTINGS, TABLE, RULE):
-        files.inside(folder, name)
-    files.check_no_links(folder, FOLDERS)
+    files.check_writable(folder, (SETTINGS, TABLE, RULE), FOLDERS)
     for cell in tuning.cells:
         files.check_name(cell.name)
     if (folder / "sweep.json").exists():
@@ -71,8 +61,8 @@ def check_task(folder: Path, tuning: Tuning, task: LoadedTask) -> None:
         raise SweepError(f"task: {folder} was started with other data: choose another --workdir")
     sweep = tuning.spec
     check_network(sweep, task.task.classes, task.task.train.images.shape[1:])
+    most = max(len(tuning.candidates(cell.algorithm)) for cell in tuning.cells)
     for number, width in enumerate(sweep.widths):
-        most = max(len(tuning.candidates(cell.algorithm)) for cell in tuning.cells)
         needed = plan.memory_of_width(sweep, width, task.task).total(len(tuning.seeds), most)
         if needed > sweep.max_program_bytes:
             raise SweepError(

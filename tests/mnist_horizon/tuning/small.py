@@ -3,17 +3,9 @@
 from typing import Any
 
 from mnist_horizon.tuning import Tuning, tuning_from
+from tests.mnist_horizon.small_sweeps import TINY
 
-SMALL: dict[str, Any] = {
-    "task": {"name": "digits"},
-    "widths": (4,),
-    "horizons": (1.0, 3.0),
-    "seeds": 4,
-    "budget": 18 * 64,
-    "evaluations": 6,
-    "batch": {"environments": 4, "rollout_length": 16},
-    "optimizer": {"learning_rates": (3e-2,)},
-}
+SMALL: dict[str, Any] = {**TINY, "seeds": 4, "budget": 18 * 64, "evaluations": 6}
 CHOICE: dict[str, Any] = {
     "learning_rates": (0.003, 0.01, 0.03, 0.1),
     "decay_interactions": (0.0, 1000.0),
