@@ -23,11 +23,11 @@ from mnist_horizon.sweeps import RATE_RULE
 FACTORS = (0.7, 1.0, 1.4)
 """Rates of the check, in units of the rule's."""
 
-TASKS = ("mnist", "digits")
+TASKS = ("mnist", "cnn", "digits")
 
 
 def get_config(argument: str = "mnist") -> ml_collections.ConfigDict:
-    """The search on `mnist` or `digits`, or with `check[,TASK[,RULE]]` the sweep that checks."""
+    """The search, or with `check[,VERSION[,RULE]]` the sweep that checks its rates."""
     what, _, rest = argument.partition(",")
     if what == "check":
         task, _, rule = (rest or "mnist").partition(",")
@@ -45,6 +45,10 @@ def _base(task: str) -> ml_collections.ConfigDict:
     config.budget = 98_304
     config.entropy_coef = 0.1
     config.optimizer.update(RATE_RULE)
+    if task == "cnn":
+        config.network.name = "cnn"
+        config.widths = (2, 8, 32)
+        config.horizons = (1.0, 32.0)
     if task == "digits":
         config.task = ml_collections.ConfigDict({"name": "digits"})
         config.widths = (8, 128)
