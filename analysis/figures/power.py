@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from analysis.figures import theme
 from analysis.laws.equality import MARGIN, POWER, Equality
 from analysis.laws.law import determines
+from analysis.laws.power.best_sizes import BestSizes
 from analysis.laws.power.single import PowerLawFit, intrinsic_performance_table
 from mnist_horizon.algorithms import REFERENCES
 
@@ -98,57 +99,51 @@ def _finish_performance(
     theme.legend(figure, [*keys, line])
 
 
-def optimal_size_against_compute(fits: Sequence[PowerLawFit]) -> theme.Drawn:
-    """The size that needs least compute, a line for each horizon, with the slopes.
+def optimal_size_against_compute(laws: Sequence[BestSizes]) -> theme.Drawn:
+    """The measured size of least compute, a line for each horizon and reference, with its slope.
 
-    A line covers the compute of its runs at which the best size is among those that were trained.
+    Slopes that the runs do not determine are left out of the legend.
     """
-    tables = [_optimal_sizes(fit) for fit in fits]
-    table = pd.concat(tables, ignore_index=True).sort_values(["horizon", "compute"])
-    looks = theme.horizon_looks(table["horizon"])
+    table = pd.concat([_best_sizes(law) for law in laws], ignore_index=True)
+    conditions = table.drop_duplicates("condition").sort_values("horizon", na_position="last")
+    looks = theme.horizon_looks(conditions["horizon"].dropna())
+    references = theme.kind_looks(conditions.loc[conditions["horizon"].isna(), "condition"])
+    keys = []
     with theme.style():
-        figure, axis = theme.single()
-        for horizon, rows in table.groupby("horizon"):
-            inside = rows["optimal_parameters"].where(rows["trained"])
-            settings: dict[str, Any] = {"color": looks[horizon].color, "gid": "trained"}
+        figure, axis = theme.single(height=3.6)
+        for row in conditions.itertuples():
+            look = looks.get(row.horizon) or references[row.condition]
+            line = {"linestyle": "-" if row.horizon in looks else "--"}
+            rows = table[table["condition"] == row.condition]
+            every = max(1, len(rows) // 8)
             axis.plot(
-                rows["compute"], inside, marker=looks[horizon].marker, markevery=6, **settings
+                *(rows["compute"], rows["parameters"]),
+                **{"color": look.color, "marker": look.marker, "markevery": every},
+                **{"gid": "measured", **line},
             )
+            label = row.condition
+            if row.slope_determined:
+                label += f": slope {row.slope:.2f} ({row.slope_low:.2f} to {row.slope_high:.2f})"
+            keys.append(theme.key(look, label, **line))
         theme.log_axis(axis, "x")
         theme.log_axis(axis, "y")
-        axis.set_xlabel(f"compute C ({_PRODUCT})")
+        axis.set_xlabel("least compute for a return (training FLOPs)")
         axis.set_ylabel("best size N* (parameters)")
-        keys = []
-        for horizon, rows in table.groupby("horizon"):
-            first = rows.iloc[0]
-            label = f"h = {horizon:g}"
-            if first["slope_determined"]:
-                ends = f"{first['slope_low']:.2f} to {first['slope_high']:.2f}"
-                label += f": slope {first['slope']:.2f} ({ends})"
-            keys.append(theme.key(looks[horizon], label))
         theme.legend(figure, keys, columns=2)
     return figure, table
 
 
-def _optimal_sizes(fit: PowerLawFit) -> pd.DataFrame:
-    """The best size over the compute of a fit's runs."""
-    points = _performance_table([fit])
-    compute = np.geomspace(points["compute"].min(), points["compute"].max(), 41)
-    sizes = fit.optimal_size(compute)
-    smallest, largest = points["parameters"].min(), points["parameters"].max()
-    slope = fit.quantities["optimal_size_exponent"]
+def _best_sizes(law: BestSizes) -> pd.DataFrame:
+    slope = law.quantities["optimal_size_exponent"]
     low, high = slope.interval or (np.nan, np.nan)
-    return pd.DataFrame(
-        {
-            "horizon": points["horizon"].iloc[0],
-            "compute": compute,
-            "optimal_parameters": sizes,
-            "trained": (sizes >= smallest) & (sizes <= largest),
-            "slope": slope.value,
-            "slope_low": low,
-            "slope_high": high,
-            "slope_determined": fit.determined["optimal_size_exponent"],
-        }
+    horizon = np.nan if law.is_reference else float(law.group["horizon"])
+    return law.table().assign(
+        condition=law.group["algorithm"] if law.is_reference else f"h = {horizon:g}",
+        horizon=horizon,
+        slope=slope.value,
+        slope_low=low,
+        slope_high=high,
+        slope_determined=slope.is_determined,
     )
 
 

@@ -17,6 +17,7 @@ from analysis.laws.delay import DelayLaw, fit_delay_laws
 from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
 from analysis.laws.law import AllFits, Fits, FittedLaw, LawKind, Quantity
 from analysis.laws.power import PowerLawFit, SharedPowerLaw, fit_power_laws
+from analysis.laws.power.best_sizes import BestSizes, compare_best_sizes, fit_best_sizes
 from analysis.laws.power.equality import compare_exponents, compare_networks
 from analysis.laws.schedule import ScheduleLaw, fit_schedule_laws
 from analysis.laws.size import SizeExponent, fit_size_exponents
@@ -25,6 +26,7 @@ LAWS = (
     LawKind("horizon_law", fit_horizon_laws),
     LawKind("delay_law", fit_delay_laws),
     LawKind("power_law", fit_power_laws, "curves"),
+    LawKind("best_sizes", fit_best_sizes, "curves"),
     LawKind("batch_law", fit_batch_laws),
     LawKind("joint_law", fit_schedule_laws),
     LawKind("size_exponents", fit_size_exponents),
@@ -38,6 +40,7 @@ LAWS = (
 COMPARISONS: dict[str, tuple[str, Callable[[Sequence[Any]], Sequence[Any]]]] = {
     "exponent_equality": ("power_law", compare_exponents),
     "exponents_by_network": ("power_law", compare_networks),
+    "best_size_equality": ("best_sizes", compare_best_sizes),
 }
 """What compares fitted laws with each other, by its key: the key of the laws, and the function."""
 
@@ -71,6 +74,7 @@ __all__ = [
     "LAWS",
     "AllFits",
     "BatchLaw",
+    "BestSizes",
     "CurveShapes",
     "Decomposition",
     "DelayLaw",
@@ -85,6 +89,7 @@ __all__ = [
     "SharedPowerLaw",
     "SizeExponent",
     "fit_batch_laws",
+    "fit_best_sizes",
     "fit_curve_shapes",
     "fit_decompositions",
     "fit_delay_laws",

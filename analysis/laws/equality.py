@@ -319,6 +319,7 @@ class Equality:
         found = {
             "group": self.group,
             "among": self.among,
+            "deciding": self.exponents.deciding,
             **self.details,
             "conditions": self._rows(),
             **tested,

@@ -1,6 +1,7 @@
 """Claims on whether exponents are the same: over horizons, against references, of networks.
 
-Entries are those of `exponent_equality` and `exponents_by_network` in `fits.json`.
+Entries are those of `exponent_equality`, `best_size_equality` and `exponents_by_network` in
+`fits.json`.
 """
 
 from collections.abc import Sequence
@@ -26,16 +27,27 @@ def equality_claims(entries: Sequence[Entry], *, changes_are_shown: bool = False
         changes_are_shown: the comparison of models has decided that the exponents change with the
             horizon: the horizons then have a claim only where this one decides it too.
     """
-    claims = [_claim(entry) for entry in entries if entry["among"] in _ABOUT]
+    claims = [
+        _claim(entry, _ABOUT[entry["among"]]) for entry in entries if entry["among"] in _ABOUT
+    ]
     hidden = _ABOUT["horizons"] if changes_are_shown else ""
     return [one for one in claims if one.decided or one.about != hidden]
 
 
-def _claim(entry: Entry) -> Claim:
+def best_size_equality_claims(entries: Sequence[Entry]) -> list[Claim]:
+    """The same of the measured exponents of the best size.
+
+    Args:
+        entries: of `best_size_equality`, of one family.
+    """
+    return [_claim(entry, f"best_size_{_ABOUT[entry['among']]}") for entry in entries]
+
+
+def _claim(entry: Entry, about: str) -> Claim:
     verdict = entry["verdict"]
     say = {"equal": _equal, "differ": _differ}.get(verdict, _undecided)
     text, numbers = say(entry)
-    return Claim(text, verdict != "undecided", _ABOUT[entry["among"]], verdict, numbers)
+    return Claim(text, verdict != "undecided", about, verdict, numbers)
 
 
 Numbers = dict[str, tuple[float, list[float | None] | None]]
@@ -54,8 +66,8 @@ def _equal(entry: Entry) -> Said:
 def _differ(entry: Entry) -> Said:
     row = max(entry["conditions"][1:], key=_clearness)
     changes = [
-        f"{symbol} by {number(row[f'{name}_change'])} {interval(row[f'{name}_change_ci'])}"
-        for name, symbol in _NAMES.items()
+        f"{symbol}by {number(row[f'{name}_change'])} {interval(row[f'{name}_change_ci'])}"
+        for name, symbol in _symbols(entry).items()
         if f"{name}_change" in row
     ]
     text = (
@@ -87,23 +99,39 @@ def _undecided(entry: Entry) -> Said:
 
 def _limits(entry: Entry) -> str:
     """What the runs exclude, and what the test would have found."""
-    found = {name: entry["smallest_change"][name] for name in ("alpha_n", "alpha_e")}
+    found = {name: entry["smallest_change"][name] for name in entry["deciding"]}
     chance = f"a change is found with probability {POWER:g} where it is {_each(found)}"
     within = {name: entry["within"][name] for name in found}
     return f"they are equal only within {_each(within)}; {chance}"
 
 
+def _symbols(entry: Entry) -> dict[str, str]:
+    """Each exponent with a space, by its name; empty where the subject names the only one."""
+    return (
+        dict.fromkeys(_NAMES, "")
+        if _is_best_size(entry)
+        else {n: f"{s} " for n, s in _NAMES.items()}
+    )
+
+
+def _is_best_size(entry: Entry) -> bool:
+    return list(entry["deciding"]) == ["optimal_size_exponent"]
+
+
 def _each(numbers: dict[str, float]) -> str:
+    if len(numbers) == 1:
+        return number(*numbers.values())
     *others, last = (f"{number(value)} in {_NAMES[name]}" for name, value in numbers.items())
     return f"{', '.join(others)} and {last}"
 
 
 def _subject(entry: Entry) -> str:
+    what = "The exponents of the best size" if _is_best_size(entry) else "The exponents"
     if entry["among"] == "horizons":
         horizons = [one["horizon"] for one in entry["conditions"]]
-        return f"The exponents at horizons {min(horizons):g} to {max(horizons):g}"
+        return f"{what} at horizons {min(horizons):g} to {max(horizons):g}"
     *others, last = (_shown(one) for one in entry["conditions"])
-    return f"The exponents of {', '.join(others)} and {last}"
+    return f"{what} of {', '.join(others)} and {last}"
 
 
 def _lower(text: str) -> str:

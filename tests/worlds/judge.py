@@ -21,6 +21,8 @@ What counts as true, beyond the plain meaning of the words:
 | misfit | affine, theory | the true g is not 1, the runs do not follow the theory |
 | fell_back | any | the count is right within a fifth, at least 1; where no run fell back, exactly |
 | off_law | any | the width is right; a factor without an interval is right within 10% |
+| best_size_equal_over_horizons | equal | no exponent of the best size differs by over 0.1 |
+| best_size_equal_over_horizons | differ | an exponent changes with the horizon |
 | best_horizon | inside | the best horizon lies inside the measured range |
 
 A number does not exist, and to state it is false: a knee where E does not just rise, g where no
@@ -36,6 +38,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.laws.equality import MARGIN
 from analysis.page.claims import Claim
 from tests.worlds.truth import Growth, Sizes, Truth
 
@@ -104,6 +107,7 @@ def _value(claim: Claim, name: str) -> float | None:
 
 SETTINGS = {
     *(("cost", "horizon"), ("exponents", "horizon"), ("e_c", "horizon")),
+    ("best_size", "horizon"),
     *(("off_law", "width"), ("off_law", "horizon"), ("fell_back", "fell_back")),
 }
 """Numbers that say of what the claim speaks, or that its sentence is judged by."""
@@ -130,6 +134,9 @@ OF_SIZES: Mapping[tuple[str, str], Callable[[Claim, Sizes], float | None]] = {
     ("exponents", "alpha_n"): lambda claim, sizes: sizes.alpha_n,
     ("exponents", "alpha_e"): lambda claim, sizes: sizes.alpha_e_at(_value(claim, "horizon")),
     ("exponents", "optimal_size_exponent"): lambda claim, sizes: sizes.size_exponent_at(
+        _value(claim, "horizon")
+    ),
+    ("best_size", "optimal_size_exponent"): lambda claim, sizes: sizes.size_exponent_at(
         _value(claim, "horizon")
     ),
     ("e_c", "e_c_growth"): lambda claim, sizes: sizes.e_c_ratio,
@@ -227,6 +234,14 @@ def _plateau(claim: Claim, truth: Truth) -> bool:
     return (truth.sizes is not None and truth.sizes.plateau) == (claim.verdict not in NONE)
 
 
+def _best_size_equal(claim: Claim, truth: Truth) -> bool | None:
+    if truth.sizes is None:
+        return None
+    exponents = [truth.sizes.size_exponent_at(horizon) for horizon in truth.sizes.alpha_e]
+    equal = max(exponents) - min(exponents) <= MARGIN
+    return {"equal": equal, "differ": truth.sizes.changes}.get(claim.verdict)
+
+
 SENTENCES: Mapping[str, Callable[[Claim, Truth], bool | None]] = {
     "cost": _cost,
     "form": _form,
@@ -238,5 +253,6 @@ SENTENCES: Mapping[str, Callable[[Claim, Truth], bool | None]] = {
     "exponent_change": _exponent_change,
     "off_law": _off_law,
     "plateau": _plateau,
+    "best_size_equal_over_horizons": _best_size_equal,
 }
 """How the sentence of each `about` is judged; others have numbers alone."""

@@ -11,12 +11,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from analysis.laws.equality import REFUSED, Equality, EqualityTest, Part, Verdict, change
-from analysis.laws.law import plain
+from analysis.laws.law import FittedLaw, plain
 from analysis.laws.power.exponents import EXPONENTS, condition, parts_left_out
 from analysis.laws.power.shared import SharedPowerLaw
 from analysis.laws.power.single import PowerLawFit
@@ -38,6 +38,8 @@ _MAY_DIFFER = ("network", "budget_width", "references")
 
 Settings = dict[str, Any]
 Law = PowerLawFit | SharedPowerLaw
+Of = TypeVar("Of", bound=FittedLaw)
+"""Laws of one horizon each, or of an algorithm without one."""
 
 
 def compare_exponents(laws: Sequence[Law]) -> list[Equality]:
@@ -49,23 +51,21 @@ def compare_exponents(laws: Sequence[Law]) -> list[Equality]:
     single = [one for one in laws if isinstance(one, PowerLawFit) and one.compute == "NE"]
     shared = [one for one in laws if isinstance(one, SharedPowerLaw) and one.compute == "NE"]
     found = []
-    for group, of_rl in _families(single):
+    for group, of_rl in families_of(single):
         references = laws_of_references(single, of_rl[0])
         joint = next((one for one in shared if one.group == group), None)
         found += list(_of_family(group, of_rl, references, joint))
     return [*found, *_references_alone(single)]
 
 
-def _families(single: Iterable[PowerLawFit]) -> Iterator[tuple[Settings, list[PowerLawFit]]]:
+def families_of(laws: Iterable[Of]) -> Iterator[tuple[Settings, list[Of]]]:
     """RL's fits by what they share, horizons in order."""
-    of_rl = [one for one in single if not _is_reference(one)]
+    of_rl = [one for one in laws if not _is_reference(one)]
     yield from _grouped(of_rl, _OF_A_HORIZON)
 
 
-def _grouped(
-    laws: Iterable[PowerLawFit], varying: Sequence[str]
-) -> Iterator[tuple[Settings, list[PowerLawFit]]]:
-    groups: list[tuple[Settings, list[PowerLawFit]]] = []
+def _grouped(laws: Iterable[Of], varying: Sequence[str]) -> Iterator[tuple[Settings, list[Of]]]:
+    groups: list[tuple[Settings, list[Of]]] = []
     for law in sorted(laws, key=_place):
         settings = _without(law.group, varying)
         same = next((others for known, others in groups if known == settings), None)
@@ -76,7 +76,7 @@ def _grouped(
     yield from groups
 
 
-def _place(law: PowerLawFit) -> tuple[float, int]:
+def _place(law: FittedLaw) -> tuple[float, int]:
     algorithm = law.group.get("algorithm", "")
     place = REFERENCES.index(algorithm) if algorithm in REFERENCES else -1
     return float(law.group["horizon"]), place
@@ -86,15 +86,15 @@ def _without(group: Mapping[str, Any], names: Sequence[str]) -> Settings:
     return {name: value for name, value in group.items() if name not in names}
 
 
-def _is_reference(law: PowerLawFit) -> bool:
+def _is_reference(law: FittedLaw) -> bool:
     return law.group.get("algorithm") in REFERENCES
 
 
-def _shared_with_references(law: PowerLawFit) -> Settings:
+def _shared_with_references(law: FittedLaw) -> Settings:
     return _without(law.group, (*_OF_A_HORIZON, *_OF_REWARDS))
 
 
-def laws_of_references(single: Sequence[PowerLawFit], of_rl: PowerLawFit) -> list[PowerLawFit]:
+def laws_of_references(single: Sequence[Of], of_rl: Of) -> list[Of]:
     """One of each reference with the settings of RL runs, those of the same sweep first."""
     settings = of_rl.group.get("settings")
     fits = [
@@ -237,7 +237,8 @@ def compare_networks(laws: Sequence[Law]) -> list[NetworkChange]:
     """
     single = [one for one in laws if isinstance(one, PowerLawFit) and one.compute == "NE"]
     families = [
-        (group, [one for one in of_rl if _has_exponents(one)]) for group, of_rl in _families(single)
+        (group, [one for one in of_rl if _has_exponents(one)])
+        for group, of_rl in families_of(single)
     ]
     found = []
     for (first, before), (second, after) in combinations(families, 2):

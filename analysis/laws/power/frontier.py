@@ -81,12 +81,6 @@ def product_law(alpha_n: float, alpha_e: float, balance: float) -> PowerLaw:
     )
 
 
-def optimal_size(law: PowerLaw, compute: np.ndarray) -> np.ndarray:
-    """`N* = N_c (1 + alpha_N/alpha_E)^(1/alpha_N) C^(1/(1 + alpha_N/alpha_E))`, for C = N * E."""
-    ratio = law.alpha_n / law.alpha_e
-    return law.n_c * (1 + ratio) ** (1 / law.alpha_n) * np.asarray(compute) ** (1 / (1 + ratio))
-
-
 @dataclass(frozen=True)
 class Frontier:
     """The least compute of each level, and the size that needs it; arrays of shape [level].
@@ -104,17 +98,6 @@ class Frontier:
     def intrinsic_performance(self, level: np.ndarray) -> np.ndarray:
         """I of the given levels: linear between those of the frontier, in logs (NaN beyond)."""
         return np.exp(np.interp(level, self.level, np.log(self.compute), left=np.nan, right=np.nan))
-
-    def optimal_size(self, compute: np.ndarray) -> np.ndarray:
-        """The best size at a compute: linear between levels, in logs (NaN beyond)."""
-        log_size = np.interp(
-            np.log(compute),
-            np.log(self.compute),
-            np.log(self.parameters),
-            left=np.nan,
-            right=np.nan,
-        )
-        return np.exp(log_size)
 
     def size_exponent(self) -> float:
         """Slope of log N* against log C along the frontier (least squares over the levels)."""

@@ -16,7 +16,6 @@ import pandas as pd
 from analysis.data.families import Group, split
 from analysis.laws.law import Fits, Quantity
 from analysis.laws.power.curves import FitError, learning_curves
-from analysis.laws.power.frontier import optimal_size
 from analysis.laws.power.level_estimate import (
     COMPUTES,
     Compute,
@@ -71,12 +70,6 @@ class PowerLawFit(LevelLaw):
     def refusal(self) -> str:
         """Why no number is determined."""
         return self.misfit.reason if self.misfit else ""
-
-    def optimal_size(self, compute: np.ndarray) -> np.ndarray:
-        """N* at a compute: in closed form for `"NE"`, else on the frontier (NaN beyond it)."""
-        if self.compute == "NE":
-            return optimal_size(self.law, compute)
-        return self.frontier.optimal_size(compute)
 
     def intrinsic_performance(self, parameters: np.ndarray, interactions: np.ndarray) -> np.ndarray:
         """I by the law, the fitted level sets on the frontier's scale (NaN beyond the frontier)."""

@@ -6,12 +6,17 @@ from functools import partial
 from analysis.data.families import Family, slug, task_label
 from analysis.figures import power as power_figures
 from analysis.figures import size as size_figures
-from analysis.laws import PowerLawFit, SizeExponent
+from analysis.laws import BestSizes, PowerLawFit, SizeExponent
 from analysis.laws.equality import POWER, Equality
 from analysis.laws.power.equality import laws_of_references
+from analysis.page.best_size_claims import best_size_answer, best_size_claims
 from analysis.page.claims import Claim, Entry
 from analysis.page.content import Content
-from analysis.page.equality_claims import equality_claims, network_claims
+from analysis.page.equality_claims import (
+    best_size_equality_claims,
+    equality_claims,
+    network_claims,
+)
 from analysis.page.factor_claims import size_claims
 from analysis.page.power_claims import power_answer, power_law_claims
 from analysis.page.section import Detail, PlannedFigure, Section
@@ -37,8 +42,7 @@ def _power_law(content: Content) -> Iterator[Section]:
         for family in found
     }
     equality = {family.label: content.of_family("exponent_equality", family) for family in found}
-    figures = list(_figures(content, found[0]))
-    first = figures.pop(0) if any(map(_is_known, entries[found[0].label])) else None
+    first, figures = _figures_in_order(content, found[0], entries[found[0].label])
     details = [
         Detail(
             name,
@@ -47,6 +51,7 @@ def _power_law(content: Content) -> Iterator[Section]:
         )
         for place, (name, laws) in enumerate(entries.items())
     ]
+    details.insert(0, Detail("The best size, measured", _best_size_claims(content, found[0])))
     by_network = network_claims(content.entries.get("exponents_by_network", []))
     details += [Detail("Networks", by_network)] if by_network else []
     compared = [one for laws in equality.values() for one in laws]
@@ -56,10 +61,25 @@ def _power_law(content: Content) -> Iterator[Section]:
     yield Section(
         "size",
         "Does the horizon change how the cost falls with size?",
-        _answers(entries[found[0].label], equality[found[0].label]),
+        [
+            *_best_size_answers(content, found[0]),
+            *_answers(entries[found[0].label], equality[found[0].label]),
+        ],
         first,
         details,
     )
+
+
+def _figures_in_order(
+    content: Content, family: Family, laws: Sequence[Entry]
+) -> tuple[PlannedFigure | None, list[PlannedFigure]]:
+    """The figure of exponents that are determined, where some are, and all others."""
+    figures, best = list(_figures(content, family)), list(_best_size_figure(content, family))
+    if any(is_determined(one, _BEST) for one in _best_sizes(content, family)):
+        return best[0], figures
+    if any(map(_is_known, laws)):
+        return figures[0], [*figures[1:], *best]
+    return None, [*figures, *best]
 
 
 def _equality(laws: Sequence[Entry], equality: Sequence[Entry]) -> list[Claim]:
@@ -114,19 +134,54 @@ def _figures(content: Content, family: Family) -> Iterator[PlannedFigure]:
         lambda: power_figures.intrinsic_performance_against_interactions(single),
     )
     if not any(map(_is_known, entries)):
-        return  # a frontier and best sizes of a law that is not determined mean nothing
+        return  # a frontier of a law that is not determined means nothing
     yield PlannedFigure(
         "intrinsic_performance_against_compute",
         "Intrinsic performance against the compute that was used: all sizes lie under the frontier "
         "I = C. The early part of training is left out.",
         lambda: power_figures.intrinsic_performance_against_compute(single),
     )
-    yield PlannedFigure(
-        "optimal_size_against_compute",
-        "The size that needs the least compute for its return, one line per horizon, within the "
-        "sizes that were trained.",
-        lambda: power_figures.optimal_size_against_compute(single),
-    )
+
+
+_BEST = "optimal_size_exponent"
+
+
+def _laws_of_best_sizes(content: Content, family: Family) -> list[BestSizes]:
+    """Measured best sizes of a family and of the references beside it."""
+    laws: list[BestSizes] = content.laws("best_sizes", family)
+    if not laws:
+        return []
+    beside = laws_of_references(content.fits["best_sizes"], laws[0])
+    return [*laws, *(law for law in beside if law not in laws)]
+
+
+def _best_sizes(content: Content, family: Family) -> list[Entry]:
+    return [law.to_json() for law in _laws_of_best_sizes(content, family)]
+
+
+def _best_size_claims(content: Content, family: Family) -> list[Claim]:
+    equality = content.of_family("best_size_equality", family)
+    claims = best_size_claims(_best_sizes(content, family))
+    return [*claims, *best_size_equality_claims(equality)]
+
+
+def _best_size_answers(content: Content, family: Family) -> list[Claim]:
+    """The measured exponents, and what is decided of their equality."""
+    answer = best_size_answer(_best_sizes(content, family))
+    equality = best_size_equality_claims(content.of_family("best_size_equality", family))
+    return [*([answer] if answer else []), *(claim for claim in equality if claim.decided)]
+
+
+def _best_size_figure(content: Content, family: Family) -> Iterator[PlannedFigure]:
+    laws = _laws_of_best_sizes(content, family)
+    if laws:
+        yield PlannedFigure(
+            "optimal_size_against_compute",
+            "The size that needs the least compute for its return, against that compute: measured, "
+            "with no law of the curves. A line for each horizon (dashed: algorithms that have "
+            "none); slopes with 95% intervals over seeds and sizes, where the runs determine them.",
+            partial(power_figures.optimal_size_against_compute, laws),
+        )
 
 
 def _references(content: Content, fit: PowerLawFit) -> list[PowerLawFit]:

@@ -8,11 +8,14 @@ import pytest
 
 from analysis.figures import power
 from analysis.laws.equality import Condition, Equality
+from analysis.laws.power.best_sizes import fit_best_sizes
 from analysis.laws.power.exponents import EXPONENTS
 from analysis.laws.power.single import PowerLawFit, fit_power_law, fit_power_laws
 from tests.analysis.drawings import drawn, lines, tabled
 from tests.analysis.power_runs import WIDTHS, with_a_wrong_width
 from tests.analysis.report_sweeps import DESIGN, sweep_frame
+
+BEST_WIDTHS = (4, 6, 9, 14, 20, 30, 45, 65, 100)
 
 
 @pytest.fixture(scope="module")
@@ -32,31 +35,27 @@ def test_power_law_figures(laws):
         np.testing.assert_allclose(line.get_xdata(), line.get_ydata())
     figure, table = power.intrinsic_performance_against_interactions(single)
     np.testing.assert_allclose(drawn(figure, "law"), tabled(table, "interactions", "law"))
-    figure, table = power.optimal_size_against_compute(single)
-    for fit in single:
-        rows = table[table["horizon"] == fit.group["horizon"]]
-        slope = np.polyfit(np.log(rows["compute"]), np.log(rows["optimal_parameters"]), 1)[0]
-        assert slope == pytest.approx(rows["slope"].iloc[0])
-    sizes = table.loc[table["trained"], "optimal_parameters"]
-    points = drawn(figure, "trained")
-    np.testing.assert_allclose(np.sort(points[np.isfinite(points[:, 1]), 1]), np.sort(sizes))
-    curves = single[0].estimate.curves[0]
-    assert curves.sizes.min() <= sizes.min() <= sizes.max() <= curves.sizes.max()
+
+
+def test_best_sizes_are_drawn_as_measured_with_the_slopes_that_are_determined():
+    found = fit_best_sizes(
+        sweep_frame(replace(DESIGN, horizons=(1, 7), widths=BEST_WIDTHS))
+    ).entries
+    assert len(found) == 2
+    known = replace(found[0], group={**found[0].group, "algorithm": "supervised"})
+    short = replace(found[1], of_seeds=(0,), log_interactions=found[1].log_interactions[:, :1])
+    figure, table = power.optimal_size_against_compute([known, short])
+    np.testing.assert_allclose(
+        np.sort(drawn(figure, "measured"), axis=0),
+        np.sort(tabled(table, "compute", "parameters"), axis=0),
+    )
+    of_seven, of_supervised = legend_of(figure)
+    assert of_seven == "h = 7"
+    assert of_supervised.startswith(f"supervised: slope {known.exponent():.2f} (")
 
 
 def legend_of(figure) -> list[str]:
     return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-
-
-def test_slopes_are_printed_only_where_they_are_determined(laws):
-    single = [fit for fit in laws if isinstance(fit, PowerLawFit) and fit.compute == "NE"]
-    figure, table = power.optimal_size_against_compute(single)
-    for fit, label in zip(single, legend_of(figure), strict=True):
-        assert ("slope" in label) is fit.determined["optimal_size_exponent"]
-    open_ = [replace(fit, misfit=replace(fit.misfit, fit_test=0.0)) for fit in single]
-    figure, table = power.optimal_size_against_compute(open_)
-    assert not any("slope" in label for label in legend_of(figure))
-    assert not table["slope_determined"].any()
 
 
 def inside(figure) -> None:

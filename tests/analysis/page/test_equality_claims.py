@@ -4,7 +4,11 @@ from typing import Any
 
 import pytest
 
-from analysis.page.equality_claims import equality_claims, network_claims
+from analysis.page.equality_claims import (
+    best_size_equality_claims,
+    equality_claims,
+    network_claims,
+)
 
 NAMES = ("alpha_n", "alpha_e", "optimal_size_exponent")
 
@@ -23,7 +27,14 @@ def entry(verdict: str, reason: str = "", among: str = "horizons", **more: Any) 
     if among == "references":
         rows = [row("h = 1"), row("supervised", 0.1, algorithm="supervised")]
     numbers = {"smallest_change": dict.fromkeys(NAMES, 0.15), "within": dict.fromkeys(NAMES, 0.09)}
-    found = {"among": among, "conditions": rows, "p": 0.02, "refused": [], "reversed_by": []}
+    found = {
+        "among": among,
+        "deciding": NAMES[:2],
+        "conditions": rows,
+        "p": 0.02,
+        "refused": [],
+        "reversed_by": [],
+    }
     return {**found, **numbers, "verdict": verdict, "reason": reason, **more}
 
 
@@ -114,3 +125,25 @@ def test_networks_are_said_to_change_more_or_less_than_the_horizon(verdict, sent
 
 def test_networks_that_decide_nothing_have_no_sentence():
     assert network_claims([networks("undecided")]) == []
+
+
+BEST = {"deciding": ["optimal_size_exponent"], "within": {"optimal_size_exponent": 0.09}}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason", "sentence"),
+    [
+        ("equal", "", "at horizons 1 to 31 are equal within 0.09: no difference from vpg at h = 1"),
+        ("differ", "", "for vpg at h = 31, from vpg at h = 1, by -0.2 [-0.21, -0.19]."),
+        ("undecided", "wide", "only within 0.09; a change is found with probability 0.8 where it"),
+    ],
+)
+def test_exponents_of_the_best_size_are_named_once(verdict: str, reason: str, sentence: str):
+    found = entry(verdict, reason, **BEST, smallest_change={"optimal_size_exponent": 0.15})
+    for row_ in found["conditions"]:
+        for name in ("alpha_n", "alpha_e"):
+            row_.pop(f"{name}_change", None), row_.pop(f"{name}_change_ci", None)
+    (claim,) = best_size_equality_claims([found])
+    assert sentence in claim.text
+    assert claim.text.count("the best size") == 1
+    assert (claim.about, claim.verdict) == ("best_size_equal_over_horizons", verdict)

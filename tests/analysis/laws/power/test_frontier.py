@@ -7,14 +7,20 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from analysis.laws.power.frontier import (
+    PowerLaw,
     counted_law,
     interpolated_flops,
     numerical_frontier,
-    optimal_size,
     product_law,
 )
 
 exponents = st.floats(0.15, 2.0)
+
+
+def optimal_size(law: PowerLaw, compute: np.ndarray) -> np.ndarray:
+    """`N* = N_c (1 + alpha_N/alpha_E)^(1/alpha_N) C^(1/(1 + alpha_N/alpha_E))`, for C = N * E."""
+    ratio = law.alpha_n / law.alpha_e
+    return law.n_c * (1 + ratio) ** (1 / law.alpha_n) * np.asarray(compute) ** (1 / (1 + ratio))
 
 
 @settings(max_examples=25, deadline=None)
@@ -74,13 +80,10 @@ def test_frontier_of_compute_that_is_a_power_of_size(power: float) -> None:
     np.testing.assert_allclose(np.log(reached), np.log(frontier.compute), atol=1e-5)
 
 
-def test_frontier_looks_up_sizes_and_performance_between_its_levels_and_not_beyond() -> None:
+def test_frontier_looks_up_performance_between_its_levels_and_not_beyond() -> None:
     law = product_law(0.55, 0.42, 1.0)
     frontier = numerical_frontier(law, np.linspace(2.0, 5.0, 64), lambda sizes: sizes)
-    middle = np.sqrt(frontier.compute[10] * frontier.compute[11])
-    assert frontier.optimal_size(middle) == pytest.approx(optimal_size(law, middle), rel=1e-4)
     assert frontier.intrinsic_performance(3.3) == pytest.approx(np.exp(3.3 / law.beta), rel=1e-4)
-    assert np.isnan(frontier.optimal_size(frontier.compute[-1] * 2))
     assert np.isnan(frontier.intrinsic_performance(1.9))
 
 

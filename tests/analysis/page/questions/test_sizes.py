@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.data import measure
-from analysis.laws import AllFits, fit_power_laws, fit_size_exponents
+from analysis.laws import AllFits, fit_best_sizes, fit_power_laws, fit_size_exponents
 from analysis.laws.power.equality import compare_exponents
 from analysis.page.content import Content
 from analysis.page.questions import sizes
@@ -24,7 +24,8 @@ def _content() -> Content:
     frame = frame.assign(network="mlp", algorithm="vpg", width=frame["parameters"] // 1000)
     measured = measure(Results(frame, (), frozenset()))
     laws = fit_power_laws(measured.curves).entries
-    return Content.of(measured, AllFits({"power_law": laws}))
+    best = fit_best_sizes(measured.curves).entries
+    return Content.of(measured, AllFits({"power_law": laws, "best_sizes": best}))
 
 
 def test_the_power_law_answers_with_its_figures(content):
@@ -32,6 +33,7 @@ def test_the_power_law_answers_with_its_figures(content):
     (answer,) = section.answers
     assert answer.about == "exponent_change"
     assert names(section)[0] == "exponents_against_horizon"
+    assert "The best size, measured" in [detail.title for detail in section.details]
     assert "residuals_by_size" in names(section)
     assert "optimal_size_against_compute" in names(section)
     every = section.details[-1].tables[0]

@@ -1,0 +1,314 @@
+"""The size that needs the least compute for a return, measured: no law of the curves is assumed.
+
+With E(N, R) the interactions to a return R (isotonic curves, geometric mean over seeds) and phi(N)
+the FLOPs of an interaction, a return costs C(N, R) = phi(N) E(N, R). Its *best size* N*(R) and
+least compute C*(R) are where the parabola in log N through the size of least log C and its two
+neighbours is least. The exponent b of `N* ~ C*^b` is the slope, by least squares, of log N* against
+log C*, at computes that are even in log. On runs that follow the power law of intrinsic performance
+it is alpha_E / (alpha_N + alpha_E); it needs no such law, and so stands where residuals refuse one.
+
+A return is used where every seed of the best of the sizes and of both its neighbours reaches it.
+With sizes a factor 1.5 apart the parabola moves b by up to 0.012, with sizes 2.3 apart by up to
+0.025 (curves of known exponents, without noise).
+
+Intervals add the error of leaving out seeds and that of leaving out sizes, as if each size had a
+deviation of its own (its learning rate), with Student's t of the seeds.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from analysis.data.crossings import RunCurve
+from analysis.data.families import split
+from analysis.laws.equality import Condition, Equality, EqualityTest, Exponents, Part
+from analysis.laws.law import Fits, FittedLaw, Quantity
+from analysis.laws.power.equality import families_of, laws_of_references
+from analysis.laws.power.single import power_law_groups
+from analysis.stats.intervals import jackknife_error, t_factor
+from mnist_horizon.algorithms import REFERENCES
+
+RETURNS = 400
+"""Returns at which best sizes are looked for, evenly spaced from the lowest to the highest."""
+
+COMPUTES = 60
+"""Computes at which they enter the slope, even in log."""
+
+FIRST_ROWS = 4
+"""Rows of a run before a crossing counts: where the first ones are to be placed is uncertain."""
+
+PARABOLA_ERROR = 0.0125
+"""Largest error of b from parabolas between sizes a factor 1.5 apart."""
+
+LEAST_RANGE = 10.0
+"""Factor of compute that best sizes must span for an exponent."""
+
+NAME = "optimal_size_exponent"
+
+_EXPONENT = Exponents((NAME,), np.asarray, lambda at: np.ones((1, 1)), deciding=(NAME,))
+
+
+@dataclass(frozen=True)
+class BestSizes(FittedLaw):
+    """Best sizes of one horizon, or of an algorithm without one.
+
+    Attributes:
+        group: settings held fixed, horizon included.
+        parameters: N, increasing, shape [size].
+        flops: FLOPs of one interaction, shape [size].
+        returns: the returns looked at, shape [return].
+        log_interactions: log E to each return, NaN where not reached, [size, seed, return].
+        of_seeds: the seeds, in order.
+    """
+
+    group: dict[str, Any]
+    parameters: Float[np.ndarray, "size"]
+    flops: Float[np.ndarray, "size"]
+    returns: Float[np.ndarray, "return"]
+    log_interactions: Float[np.ndarray, "size seed return"]
+    of_seeds: tuple[int, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds that all sizes have."""
+        return self.of_seeds
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is of an algorithm without a horizon."""
+        return self.group.get("algorithm") in REFERENCES
+
+    def table(self) -> pd.DataFrame:
+        """Best sizes: `return_mean`, `compute` in FLOPs, `parameters`, in order of compute."""
+        log_c = self.log_interactions.mean(axis=1) + np.log(self.flops)[:, None]
+        sizes, compute = _least(np.log(self.parameters), log_c)
+        found = np.isfinite(sizes)
+        table = {
+            "return_mean": self.returns[found],
+            "compute": np.exp(compute[found]),
+            "parameters": np.exp(sizes[found]),
+        }
+        return pd.DataFrame(table).sort_values("compute", ignore_index=True)
+
+    def exponent(self) -> float:
+        """b; NaN where best sizes span less than `LEAST_RANGE` in compute."""
+        table = self.table()
+        log_c = np.log(table["compute"].to_numpy())
+        if len(table) < 3 or np.ptp(log_c) < np.log(LEAST_RANGE):
+            return float("nan")
+        even = np.linspace(log_c[0], log_c[-1], COMPUTES)
+        log_n = np.interp(even, log_c, np.log(table["parameters"].to_numpy()))
+        return float(np.polyfit(even, log_n, 1)[0])
+
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """The exponent of the best size in compute."""
+        value = self.exponent()
+        if len(self.seeds) < 2 or not np.isfinite(value):
+            return {NAME: Quantity(value, None, within=(0.0, 1.0))}
+        by_seed = np.array([self.without_seed(seed).exponent() for seed in self.seeds])
+        by_size = np.array([self.without_size(size).exponent() for size in self.near_best])
+        error = np.hypot(jackknife_error(value, by_seed), jackknife_error(value, by_size))
+        half = t_factor(len(self.seeds)) * float(np.nan_to_num(error, nan=np.inf))
+        return {NAME: Quantity(value, (value - half, value + half), within=(0.0, 1.0))}
+
+    @property
+    def determined_by(self) -> dict[str, str]:
+        """More compute, or sizes that are closer to each other."""
+        return {NAME: "longer runs, or more sizes close to the best ones"}
+
+    @property
+    def near_best(self) -> list[float]:
+        """The sizes that are the best at some return, or a neighbour of one."""
+        log_c = self.log_interactions.mean(axis=1) + np.log(self.flops)[:, None]
+        best = _best_places(log_c)
+        places = {int(place) + step for place in best[best >= 0] for step in (-1, 0, 1)}
+        return [float(self.parameters[place]) for place in sorted(places)]
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        """Best sizes at `compute` in FLOPs, by the power law through the middle of the points."""
+        table = np.log(self.table()[["compute", "parameters"]])
+        middle = table.mean()
+        away = np.log(rows["compute"].to_numpy(float)) - middle["compute"]
+        return np.asarray(np.exp(middle["parameters"] + self.exponent() * away))
+
+    def without_seed(self, seed: int) -> Self:
+        """The same without the runs of one seed."""
+        kept = [place for place, other in enumerate(self.of_seeds) if other != seed]
+        seeds = tuple(self.of_seeds[place] for place in kept)
+        return replace(self, log_interactions=self.log_interactions[:, kept], of_seeds=seeds)
+
+    def without_size(self, size: float) -> Self:
+        """The same without one size."""
+        kept = self.parameters != size
+        return replace(
+            self,
+            parameters=self.parameters[kept],
+            flops=self.flops[kept],
+            log_interactions=self.log_interactions[kept],
+        )
+
+    def details(self) -> dict[str, Any]:
+        """The range of returns, compute and sizes that the exponent is of, and b without parts."""
+        table = self.table()
+        ends = {
+            name: [float(table[name].min()), float(table[name].max())]
+            for name in table
+            if len(table)
+        }
+        return {**ends, "runs": len(self.parameters) * len(self.seeds)}
+
+    def condition(self) -> Condition:
+        """The exponent as `laws.equality` compares it; its variance is that of a slope."""
+        log_c = np.log(self.table()["compute"])
+        return Condition(
+            algorithm=str(self.group.get("algorithm", "")),
+            horizon=None if self.is_reference else float(self.group["horizon"]),
+            values=np.array([self.exponent()]),
+            left_out={s: np.array([self.without_seed(s).exponent()]) for s in self.seeds},
+            variance=1 / float(np.ptp(log_c)) ** 2,
+        )
+
+
+def _best_places(log_c: Float[np.ndarray, "size return"]) -> Float[np.ndarray, "return"]:
+    """Place of the size of least compute; -1 where it or a neighbour does not reach the return."""
+    reached = np.isfinite(log_c)
+    best = np.argmin(np.where(reached, log_c, np.inf), axis=0)
+    inside = (best > 0) & (best < len(log_c) - 1)
+    around = np.clip(best + np.array([[-1], [0], [1]]), 0, len(log_c) - 1)
+    every = np.take_along_axis(reached, around, axis=0).all(axis=0)
+    return np.where(inside & every, best, -1)
+
+
+def _least(
+    log_n: Float[np.ndarray, "size"], log_c: Float[np.ndarray, "size return"]
+) -> tuple[Float[np.ndarray, "return"], Float[np.ndarray, "return"]]:
+    """log N* and log C* of each return, by the parabola through three sizes; NaN without them."""
+    best = _best_places(log_c)
+    sizes, computes = np.full(len(best), np.nan), np.full(len(best), np.nan)
+    for place in np.unique(best[best >= 0]):
+        here = best == place
+        x = log_n[place - 1 : place + 2] - log_n[place]
+        square, slope, least = np.polyfit(x, log_c[place - 1 : place + 2][:, here], 2)
+        # Positive: the middle one of the three is the least, or all of them are equal.
+        away = np.where(square > 0, -slope / (2 * np.maximum(square, 1e-300)), 0.0)
+        sizes[here] = log_n[place] + away
+        computes[here] = least + away * (slope + away * square)
+    return sizes, computes
+
+
+def fit_best_sizes(frame: pd.DataFrame) -> Fits:
+    """Best sizes of every group and horizon that has them.
+
+    Args:
+        frame: tidy results, one run per size, horizon and seed of each group.
+    """
+    found = []
+    for group in power_law_groups(frame):
+        for _, runs in group.rows.groupby("horizon"):
+            fitted = measure_best_sizes(runs)
+            if fitted is not None and not fitted.table().empty:
+                found.append(fitted)
+    return Fits(tuple(found))
+
+
+def measure_best_sizes(runs: pd.DataFrame) -> BestSizes | None:
+    """Best sizes of one group and horizon; None with fewer than 3 sizes or no seed of all.
+
+    Args:
+        runs: tidy results, one run per size and seed.
+    """
+    sizes = runs.groupby("parameters")["flops_per_interaction"].first().dropna().sort_index()
+    by_run = {
+        (float(size), int(seed)): RunCurve.of(
+            run["interactions"].to_numpy(), run["return_mean"].to_numpy()
+        )
+        for (size, seed), run in runs.groupby(["parameters", "seed"])
+    }
+    seeds = [s for s in sorted(set(runs["seed"])) if all((n, s) in by_run for n in sizes.index)]
+    if len(sizes) < 3 or not seeds:
+        return None
+    values = runs["return_mean"].to_numpy(float)
+    returns = np.linspace(np.nanmin(values), np.nanmax(values), RETURNS)
+    log_e = [[_log_crossings(by_run[size, s], returns) for s in seeds] for size in sizes.index]
+    return BestSizes(
+        group=next(split(runs, "width")).settings,
+        parameters=sizes.index.to_numpy(float),
+        flops=sizes.to_numpy(float),
+        returns=returns,
+        log_interactions=np.array(log_e),
+        of_seeds=tuple(int(seed) for seed in seeds),
+    )
+
+
+def _log_crossings(
+    curve: RunCurve, returns: Float[np.ndarray, "return"]
+) -> Float[np.ndarray, "return"]:
+    """log E at which an isotonic curve reaches each return, linear between rows.
+
+    As `crossings.crossing`, but NaN where the curve does not reach the return, or too early.
+    """
+    places, values = np.log(curve.places), curve.monotone
+    after = np.searchsorted(values, returns, side="left")
+    inside = (after >= FIRST_ROWS) & (after < len(values))
+    after = np.clip(after, 1, len(values) - 1)
+    low, high = values[after - 1], values[after]
+    share = (returns - low) / np.where(high > low, high - low, 1.0)
+    found = places[after - 1] + share * (places[after] - places[after - 1])
+    return np.where(inside, found, np.nan)
+
+
+def compare_best_sizes(laws: Sequence[BestSizes]) -> list[Equality]:
+    """The exponents of each family over its horizons, and with the references at its shortest one.
+
+    Exponents that the runs do not determine are left out: they differ from nothing.
+
+    Args:
+        laws: of `fit_best_sizes`.
+    """
+    found = []
+    for group, of_rl in families_of(laws):
+        references = laws_of_references(laws, of_rl[0])
+        known = [one for one in of_rl if one.determined[NAME]]
+        beside = [one for one in references if one.determined[NAME]]
+        compared: Mapping[Any, list[BestSizes]] = {
+            "horizons": known,
+            "references": [*known[:1], *beside] if known and beside else [],
+        }
+        found += [
+            _equality(group, among, members)
+            for among, members in compared.items()
+            if len(members) > 1
+        ]
+    return found
+
+
+def _equality(group: dict[str, Any], among: Any, laws: Sequence[BestSizes]) -> Equality:
+    return Equality(
+        group=group,
+        among=among,
+        exponents=_EXPONENT,
+        conditions=tuple(one.condition() for one in laws),
+        parts=tuple(_parts(laws)),
+    )
+
+
+def _parts(laws: Sequence[BestSizes]) -> Iterator[Part]:
+    """The test without each size that is near the best ones of a law.
+
+    Nothing differs where the parabolas' own error explains it, however well the seeds agree.
+    """
+    values = [one.exponent() for one in laws]
+    if np.ptp(values) < 2 * PARABOLA_ERROR:
+        yield Part("the error of the parabolas", 1.0)
+    for size in sorted({size for one in laws for size in one.near_best}):
+        rest = [one.without_size(size) for one in laws]
+        if any(np.isnan(one.exponent()) for one in rest):
+            continue
+        test = EqualityTest.of([one.condition() for one in rest])
+        if test is not None:
+            yield Part(f"size N = {size:,.0f}", test.p)
