@@ -127,7 +127,7 @@ def optimal_size_against_compute(laws: Sequence[BestSizes]) -> theme.Drawn:
             keys.append(theme.key(look, label, **line))
         theme.log_axis(axis, "x")
         theme.log_axis(axis, "y")
-        axis.set_xlabel("least compute for a return (training FLOPs)")
+        axis.set_xlabel(f"least compute for a return ({_PRODUCT})")
         axis.set_ylabel("best size N* (parameters)")
         theme.legend(figure, keys, columns=2)
     return figure, table

@@ -10,6 +10,7 @@ from analysis.page.wording import is_determined, number, with_interval
 from mnist_horizon.algorithms import REFERENCES
 
 _NAME = "optimal_size_exponent"
+_ALPHAS = {"alpha_n": "alpha_N", "alpha_e": "alpha_E"}
 
 
 def best_size_claims(entries: Sequence[Entry]) -> list[Claim]:
@@ -49,6 +50,10 @@ def _known(entry: Entry) -> Claim:
         f"{low:.2f} to {high:.2f}."
     )
     numbers = {_NAME: (entry[_NAME], entry[f"{_NAME}_ci"]), "horizon": (_horizon(entry), None)}
+    if all(is_determined(entry, name) for name in _ALPHAS):
+        alphas = " and ".join(f"{_ALPHAS[name]} = {with_interval(entry, name)}" for name in _ALPHAS)
+        text += f" With the curvature of compute about the best size, {alphas}."
+        numbers |= {name: (entry[name], entry[f"{name}_ci"]) for name in _ALPHAS}
     return Claim(text, True, "best_size", "determined", numbers)
 
 

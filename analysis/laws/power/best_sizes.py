@@ -1,15 +1,21 @@
 """The size that needs the least compute for a return, measured: no law of the curves is assumed.
 
-With E(N, R) the interactions to a return R (isotonic curves, geometric mean over seeds) and phi(N)
-the FLOPs of an interaction, a return costs C(N, R) = phi(N) E(N, R). Its *best size* N*(R) and
-least compute C*(R) are where the parabola in log N through the size of least log C and its two
-neighbours is least. The exponent b of `N* ~ C*^b` is the slope, by least squares, of log N* against
-log C*, at computes that are even in log. On runs that follow the power law of intrinsic performance
-it is alpha_E / (alpha_N + alpha_E); it needs no such law, and so stands where residuals refuse one.
+With E(N, R) the interactions to a return R (isotonic curves, geometric mean over seeds), a return
+costs C(N, R) = N E(N, R). Its *best size* N*(R) and least compute C*(R) are where the parabola in
+log N through the size of least log C and its two neighbours is least. Two numbers are measured:
 
-A return is used where every seed of the best of the sizes and of both its neighbours reaches it.
-With sizes a factor 1.5 apart the parabola moves b by up to 0.012, with sizes 2.3 apart by up to
-0.025 (curves of known exponents, without noise).
+- b, the exponent of `N* ~ C*^b`: the slope, by least squares, of log N* against log C*;
+- k, the second derivative of log C by log N at N*, that of the parabola, averaged.
+
+On runs that follow the power law of intrinsic performance `b = alpha_E / (alpha_N + alpha_E)` and
+`k = alpha_N + alpha_E`, so that `alpha_N = (1 - b) k` and `alpha_E = b k`; near the best sizes they
+need no law of all curves, and stand where residuals refuse one. *Proof of k*: on `u + v = const`
+with u ~ N^-alpha_N and v ~ E^-alpha_E, `d log E / d log N = -(alpha_N u) / (alpha_E v)`, which is
+-1 at the best size; its derivative there is `-d log(u/v) / d log N = alpha_N + alpha_E`.
+
+A return is used where every seed of the best of the sizes and of both its neighbours reaches it,
+and computes are even in log. With sizes a factor 1.5 apart the parabola moves b by up to 0.012 and
+k by 5%, with sizes 2.3 apart by up to 0.025 and 15% (curves of known exponents, without noise).
 
 Intervals add the error of leaving out seeds and that of leaving out sizes, as if each size had a
 deviation of its own (its learning rate), with Student's t of the seeds.
@@ -47,9 +53,10 @@ PARABOLA_ERROR = 0.0125
 LEAST_RANGE = 10.0
 """Factor of compute that best sizes must span for an exponent."""
 
-NAME = "optimal_size_exponent"
+BEST = "optimal_size_exponent"
+NAMES = (BEST, "alpha_n", "alpha_e")
 
-_EXPONENT = Exponents((NAME,), np.asarray, lambda at: np.ones((1, 1)), deciding=(NAME,))
+_EXPONENT = Exponents((BEST,), np.asarray, lambda at: np.ones((1, 1)), deciding=(BEST,))
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,6 @@ class BestSizes(FittedLaw):
     Attributes:
         group: settings held fixed, horizon included.
         parameters: N, increasing, shape [size].
-        flops: FLOPs of one interaction, shape [size].
         returns: the returns looked at, shape [return].
         log_interactions: log E to each return, NaN where not reached, [size, seed, return].
         of_seeds: the seeds, in order.
@@ -67,7 +73,6 @@ class BestSizes(FittedLaw):
 
     group: dict[str, Any]
     parameters: Float[np.ndarray, "size"]
-    flops: Float[np.ndarray, "size"]
     returns: Float[np.ndarray, "return"]
     log_interactions: Float[np.ndarray, "size seed return"]
     of_seeds: tuple[int, ...]
@@ -83,58 +88,82 @@ class BestSizes(FittedLaw):
         return self.group.get("algorithm") in REFERENCES
 
     def table(self) -> pd.DataFrame:
-        """Best sizes: `return_mean`, `compute` in FLOPs, `parameters`, in order of compute."""
-        log_c = self.log_interactions.mean(axis=1) + np.log(self.flops)[:, None]
-        sizes, compute = _least(np.log(self.parameters), log_c)
+        """Best sizes in order of compute.
+
+        Columns `return_mean`, `compute` (parameters x interactions), `parameters`, `curvature`.
+        """
+        log_n = np.log(self.parameters)
+        sizes, compute, curvature = _least(log_n, self._log_compute())
         found = np.isfinite(sizes)
         table = {
             "return_mean": self.returns[found],
             "compute": np.exp(compute[found]),
             "parameters": np.exp(sizes[found]),
+            "curvature": curvature[found],
         }
         return pd.DataFrame(table).sort_values("compute", ignore_index=True)
 
-    def exponent(self) -> float:
-        """b; NaN where best sizes span less than `LEAST_RANGE` in compute."""
+    def _log_compute(self) -> Float[np.ndarray, "size return"]:
+        return self.log_interactions.mean(axis=1) + np.log(self.parameters)[:, None]
+
+    def exponents(self) -> Float[np.ndarray, "3"]:
+        """Those of `NAMES`; NaN where best sizes span less than `LEAST_RANGE` in compute."""
         table = self.table()
         log_c = np.log(table["compute"].to_numpy())
         if len(table) < 3 or np.ptp(log_c) < np.log(LEAST_RANGE):
-            return float("nan")
+            return np.full(len(NAMES), np.nan)
         even = np.linspace(log_c[0], log_c[-1], COMPUTES)
         log_n = np.interp(even, log_c, np.log(table["parameters"].to_numpy()))
-        return float(np.polyfit(even, log_n, 1)[0])
+        curvature = float(np.interp(even, log_c, table["curvature"].to_numpy()).mean())
+        slope = float(np.polyfit(even, log_n, 1)[0])
+        return np.array([slope, (1 - slope) * curvature, slope * curvature])
 
     @property
     def quantities(self) -> dict[str, Quantity]:
-        """The exponent of the best size in compute."""
-        value = self.exponent()
-        if len(self.seeds) < 2 or not np.isfinite(value):
-            return {NAME: Quantity(value, None, within=(0.0, 1.0))}
-        by_seed = np.array([self.without_seed(seed).exponent() for seed in self.seeds])
-        by_size = np.array([self.without_size(size).exponent() for size in self.near_best])
-        error = np.hypot(jackknife_error(value, by_seed), jackknife_error(value, by_size))
-        half = t_factor(len(self.seeds)) * float(np.nan_to_num(error, nan=np.inf))
-        return {NAME: Quantity(value, (value - half, value + half), within=(0.0, 1.0))}
+        """The exponent of the best size in compute, and alpha_N and alpha_E about it."""
+        values = self.exponents()
+        reach = self._reach(values)
+        return {
+            name: Quantity(
+                float(value),
+                None if reach is None else (float(value - half), float(value + half)),
+                within=(0.0, 1.0) if name == BEST else None,
+            )
+            for name, value, half in zip(
+                NAMES, values, values if reach is None else reach, strict=True
+            )
+        }
+
+    def _reach(self, values: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"] | None:
+        """Half the widths of the intervals; None with one seed, or without exponents."""
+        if len(self.seeds) < 2 or not np.isfinite(values).all():
+            return None
+        by_seed = np.array([self.without_seed(seed).exponents() for seed in self.seeds])
+        by_size = np.array([self.without_size(size).exponents() for size in self.near_best])
+        errors = [
+            np.hypot(jackknife_error(value, seeds), jackknife_error(value, sizes))
+            for value, seeds, sizes in zip(values, by_seed.T, by_size.T, strict=True)
+        ]
+        return t_factor(len(self.seeds)) * np.nan_to_num(np.array(errors), nan=np.inf)
 
     @property
     def determined_by(self) -> dict[str, str]:
         """More compute, or sizes that are closer to each other."""
-        return {NAME: "longer runs, or more sizes close to the best ones"}
+        return dict.fromkeys(NAMES, "longer runs, or more sizes close to the best ones")
 
     @property
     def near_best(self) -> list[float]:
         """The sizes that are the best at some return, or a neighbour of one."""
-        log_c = self.log_interactions.mean(axis=1) + np.log(self.flops)[:, None]
-        best = _best_places(log_c)
+        best = _best_places(self._log_compute())
         places = {int(place) + step for place in best[best >= 0] for step in (-1, 0, 1)}
         return [float(self.parameters[place]) for place in sorted(places)]
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
-        """Best sizes at `compute` in FLOPs, by the power law through the middle of the points."""
+        """Best sizes at `compute`, by the power law through the middle of the points."""
         table = np.log(self.table()[["compute", "parameters"]])
         middle = table.mean()
         away = np.log(rows["compute"].to_numpy(float)) - middle["compute"]
-        return np.asarray(np.exp(middle["parameters"] + self.exponent() * away))
+        return np.asarray(np.exp(middle["parameters"] + self.exponents()[0] * away))
 
     def without_seed(self, seed: int) -> Self:
         """The same without the runs of one seed."""
@@ -148,28 +177,27 @@ class BestSizes(FittedLaw):
         return replace(
             self,
             parameters=self.parameters[kept],
-            flops=self.flops[kept],
             log_interactions=self.log_interactions[kept],
         )
 
     def details(self) -> dict[str, Any]:
-        """The range of returns, compute and sizes that the exponent is of, and b without parts."""
+        """The ends of the returns, computes and sizes that the exponents are of."""
         table = self.table()
         ends = {
             name: [float(table[name].min()), float(table[name].max())]
-            for name in table
+            for name in ("return_mean", "compute", "parameters")
             if len(table)
         }
         return {**ends, "runs": len(self.parameters) * len(self.seeds)}
 
     def condition(self) -> Condition:
-        """The exponent as `laws.equality` compares it; its variance is that of a slope."""
+        """b as `laws.equality` compares it; its variance is that of a slope."""
         log_c = np.log(self.table()["compute"])
         return Condition(
             algorithm=str(self.group.get("algorithm", "")),
             horizon=None if self.is_reference else float(self.group["horizon"]),
-            values=np.array([self.exponent()]),
-            left_out={s: np.array([self.without_seed(s).exponent()]) for s in self.seeds},
+            values=self.exponents()[:1],
+            left_out={seed: self.without_seed(seed).exponents()[:1] for seed in self.seeds},
             variance=1 / float(np.ptp(log_c)) ** 2,
         )
 
@@ -186,19 +214,18 @@ def _best_places(log_c: Float[np.ndarray, "size return"]) -> Float[np.ndarray, "
 
 def _least(
     log_n: Float[np.ndarray, "size"], log_c: Float[np.ndarray, "size return"]
-) -> tuple[Float[np.ndarray, "return"], Float[np.ndarray, "return"]]:
-    """log N* and log C* of each return, by the parabola through three sizes; NaN without them."""
+) -> Float[np.ndarray, "3 return"]:
+    """log N*, log C* and curvature of each return, by the parabola through three sizes, or NaN."""
     best = _best_places(log_c)
-    sizes, computes = np.full(len(best), np.nan), np.full(len(best), np.nan)
+    found = np.full((3, len(best)), np.nan)
     for place in np.unique(best[best >= 0]):
         here = best == place
         x = log_n[place - 1 : place + 2] - log_n[place]
         square, slope, least = np.polyfit(x, log_c[place - 1 : place + 2][:, here], 2)
         # Positive: the middle one of the three is the least, or all of them are equal.
         away = np.where(square > 0, -slope / (2 * np.maximum(square, 1e-300)), 0.0)
-        sizes[here] = log_n[place] + away
-        computes[here] = least + away * (slope + away * square)
-    return sizes, computes
+        found[:, here] = log_n[place] + away, least + away * (slope + away * square), 2 * square
+    return found
 
 
 def fit_best_sizes(frame: pd.DataFrame) -> Fits:
@@ -222,23 +249,22 @@ def measure_best_sizes(runs: pd.DataFrame) -> BestSizes | None:
     Args:
         runs: tidy results, one run per size and seed.
     """
-    sizes = runs.groupby("parameters")["flops_per_interaction"].first().dropna().sort_index()
+    sizes = sorted(set(runs["parameters"]))
     by_run = {
         (float(size), int(seed)): RunCurve.of(
             run["interactions"].to_numpy(), run["return_mean"].to_numpy()
         )
         for (size, seed), run in runs.groupby(["parameters", "seed"])
     }
-    seeds = [s for s in sorted(set(runs["seed"])) if all((n, s) in by_run for n in sizes.index)]
+    seeds = [s for s in sorted(set(runs["seed"])) if all((n, s) in by_run for n in sizes)]
     if len(sizes) < 3 or not seeds:
         return None
     values = runs["return_mean"].to_numpy(float)
     returns = np.linspace(np.nanmin(values), np.nanmax(values), RETURNS)
-    log_e = [[_log_crossings(by_run[size, s], returns) for s in seeds] for size in sizes.index]
+    log_e = [[_log_crossings(by_run[size, s], returns) for s in seeds] for size in sizes]
     return BestSizes(
         group=next(split(runs, "width")).settings,
-        parameters=sizes.index.to_numpy(float),
-        flops=sizes.to_numpy(float),
+        parameters=np.array(sizes, dtype=float),
         returns=returns,
         log_interactions=np.array(log_e),
         of_seeds=tuple(int(seed) for seed in seeds),
@@ -273,8 +299,8 @@ def compare_best_sizes(laws: Sequence[BestSizes]) -> list[Equality]:
     found = []
     for group, of_rl in families_of(laws):
         references = laws_of_references(laws, of_rl[0])
-        known = [one for one in of_rl if one.determined[NAME]]
-        beside = [one for one in references if one.determined[NAME]]
+        known = [one for one in of_rl if one.determined[BEST]]
+        beside = [one for one in references if one.determined[BEST]]
         compared: Mapping[Any, list[BestSizes]] = {
             "horizons": known,
             "references": [*known[:1], *beside] if known and beside else [],
@@ -302,12 +328,12 @@ def _parts(laws: Sequence[BestSizes]) -> Iterator[Part]:
 
     Nothing differs where the parabolas' own error explains it, however well the seeds agree.
     """
-    values = [one.exponent() for one in laws]
+    values = [one.exponents()[0] for one in laws]
     if np.ptp(values) < 2 * PARABOLA_ERROR:
         yield Part("the error of the parabolas", 1.0)
     for size in sorted({size for one in laws for size in one.near_best}):
         rest = [one.without_size(size) for one in laws]
-        if any(np.isnan(one.exponent()) for one in rest):
+        if any(np.isnan(one.exponents()).any() for one in rest):
             continue
         test = EqualityTest.of([one.condition() for one in rest])
         if test is not None:

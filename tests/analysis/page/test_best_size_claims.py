@@ -14,7 +14,11 @@ def entry(
         "optimal_size_exponent_ci": [exponent - half, exponent + half],
         "return_mean": [0.5, 0.96],
         "compute": [1e8, 1e11],
-        "determined": {"optimal_size_exponent": half < exponent},
+        "alpha_n": 0.9,
+        "alpha_n_ci": [0.8, 1.0],
+        "alpha_e": 0.4,
+        "alpha_e_ci": [0.3, 0.5],
+        "determined": {"optimal_size_exponent": half < exponent, "alpha_n": algorithm == "vpg"},
         "needs": {} if half < exponent else {"optimal_size_exponent": "longer runs"},
     }
 
@@ -26,8 +30,11 @@ def test_each_determined_exponent_is_said_and_the_others_together():
     first, reference, open_ = best_size_claims(ENTRIES)
     assert first.text == (
         "At h = 1 the best size grows as the least compute to the power 0.27 [0.22, 0.32]: over a "
-        "factor 1,000 in compute, to returns of 0.50 to 0.96."
+        "factor 1,000 in compute, to returns of 0.50 to 0.96. With the curvature of compute about "
+        "the best size, alpha_N = 0.9 [0.8, 1] and alpha_E = 0.4 [0.3, 0.5]."
     )
+    assert first.numbers["alpha_e"] == (0.4, [0.3, 0.5])
+    assert "alpha" not in reference.text
     assert reference.text.startswith("For supervised the best size")
     assert open_.text == (
         "How the best size grows with compute is not determined at h = 128 (needed: longer runs)."
