@@ -1,11 +1,11 @@
 """Intervals that a sweep would give: `python -m analysis.plan --config=launch/configs/FILE.py`.
 
 Draws sweeps of the config's shape from a known truth and fits them, before anything is run. Printed
-for the horizon law and, with at least three widths, for the exponents of the power law: the true
-value, the median interval and its width, in how many draws the number was determined (the interval
-spans less than a factor 10 and has one sign), and how often each form of the law is selected. The
-last line says what the numbers need that less than 80% of draws determine. A schedule with a delay
-has no horizon law.
+for the horizon law and, with at least three widths, for the exponents of the power law and of the
+best size: the true value, the median interval and its width, in how many draws the number was
+determined (the interval spans less than a factor 10 and has one sign), and how often each form of
+the law is selected. The last line says what the numbers need that less than 80% of draws determine.
+A schedule with a delay has no horizon law.
 
     python -m analysis.plan --config=launch/configs/FILE.py --until=knee,g
 
@@ -32,6 +32,7 @@ from ml_collections import config_flags
 from analysis.data import crossings_to, interactions_to_threshold
 from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
 from analysis.laws.law import FittedLaw, Quantity, determines
+from analysis.laws.power.best_sizes import BEST, measure_best_sizes
 from analysis.laws.power.curves import FitError
 from analysis.laws.power.single import fit_power_law
 from analysis.laws.synthetic import Design, HorizonTruth, Noise, PowerLawTruth, simulate
@@ -46,7 +47,7 @@ SHARE = 0.8
 """Share of draws in which a number must be determined for a design to be called large enough."""
 
 HORIZON_NUMBERS = ("a", "knee", "g")
-POWER_LAW_NUMBERS = ("alpha_n", "alpha_e")
+POWER_LAW_NUMBERS = ("alpha_n", "alpha_e", BEST)
 
 
 def define_flags() -> None:
@@ -223,33 +224,42 @@ def horizon_plan(
 def power_law_plan(
     design: Design, truth: PowerLawTruth, noise: Noise, draws: int, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Expected intervals of the power law's exponents at the smallest horizon (`horizon_plan`)."""
+    """Expected intervals of the exponents in size at the smallest horizon (`horizon_plan`).
+
+    alpha_N and alpha_E are of the fitted law, that of the best size is measured without it.
+    """
     design = replace(design, horizons=design.horizons[:1], stop_at_return=1.0)
     truth = replace(truth, reference_horizon=design.horizons[0])
-    true = (truth.alpha_n, truth.alpha_e)
-    numbers = [
+    true = (truth.alpha_n, truth.alpha_e, truth.alpha_e / (truth.alpha_n + truth.alpha_e))
+    *exponents, best = (
         Planned(name, value, design.seeds)
         for name, value in zip(POWER_LAW_NUMBERS, true, strict=True)
-    ]
+    )
     for _ in range(draws):
+        frame = simulate(truth, design, rng, noise)
         try:
-            law = fit_power_law(simulate(truth, design, rng, noise), generator=rng)
+            law = fit_power_law(frame, generator=rng)
         except FitError:
             law = None
-        for number in numbers:
+        for number in exponents:
             number.add(law)
+        best.add(measure_best_sizes(frame))
+    numbers = [*exponents, best]
     return pd.DataFrame([number.row() for number in numbers])
 
 
 def format_plan(rows: pd.DataFrame) -> str:
     """Expected intervals in plain text."""
-    lines = [f"{'number':>8} {'truth':>8} {'median 95% interval':>20} {'width':>6}  determined in"]
+    wide = max(map(len, ("number", *rows["number"])))
+    lines = [
+        f"{'number':>{wide}} {'truth':>8} {'median 95% interval':>20} {'width':>6}  determined in"
+    ]
     for row in rows.to_dict("records"):
         is_narrow = np.isfinite(row["width"])
         ends = interval((row["low"], row["high"])) if is_narrow else "not determined"
         width = f"{row['width']:.0%}" if is_narrow else "-"
         lines.append(
-            f"{row['number']:>8} {row['truth']:>8.4g} {ends:>20} {width:>6}  "
+            f"{row['number']:>{wide}} {row['truth']:>8.4g} {ends:>20} {width:>6}  "
             f"{row['determined']} of {row['draws']} draws"
         )
     return "\n".join(lines)

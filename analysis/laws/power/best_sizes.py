@@ -2,23 +2,27 @@
 
 With E(N, R) the interactions to a return R (isotonic curves, geometric mean over seeds), a return
 costs C(N, R) = N E(N, R). Its *best size* N*(R) and least compute C*(R) are where the parabola in
-log N through the size of least log C and its two neighbours is least. Two numbers are measured:
+log N is least that goes through the size of least log C, its neighbours, and all within a factor
+`REACH`. Two numbers are measured:
 
 - b, the exponent of `N* ~ C*^b`: the slope, by least squares, of log N* against log C*;
-- k, the second derivative of log C by log N at N*, that of the parabola, averaged.
+- k, the second derivative of log C by log N at N*.
 
 On runs that follow the power law of intrinsic performance `b = alpha_E / (alpha_N + alpha_E)` and
-`k = alpha_N + alpha_E`, so that `alpha_N = (1 - b) k` and `alpha_E = b k`; near the best sizes they
-need no law of all curves, and stand where residuals refuse one. *Proof of k*: on `u + v = const`
-with u ~ N^-alpha_N and v ~ E^-alpha_E, `d log E / d log N = -(alpha_N u) / (alpha_E v)`, which is
--1 at the best size; its derivative there is `-d log(u/v) / d log N = alpha_N + alpha_E`.
+`k = alpha_N + alpha_E`, so that `alpha_N = (1 - b) k` and `alpha_E = b k`. This needs the law of
+the sizes near the best ones alone, and so stands where residuals refuse one for all. *Proof of k*:
+on `u + v = const` with u ~ N^-alpha_N and v ~ E^-alpha_E, `d log E / d log N = -(alpha_N u) /
+(alpha_E v)`, which is -1 at the best size; its derivative there is `-d log(u/v) / d log N =
+alpha_N + alpha_E`. A profile is steeper below its best size than above, which a parabola is not: k
+is that of the law whose profiles, at the same sizes, have parabolas of the same curvature.
 
-A return is used where every seed of the best of the sizes and of both its neighbours reaches it,
-and computes are even in log. With sizes a factor 1.5 apart the parabola moves b by up to 0.012 and
-k by 5%, with sizes 2.3 apart by up to 0.025 and 15% (curves of known exponents, without noise).
+A return is used where every seed of all sizes in its parabola reaches it, and computes are even in
+log. On curves of known exponents without noise, with sizes a factor 1.5 apart, b is off by up to
+`PARABOLA_ERROR` and the others by up to 5% over a factor 100 in compute or more; by up to 0.023 and
+6% over a factor 40, and by 0.045 and 12% over a factor 15.
 
 Intervals add the error of leaving out seeds and that of leaving out sizes, as if each size had a
-deviation of its own (its learning rate), with Student's t of the seeds.
+deviation of its own (its learning rate), with Student's t of the seeds, and that of the parabolas.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +31,8 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from scipy.optimize import brentq
 
 from analysis.data.crossings import RunCurve
 from analysis.data.families import split
@@ -35,7 +40,7 @@ from analysis.laws.equality import Condition, Equality, EqualityTest, Exponents,
 from analysis.laws.law import Fits, FittedLaw, Quantity
 from analysis.laws.power.equality import families_of, laws_of_references
 from analysis.laws.power.single import power_law_groups
-from analysis.stats.intervals import jackknife_error, t_factor
+from analysis.stats.intervals import Interval, jackknife_error, t_factor
 from mnist_horizon.algorithms import REFERENCES
 
 RETURNS = 400
@@ -44,13 +49,19 @@ RETURNS = 400
 COMPUTES = 60
 """Computes at which they enter the slope, even in log."""
 
+REACH = 2.4
+"""Sizes within this factor of the one of least compute enter its parabola."""
+
+CURVATURES = tuple(np.geomspace(0.1, 10.0, 16).tolist())
+"""Between which k is looked for, in turn."""
+
 FIRST_ROWS = 4
 """Rows of a run before a crossing counts: where the first ones are to be placed is uncertain."""
 
-PARABOLA_ERROR = 0.0125
-"""Largest error of b from parabolas between sizes a factor 1.5 apart."""
+PARABOLA_ERROR = 0.015
+"""Of b; that of alpha_N and alpha_E is three times as large, as a share."""
 
-LEAST_RANGE = 10.0
+LEAST_RANGE = 30.0
 """Factor of compute that best sizes must span for an exponent."""
 
 BEST = "optimal_size_exponent"
@@ -114,8 +125,9 @@ class BestSizes(FittedLaw):
             return np.full(len(NAMES), np.nan)
         even = np.linspace(log_c[0], log_c[-1], COMPUTES)
         log_n = np.interp(even, log_c, np.log(table["parameters"].to_numpy()))
-        curvature = float(np.interp(even, log_c, table["curvature"].to_numpy()).mean())
+        measured = float(np.interp(even, log_c, table["curvature"].to_numpy()).mean())
         slope = float(np.polyfit(even, log_n, 1)[0])
+        curvature = _unbiased(measured, slope, np.log(self.parameters), log_n)
         return np.array([slope, (1 - slope) * curvature, slope * curvature])
 
     @property
@@ -123,20 +135,19 @@ class BestSizes(FittedLaw):
         """The exponent of the best size in compute, and alpha_N and alpha_E about it."""
         values = self.exponents()
         reach = self._reach(values)
+        intervals: list[Interval | None] = [None] * len(NAMES)
+        if reach is not None:
+            ends = np.nan_to_num([values - reach, values + reach], nan=np.inf)
+            ends[0] = np.where(np.isinf(ends[0]), -np.inf, ends[0])
+            intervals = [(float(low), float(high)) for low, high in ends.T]
         return {
-            name: Quantity(
-                float(value),
-                None if reach is None else (float(value - half), float(value + half)),
-                within=(0.0, 1.0) if name == BEST else None,
-            )
-            for name, value, half in zip(
-                NAMES, values, values if reach is None else reach, strict=True
-            )
+            name: Quantity(float(value), ends, within=(0.0, 1.0) if name == BEST else None)
+            for name, value, ends in zip(NAMES, values, intervals, strict=True)
         }
 
     def _reach(self, values: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"] | None:
-        """Half the widths of the intervals; None with one seed, or without exponents."""
-        if len(self.seeds) < 2 or not np.isfinite(values).all():
+        """Half the widths of the intervals; None with one seed, or without an exponent."""
+        if len(self.seeds) < 2 or not np.isfinite(values[0]):
             return None
         by_seed = np.array([self.without_seed(seed).exponents() for seed in self.seeds])
         by_size = np.array([self.without_size(size).exponents() for size in self.near_best])
@@ -144,7 +155,8 @@ class BestSizes(FittedLaw):
             np.hypot(jackknife_error(value, seeds), jackknife_error(value, sizes))
             for value, seeds, sizes in zip(values, by_seed.T, by_size.T, strict=True)
         ]
-        return t_factor(len(self.seeds)) * np.nan_to_num(np.array(errors), nan=np.inf)
+        of_parabolas = PARABOLA_ERROR * np.array([1.0, *np.abs(values[1:]) * 3])
+        return of_parabolas + t_factor(len(self.seeds)) * np.array(errors)
 
     @property
     def determined_by(self) -> dict[str, str]:
@@ -154,8 +166,10 @@ class BestSizes(FittedLaw):
     @property
     def near_best(self) -> list[float]:
         """The sizes that are the best at some return, or a neighbour of one."""
-        best = _best_places(self._log_compute())
-        places = {int(place) + step for place in best[best >= 0] for step in (-1, 0, 1)}
+        best = _best_places(np.log(self.parameters), self._log_compute())
+        log_n = np.log(self.parameters)
+        windows = [_window(log_n, place) for place in np.unique(best[best >= 0])]
+        places = {int(place) for window in windows for place in window}
         return [float(self.parameters[place]) for place in sorted(places)]
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
@@ -202,30 +216,84 @@ class BestSizes(FittedLaw):
         )
 
 
-def _best_places(log_c: Float[np.ndarray, "size return"]) -> Float[np.ndarray, "return"]:
-    """Place of the size of least compute; -1 where it or a neighbour does not reach the return."""
+def _window(log_n: Float[np.ndarray, "size"], place: int) -> np.ndarray:
+    """Which sizes the parabola about one goes through: its neighbours, and all within `REACH`."""
+    near = np.abs(log_n - log_n[place]) <= np.log(REACH)
+    return np.flatnonzero(near | (np.abs(np.arange(len(log_n)) - place) <= 1))
+
+
+def _best_places(
+    log_n: Float[np.ndarray, "size"], log_c: Float[np.ndarray, "size return"]
+) -> Int[np.ndarray, "return"]:
+    """Place of the size of least compute; -1 where it or another of its window does not reach R."""
     reached = np.isfinite(log_c)
     best = np.argmin(np.where(reached, log_c, np.inf), axis=0)
-    inside = (best > 0) & (best < len(log_c) - 1)
-    around = np.clip(best + np.array([[-1], [0], [1]]), 0, len(log_c) - 1)
-    every = np.take_along_axis(reached, around, axis=0).all(axis=0)
-    return np.where(inside & every, best, -1)
+    for place in np.unique(best):
+        here = best == place
+        every = reached[_window(log_n, place)][:, here].all(axis=0)
+        inside = 0 < place < len(log_n) - 1
+        best[here] = np.where(every & inside, place, -1)
+    return best
 
 
 def _least(
     log_n: Float[np.ndarray, "size"], log_c: Float[np.ndarray, "size return"]
 ) -> Float[np.ndarray, "3 return"]:
-    """log N*, log C* and curvature of each return, by the parabola through three sizes, or NaN."""
-    best = _best_places(log_c)
+    """log N*, log C* and curvature of each return by the parabola about its best size, or NaN."""
+    best = _best_places(log_n, log_c)
     found = np.full((3, len(best)), np.nan)
     for place in np.unique(best[best >= 0]):
-        here = best == place
-        x = log_n[place - 1 : place + 2] - log_n[place]
-        square, slope, least = np.polyfit(x, log_c[place - 1 : place + 2][:, here], 2)
-        # Positive: the middle one of the three is the least, or all of them are equal.
-        away = np.where(square > 0, -slope / (2 * np.maximum(square, 1e-300)), 0.0)
-        found[:, here] = log_n[place] + away, least + away * (slope + away * square), 2 * square
+        here, window = best == place, _window(log_n, place)
+        x = log_n[window] - log_n[place]
+        square, slope, least = np.polyfit(x, log_c[window][:, here], 2)
+        away = -slope / (2 * np.where(square > 0, square, np.nan))
+        minimum = least + away * (slope + away * square)
+        found[:, here] = log_n[place] + away, minimum, 2 * square
+    found[:, ~(np.abs(found[0] - log_n[np.maximum(best, 0)]) <= np.log(REACH))] = np.nan
     return found
+
+
+def _unbiased(
+    measured: float,
+    slope: float,
+    log_n: Float[np.ndarray, "size"],
+    best: Float[np.ndarray, "profile"],
+) -> float:
+    """k of the law whose parabolas have a mean curvature; NaN where there is none.
+
+    Args:
+        measured: mean curvature of the parabolas.
+        slope: b.
+        log_n: sizes.
+        best: log N* of the profiles that the mean is over.
+    """
+
+    def parabolas(k: float, true: np.ndarray) -> Float[np.ndarray, "3 profile"]:
+        """Those of the law with best sizes at `true`.
+
+        With log N* at x = 0 and u + v = 1: u = b exp(-alpha_N x), and
+        `log C = x - log((1 - u) / (1 - b)) / alpha_E`.
+        """
+        x = log_n[:, None] - true
+        rest = np.maximum(1 - slope * np.exp(-(1 - slope) * k * x), 0.0)
+        with np.errstate(divide="ignore"):
+            log_c = x - np.log(rest / (1 - slope)) / (slope * k)
+        return _least(log_n, np.where(rest > 0, log_c, np.nan))
+
+    def excess(k: float) -> float:
+        """Mean curvature of the law's parabolas that have the measured best sizes, less that."""
+        away = parabolas(k, best)[0] - best
+        shift = np.nanmean(away) if np.isfinite(away).any() else 0.0
+        curvature = parabolas(k, best - shift)[2]
+        return float(np.nanmean(curvature)) - measured if np.isfinite(curvature).any() else np.inf
+
+    # Where it is steep, most profiles lack a size below the best one: the least k that fits.
+    before = 0.0
+    for k in CURVATURES if 0 < slope < 1 else ():
+        if excess(k) > 0:
+            return float(brentq(excess, before, k, xtol=1e-4)) if before else float("nan")
+        before = k
+    return float("nan")
 
 
 def fit_best_sizes(frame: pd.DataFrame) -> Fits:
@@ -333,7 +401,7 @@ def _parts(laws: Sequence[BestSizes]) -> Iterator[Part]:
         yield Part("the error of the parabolas", 1.0)
     for size in sorted({size for one in laws for size in one.near_best}):
         rest = [one.without_size(size) for one in laws]
-        if any(np.isnan(one.exponents()).any() for one in rest):
+        if any(np.isnan(one.exponents()[0]) for one in rest):
             continue
         test = EqualityTest.of([one.condition() for one in rest])
         if test is not None:
