@@ -16,13 +16,13 @@ on `u + v = const` with u ~ N^-alpha_N and v ~ E^-alpha_E, `d log E / d log N = 
 alpha_N + alpha_E`. A profile is steeper below its best size than above, which a parabola is not: k
 is that of the law whose profiles, at the same sizes, have parabolas of the same curvature.
 
-A return is used where every seed of all sizes in its parabola reaches it, and computes are even in
-log. On curves of known exponents without noise, with sizes a factor 1.5 apart, b is off by up to
-`PARABOLA_ERROR` and the others by up to 5% over a factor 100 in compute or more; by up to 0.023 and
-6% over a factor 40, and by 0.045 and 12% over a factor 15.
+A return is used where every seed of its best size and of both neighbours reaches it, and computes
+are even in log. On curves of known exponents without noise, with sizes a factor 1.5 apart and over
+a factor 100 in compute or more, b is off by up to `PARABOLA_ERROR`, the others by up to 9%; over a
+factor 40 b is off by up to 0.023.
 
 Intervals add the error of leaving out seeds and that of leaving out sizes, as if each size had a
-deviation of its own (its learning rate), with Student's t of the seeds, and that of the parabolas.
+deviation of its own (its learning rate), each with Student's t, and that of the parabolas.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.optimize import brentq
 
 from analysis.data.crossings import RunCurve
@@ -59,7 +59,7 @@ FIRST_ROWS = 4
 """Rows of a run before a crossing counts: where the first ones are to be placed is uncertain."""
 
 PARABOLA_ERROR = 0.015
-"""Of b; that of alpha_N and alpha_E is three times as large, as a share."""
+"""Of b; that of alpha_N and alpha_E is six times as large, as a share."""
 
 LEAST_RANGE = 30.0
 """Factor of compute that best sizes must span for an exponent."""
@@ -151,12 +151,12 @@ class BestSizes(FittedLaw):
             return None
         by_seed = np.array([self.without_seed(seed).exponents() for seed in self.seeds])
         by_size = np.array([self.without_size(size).exponents() for size in self.near_best])
-        errors = [
-            np.hypot(jackknife_error(value, seeds), jackknife_error(value, sizes))
-            for value, seeds, sizes in zip(values, by_seed.T, by_size.T, strict=True)
+        halves = [
+            t_factor(len(left_out)) * np.array([*map(jackknife_error, values, left_out.T)])
+            for left_out in (by_seed, by_size)
         ]
-        of_parabolas = PARABOLA_ERROR * np.array([1.0, *np.abs(values[1:]) * 3])
-        return of_parabolas + t_factor(len(self.seeds)) * np.array(errors)
+        of_parabolas = PARABOLA_ERROR * np.array([1.0, *np.abs(values[1:]) * 6])
+        return of_parabolas + np.hypot(*halves)
 
     @property
     def determined_by(self) -> dict[str, str]:
@@ -165,12 +165,9 @@ class BestSizes(FittedLaw):
 
     @property
     def near_best(self) -> list[float]:
-        """The sizes that are the best at some return, or a neighbour of one."""
-        best = _best_places(np.log(self.parameters), self._log_compute())
-        log_n = np.log(self.parameters)
-        windows = [_window(log_n, place) for place in np.unique(best[best >= 0])]
-        places = {int(place) for window in windows for place in window}
-        return [float(self.parameters[place]) for place in sorted(places)]
+        """The sizes that are in the parabola of some return."""
+        _, windows = _windows(np.log(self.parameters), self._log_compute())
+        return [float(size) for size in self.parameters[windows.any(axis=1)]]
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
         """Best sizes at `compute`, by the power law through the middle of the points."""
@@ -216,40 +213,41 @@ class BestSizes(FittedLaw):
         )
 
 
-def _window(log_n: Float[np.ndarray, "size"], place: int) -> np.ndarray:
-    """Which sizes the parabola about one goes through: its neighbours, and all within `REACH`."""
-    near = np.abs(log_n - log_n[place]) <= np.log(REACH)
-    return np.flatnonzero(near | (np.abs(np.arange(len(log_n)) - place) <= 1))
-
-
-def _best_places(
+def _windows(
     log_n: Float[np.ndarray, "size"], log_c: Float[np.ndarray, "size return"]
-) -> Int[np.ndarray, "return"]:
-    """Place of the size of least compute; -1 where it or another of its window does not reach R."""
+) -> tuple[Int[np.ndarray, "return"], Bool[np.ndarray, "size return"]]:
+    """Place of the size of least compute, and the sizes that its parabola goes through.
+
+    They are its neighbours, and all within `REACH` that reach the return; the place is -1, and
+    there are none, where it or a neighbour does not reach it.
+    """
     reached = np.isfinite(log_c)
     best = np.argmin(np.where(reached, log_c, np.inf), axis=0)
-    for place in np.unique(best):
-        here = best == place
-        every = reached[_window(log_n, place)][:, here].all(axis=0)
-        inside = 0 < place < len(log_n) - 1
-        best[here] = np.where(every & inside, place, -1)
-    return best
+    places = np.arange(len(log_n))[:, None]
+    beside = np.abs(places - best) <= 1
+    inside = (best > 0) & (best < len(log_n) - 1) & (reached | ~beside).all(axis=0)
+    near = np.abs(log_n[:, None] - log_n[best]) <= np.log(REACH)
+    return np.where(inside, best, -1), (beside | near) & reached & inside
 
 
 def _least(
     log_n: Float[np.ndarray, "size"], log_c: Float[np.ndarray, "size return"]
 ) -> Float[np.ndarray, "3 return"]:
     """log N*, log C* and curvature of each return by the parabola about its best size, or NaN."""
-    best = _best_places(log_n, log_c)
+    best, windows = _windows(log_n, log_c)
     found = np.full((3, len(best)), np.nan)
-    for place in np.unique(best[best >= 0]):
-        here, window = best == place, _window(log_n, place)
-        x = log_n[window] - log_n[place]
+    # One fit for all returns with the same sizes in their parabolas.
+    kinds, number = np.unique(np.vstack([best, windows]), axis=1, return_inverse=True)
+    for place, kind in enumerate(kinds.T):
+        middle, window, here = kind[0], kind[1:].astype(bool), number == place
+        if middle < 0:
+            continue
+        x = log_n[window] - log_n[middle]
         square, slope, least = np.polyfit(x, log_c[window][:, here], 2)
         away = -slope / (2 * np.where(square > 0, square, np.nan))
-        minimum = least + away * (slope + away * square)
-        found[:, here] = log_n[place] + away, minimum, 2 * square
-    found[:, ~(np.abs(found[0] - log_n[np.maximum(best, 0)]) <= np.log(REACH))] = np.nan
+        away[np.abs(away) > np.log(REACH)] = np.nan
+        found[:, here] = log_n[middle] + away, least + away * (slope + away * square), 2 * square
+    found[:, np.isnan(found[0])] = np.nan
     return found
 
 

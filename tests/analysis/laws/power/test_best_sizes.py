@@ -49,7 +49,7 @@ def test_exponents_are_those_of_the_law(alpha_e: float, n_c: float) -> None:
     law = PowerLawTruth(alpha_e=alpha_e, n_c=n_c)  # n_c places the best sizes among those trained
     found = measured(law, QUIET)
     assert found.exponents()[0] == pytest.approx(truth(law), abs=0.015)
-    assert found.exponents()[1:] == pytest.approx([law.alpha_n, alpha_e], rel=0.06)
+    assert found.exponents()[1:] == pytest.approx([law.alpha_n, alpha_e], rel=0.09)
     assert all(one.is_determined for one in found.quantities.values())
     table = found.table()
     assert table["compute"].is_monotonic_increasing
