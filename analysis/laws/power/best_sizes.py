@@ -25,6 +25,7 @@ Intervals add the error of leaving out seeds and that of leaving out sizes, as i
 deviation of its own (its learning rate), each with Student's t, and that of the parabolas.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -117,20 +118,32 @@ class BestSizes(FittedLaw):
     def _log_compute(self) -> Float[np.ndarray, "size return"]:
         return self.log_interactions.mean(axis=1) + np.log(self.parameters)[:, None]
 
-    def exponents(self) -> Float[np.ndarray, "3"]:
-        """Those of `NAMES`; NaN where best sizes span less than `LEAST_RANGE` in compute."""
+    def _even(self) -> pd.DataFrame:
+        """The table in logs at computes even in log; empty over less than `LEAST_RANGE`."""
         table = self.table()
         log_c = np.log(table["compute"].to_numpy())
         if len(table) < 3 or np.ptp(log_c) < np.log(LEAST_RANGE):
-            return np.full(len(NAMES), np.nan)
+            return pd.DataFrame()
         even = np.linspace(log_c[0], log_c[-1], COMPUTES)
         log_n = np.interp(even, log_c, np.log(table["parameters"].to_numpy()))
-        measured = float(np.interp(even, log_c, table["curvature"].to_numpy()).mean())
-        slope = float(np.polyfit(even, log_n, 1)[0])
-        curvature = _unbiased(measured, slope, np.log(self.parameters), log_n)
+        curvature = np.interp(even, log_c, table["curvature"].to_numpy())
+        return pd.DataFrame({"log_c": even, "log_n": log_n, "curvature": curvature})
+
+    def slope(self) -> float:
+        """b; NaN where best sizes span less than `LEAST_RANGE` in compute."""
+        even = self._even()
+        return float("nan") if even.empty else float(np.polyfit(even["log_c"], even["log_n"], 1)[0])
+
+    def exponents(self) -> Float[np.ndarray, "3"]:
+        """Those of `NAMES`, NaN where they are not known."""
+        slope, even = self.slope(), self._even()
+        if even.empty:
+            return np.full(len(NAMES), np.nan)
+        mean = float(even["curvature"].mean())
+        curvature = _unbiased(mean, slope, np.log(self.parameters), even["log_n"].to_numpy())
         return np.array([slope, (1 - slope) * curvature, slope * curvature])
 
-    @property
+    @functools.cached_property
     def quantities(self) -> dict[str, Quantity]:
         """The exponent of the best size in compute, and alpha_N and alpha_E about it."""
         values = self.exponents()
@@ -174,7 +187,7 @@ class BestSizes(FittedLaw):
         table = np.log(self.table()[["compute", "parameters"]])
         middle = table.mean()
         away = np.log(rows["compute"].to_numpy(float)) - middle["compute"]
-        return np.asarray(np.exp(middle["parameters"] + self.exponents()[0] * away))
+        return np.asarray(np.exp(middle["parameters"] + self.slope() * away))
 
     def without_seed(self, seed: int) -> Self:
         """The same without the runs of one seed."""
@@ -207,8 +220,8 @@ class BestSizes(FittedLaw):
         return Condition(
             algorithm=str(self.group.get("algorithm", "")),
             horizon=None if self.is_reference else float(self.group["horizon"]),
-            values=self.exponents()[:1],
-            left_out={seed: self.without_seed(seed).exponents()[:1] for seed in self.seeds},
+            values=np.array([self.slope()]),
+            left_out={seed: np.array([self.without_seed(seed).slope()]) for seed in self.seeds},
             variance=1 / float(np.ptp(log_c)) ** 2,
         )
 
@@ -394,12 +407,12 @@ def _parts(laws: Sequence[BestSizes]) -> Iterator[Part]:
 
     Nothing differs where the parabolas' own error explains it, however well the seeds agree.
     """
-    values = [one.exponents()[0] for one in laws]
+    values = [one.slope() for one in laws]
     if np.ptp(values) < 2 * PARABOLA_ERROR:
         yield Part("the error of the parabolas", 1.0)
     for size in sorted({size for one in laws for size in one.near_best}):
         rest = [one.without_size(size) for one in laws]
-        if any(np.isnan(one.exponents()[0]) for one in rest):
+        if any(np.isnan(one.slope()) for one in rest):
             continue
         test = EqualityTest.of([one.condition() for one in rest])
         if test is not None:

@@ -51,7 +51,7 @@ def test_best_sizes_are_drawn_as_measured_with_the_slopes_that_are_determined():
     )
     of_seven, of_supervised = legend_of(figure)
     assert of_seven == "h = 7"
-    assert of_supervised.startswith(f"supervised: slope {known.exponents()[0]:.2f} (")
+    assert of_supervised.startswith(f"supervised: slope {known.slope():.2f} (")
 
 
 def legend_of(figure) -> list[str]:

@@ -48,7 +48,7 @@ def truth(law: PowerLawTruth) -> float:
 def test_exponents_are_those_of_the_law(alpha_e: float, n_c: float) -> None:
     law = PowerLawTruth(alpha_e=alpha_e, n_c=n_c)  # n_c places the best sizes among those trained
     found = measured(law, QUIET)
-    assert found.exponents()[0] == pytest.approx(truth(law), abs=0.015)
+    assert found.slope() == pytest.approx(truth(law), abs=0.015)
     assert found.exponents()[1:] == pytest.approx([law.alpha_n, alpha_e], rel=0.09)
     assert all(one.is_determined for one in found.quantities.values())
     table = found.table()
@@ -109,7 +109,7 @@ def test_leaving_out_gives_the_runs_that_are_left() -> None:
     assert whole is not None
     assert rest is not None
     assert whole.without_seed(2).seeds == rest.seeds
-    assert whole.without_seed(2).exponents()[0] == pytest.approx(rest.exponents()[0], abs=0.01)
+    assert whole.without_seed(2).slope() == pytest.approx(rest.slope(), abs=0.01)
     size = whole.near_best[1]
     assert size not in whole.without_size(size).parameters
     predicted = whole.predict(whole.table())
