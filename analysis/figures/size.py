@@ -1,4 +1,4 @@
-"""The figure of the exponent in size under each schedule.
+"""Figures of the exponent in size: under each schedule, and of ratios of interactions.
 Each function returns the figure and the table of the numbers that are drawn in it.
 """
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import theme
+from analysis.laws.ratio_by_size import RatioBySize
 from analysis.laws.size import SizeExponent
 
 
@@ -46,3 +47,46 @@ def _ends(one: SizeExponent) -> dict[str, float | bool]:
     low, high = exponent.interval or (np.nan, np.nan)
     ends = {"exponent": exponent.value, "low": low, "high": high}
     return {**ends, "determined": exponent.is_determined}
+
+
+def ratio_by_size(laws: Sequence[RatioBySize]) -> theme.Drawn:
+    """What longer horizons, and learning from rewards, multiply the interactions by, against size.
+
+    One panel per threshold. Lines are the power of N that was fitted; bars 95% intervals over
+    seeds.
+
+    Args:
+        laws: of one group, at all its thresholds.
+    """
+    table = pd.concat([_ratios(law) for law in laws], ignore_index=True)
+    names = list(dict.fromkeys(table["pair"]))
+    looks = theme.kind_looks(names)
+    thresholds = sorted(table["threshold"].unique())
+    with theme.style():
+        figure, axes = theme.panels(len(thresholds))
+        for axis, threshold in zip(axes, thresholds, strict=True):
+            axis.set_title(f"to a return of {threshold:g}")
+            axis.axhline(1, color=theme.GREY, linewidth=0.8)
+            for name, rows in table[table["threshold"] == threshold].groupby("pair"):
+                color, marker = looks[name].color, looks[name].marker
+                bars = theme.bars(rows, "value")
+                axis.errorbar(
+                    *(rows["parameters"], rows["value"], bars),
+                    **{"color": color, "marker": marker, "linestyle": "none"},
+                    **{"capsize": 1.5, "linewidth": 0.8, "markersize": 3.5},
+                )
+                axis.plot(rows["parameters"], rows["fitted"], color=color, gid="fitted")
+        for axis in axes:
+            theme.log_axis(axis, "x")
+            theme.log_axis(axis, "y")
+        figure.supxlabel("parameters N", fontsize=8.5)
+        figure.supylabel("ratio of interactions", fontsize=8.5)
+        theme.legend(figure, [theme.key(looks[name], name) for name in names])
+    return figure, table
+
+
+def _ratios(law: RatioBySize) -> pd.DataFrame:
+    table = law.by_size()
+    return table.assign(
+        pair=f"{law.of} over {law.over}", threshold=law.threshold, fitted=law.predict(table)
+    )

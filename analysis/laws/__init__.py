@@ -19,6 +19,7 @@ from analysis.laws.law import AllFits, Fits, FittedLaw, LawKind, Quantity
 from analysis.laws.power import PowerLawFit, SharedPowerLaw, fit_power_laws
 from analysis.laws.power.best_sizes import BestSizes, compare_best_sizes, fit_best_sizes
 from analysis.laws.power.equality import compare_exponents, compare_networks
+from analysis.laws.ratio_by_size import RatioBySize, fit_ratios_by_size
 from analysis.laws.schedule import ScheduleLaw, fit_schedule_laws
 from analysis.laws.size import SizeExponent, fit_size_exponents
 
@@ -30,6 +31,7 @@ LAWS = (
     LawKind("batch_law", fit_batch_laws),
     LawKind("joint_law", fit_schedule_laws),
     LawKind("size_exponents", fit_size_exponents),
+    LawKind("ratio_by_size", fit_ratios_by_size),
     LawKind("optimizer_law", fit_optimizer_laws, "all_crossings"),
     LawKind("task_law", fit_task_laws),
     LawKind("curve_shapes", fit_curve_shapes, "curves"),
@@ -84,6 +86,7 @@ __all__ = [
     "LawKind",
     "PowerLawFit",
     "Quantity",
+    "RatioBySize",
     "ScheduleLaw",
     "ShapesCompared",
     "SharedPowerLaw",
@@ -97,6 +100,7 @@ __all__ = [
     "fit_laws",
     "fit_optimizer_laws",
     "fit_power_laws",
+    "fit_ratios_by_size",
     "fit_schedule_laws",
     "fit_size_exponents",
     "fit_task_laws",

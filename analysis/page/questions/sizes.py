@@ -19,6 +19,7 @@ from analysis.page.equality_claims import (
 )
 from analysis.page.factor_claims import size_claims
 from analysis.page.power_claims import power_answer, power_law_claims
+from analysis.page.ratio_claims import ratio_answers, ratio_claims
 from analysis.page.section import Detail, PlannedFigure, Section
 from analysis.page.tables import equality_tables, power_table
 from analysis.page.wording import is_determined
@@ -51,7 +52,11 @@ def _power_law(content: Content) -> Iterator[Section]:
         )
         for place, (name, laws) in enumerate(entries.items())
     ]
-    details.insert(0, Detail("The best size, measured", _best_size_claims(content, found[0])))
+    ratios = content.of_family("ratio_by_size", found[0])
+    details[:0] = [
+        Detail("Ratios of interactions", ratio_claims(ratios), list(_ratios(content, found[0]))),
+        Detail("The best size, measured", _best_size_claims(content, found[0])),
+    ]
     by_network = network_claims(content.entries.get("exponents_by_network", []))
     details += [Detail("Networks", by_network)] if by_network else []
     compared = [one for laws in equality.values() for one in laws]
@@ -62,6 +67,7 @@ def _power_law(content: Content) -> Iterator[Section]:
         "size",
         "Does the horizon change how the cost falls with size?",
         [
+            *ratio_answers(ratios, content.threshold),
             *_best_size_answers(content, found[0]),
             *_answers(entries[found[0].label], equality[found[0].label]),
         ],
@@ -141,6 +147,18 @@ def _figures(content: Content, family: Family) -> Iterator[PlannedFigure]:
         "I = C. The early part of training is left out.",
         lambda: power_figures.intrinsic_performance_against_compute(single),
     )
+
+
+def _ratios(content: Content, family: Family) -> Iterator[PlannedFigure]:
+    laws = content.laws("ratio_by_size", family)
+    if laws:
+        yield PlannedFigure(
+            "ratio_by_size",
+            "What longer horizons multiply the interactions by, and learning from rewards, against "
+            "the number of parameters, with 95% intervals over seeds; lines are fitted powers of "
+            "N. Level lines: only the coefficient of the cost in size changes.",
+            lambda: size_figures.ratio_by_size(laws),
+        )
 
 
 _BEST = "optimal_size_exponent"
