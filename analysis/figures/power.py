@@ -115,10 +115,9 @@ def optimal_size_against_compute(laws: Sequence[BestSizes]) -> theme.Drawn:
             look = looks.get(row.horizon) or references[row.condition]
             line = {"linestyle": "-" if row.horizon in looks else "--"}
             rows = table[table["condition"] == row.condition]
-            every = max(1, len(rows) // 8)
             axis.plot(
                 *(rows["compute"], rows["parameters"]),
-                **{"color": look.color, "marker": look.marker, "markevery": every},
+                **{"color": look.color, "marker": look.marker, "markevery": 0.12},
                 **{"gid": "measured", **line},
             )
             label = row.condition

@@ -29,20 +29,31 @@ def ratio_answers(entries: Sequence[Entry], threshold: float) -> list[Claim]:
 
     Args:
         entries: of `ratio_by_size`, of one family.
-        threshold: the return of the page's answers.
+        threshold: the return of the page's answers; for the horizon another, where that decides.
     """
-    here = [entry for entry in entries if entry["threshold"] == threshold]
-    of_horizons = [entry for entry in here if entry["over"].startswith("h = ")]
-    others = [entry for entry in here if entry not in of_horizons]
-    longest = sorted(of_horizons, key=lambda entry: float(entry["of"].removeprefix("h = ")))[-1:]
-    return [claim for claim in ratio_claims([*longest, *others]) if claim.decided]
+    of_horizons = [entry for entry in entries if entry["over"].startswith("h = ")]
+    last = max((_horizon(entry) for entry in of_horizons), default=0.0)
+    longest = [entry for entry in of_horizons if _horizon(entry) == last]
+    longest.sort(
+        key=lambda entry: (entry["verdict"] == "undecided", entry["threshold"] != threshold)
+    )
+    others = [one for one in entries if one not in of_horizons and one["threshold"] == threshold]
+    return [claim for claim in ratio_claims([*longest[:1], *others]) if claim.decided]
+
+
+def _horizon(entry: Entry) -> float:
+    return float(entry["of"].removeprefix("h = "))
+
+
+_IN_WORDS = {"supervised": "supervised learning", "exact": "the exact gradient"}
 
 
 def _claim(entry: Entry) -> Claim:
     small, large = entry["parameters"]
     verdict = entry["verdict"]
-    text = f"To a return of {entry['threshold']:g} {entry['of']} needs "
-    text += f"{known(entry, 'ratio')} times the interactions of {entry['over']}, averaged over "
+    text = f"To a return of {entry['threshold']:g}, RL at {entry['of']} needs "
+    over = _IN_WORDS.get(entry["over"], entry["over"])
+    text += f"{known(entry, 'ratio')} times the interactions of {over}, averaged over "
     text += f"sizes from N = {number(small)} to {number(large)}"
     numbers = {}
     if is_determined(entry, "ratio"):

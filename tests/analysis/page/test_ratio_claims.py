@@ -44,8 +44,8 @@ def entry(
 def test_each_verdict_is_said(verdict: str, sentence: str) -> None:
     (claim,) = ratio_claims([entry(verdict)])
     assert claim.text.startswith(
-        "To a return of 0.7 h = 31 needs 4.5 [4, 5] times the interactions of h = 1, averaged over "
-        "sizes from N = 3,190 to 3.02e+06; this factor changes as N to the power -0.02 [-0.06, "
+        "To a return of 0.7, RL at h = 31 needs 4.5 [4, 5] times the interactions of h = 1, averaged "
+        "over sizes from N = 3,190 to 3.02e+06; this factor changes as N to the power -0.02 [-0.06, "
     )
     assert sentence in claim.text
     assert (claim.about, claim.verdict) == ("ratio_by_size", verdict)
@@ -70,4 +70,6 @@ def test_the_longest_horizon_and_references_answer_at_the_threshold_of_the_page(
     ]
     first, second = ratio_answers(entries, 0.7)
     assert "h = 31 needs" in first.text
-    assert "of exact" in second.text
+    assert "of the exact gradient" in second.text
+    (at_another, _) = ratio_answers([{**entries[1], "verdict": "undecided"}, *entries[2:]], 0.7)
+    assert "To a return of 0.5, RL at h = 31" in at_another.text
