@@ -126,7 +126,9 @@ def _draw_part(axis: Axes, place: int, row: dict[str, Any]) -> None:
 
 
 def _width_axis(axis: Axes, widths: Sequence[float]) -> None:
-    axis.set_xticks(range(len(widths)), [f"{width:g}" for width in widths])
+    crowded = len(widths) > 8
+    labels = [theme.compact(width) for width in widths]
+    axis.set_xticks(range(len(widths)), labels, rotation=45 if crowded else 0)
     axis.set_xlim(-0.6, len(widths) - 0.4)
     axis.grid(visible=False, axis="x")
     axis.set_xlabel("width")

