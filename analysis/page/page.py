@@ -94,11 +94,10 @@ class Page:
     def _section(self, section: Section) -> str:
         parts = [f'<h2 id="{section.key}">{escape(section.question)}</h2>']
         said = headlines(self.sections)  # what is at the top is not said twice
-        more = [claim for claim in section.answers[:1] if claim not in said]
-        if section is self.first:
-            more = [claim for claim in section.answers if claim not in said]
+        unsaid = [claim for claim in section.answers if claim not in said]
+        more = unsaid if section is self.first else unsaid[:1]
         parts += [_claims(more)] if more else []
-        if len(more) < len(section.answers[:1]) or section is self.first:
+        if len(unsaid) < len(section.answers) or section is self.first:
             parts.append('<p class="soft">See <a href="#answer">the top of the page</a>.</p>')
         if section.figure and section is not self.first:
             parts.append(self._figure(section.figure))
