@@ -38,11 +38,14 @@ def get_config(version: str = "mnist") -> ml_collections.ConfigDict:
     config.references.exact = (0.0238,)
     if version == "cnn":
         config.network.name = "cnn"
-        config.widths = (2, 4, 8, 16, 32)
+        config.widths = (2, 3, 4, 6, 8, 12, 16, 24)
         config.horizons = (1.0, 32.0)
         config.budget = 1_048_576
-        config.budget_width = 8
+        config.budget_width = 12
         config.noise.samples = 0
+        config.optimizer.learning_rates = (0.0075,)  # tuned.py:cnn, widths 2 and 8
+        config.references.supervised = (0.0065,)
+        config.references.exact = (0.0065,)
     if version == "digits":
         config.task = ml_collections.ConfigDict({"name": "digits"})
         config.widths = (8, 32, 128)
