@@ -38,10 +38,10 @@ def get_config(version: str = "mnist") -> ml_collections.ConfigDict:
     config.references.exact = (0.0238,)
     if version == "cnn":
         config.network.name = "cnn"
-        config.widths = (2, 3, 4, 6, 8, 12, 16, 24)
+        config.widths = (2, 3, 4, 6, 8, 12, 16)
         config.horizons = (1.0, 32.0)
-        config.budget = 1_048_576
-        config.budget_width = 12
+        config.budget = 262_144
+        config.budget_width = 0
         config.noise.samples = 0
         config.optimizer.learning_rates = (0.0075,)  # tuned.py:cnn, widths 2 and 8
         config.references.supervised = (0.0065,)
