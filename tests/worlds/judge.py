@@ -23,6 +23,7 @@ What counts as true, beyond the plain meaning of the words:
 | off_law | any | the width is right; a factor without an interval is right within 10% |
 | best_size_equal_over_horizons | equal | no exponent of the best size differs by over 0.1 |
 | best_size_equal_over_horizons | differ | an exponent changes with the horizon |
+| ratio_by_size | same | no exponent changes with the horizon |
 | best_horizon | inside | the best horizon lies inside the measured range |
 
 A number does not exist, and to state it is false: a knee where E does not just rise, g where no
@@ -244,6 +245,13 @@ def _best_size_equal(claim: Claim, truth: Truth) -> bool | None:
     return {"equal": equal, "differ": truth.sizes.changes}.get(claim.verdict)
 
 
+def _ratio_by_size(claim: Claim, truth: Truth) -> bool | None:
+    # Where exponents change with the horizon, by how much the ratio does depends on the return.
+    if truth.sizes is None or truth.sizes.changes:
+        return None
+    return {"same": True, "grows": False, "falls": False}.get(claim.verdict)
+
+
 SENTENCES: Mapping[str, Callable[[Claim, Truth], bool | None]] = {
     "cost": _cost,
     "form": _form,
@@ -256,5 +264,6 @@ SENTENCES: Mapping[str, Callable[[Claim, Truth], bool | None]] = {
     "off_law": _off_law,
     "plateau": _plateau,
     "best_size_equal_over_horizons": _best_size_equal,
+    "ratio_by_size": _ratio_by_size,
 }
 """How the sentence of each `about` is judged; others have numbers alone."""
