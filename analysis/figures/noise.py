@@ -20,12 +20,15 @@ PART_STYLES = {
 _SHIFT = {"total": 0.93, "future": 1.07, "action": 1.0, "state": 1.0}
 """Horizontal shift of the marks of each part, as a factor, so that they do not overlap."""
 
+ROUNDING = 1e-6
+"""Share of the largest variance of a panel below which a part is 0 but for rounding."""
+
 
 def gradient_variance(noise: pd.DataFrame) -> theme.Drawn:
     """Measured (marks) against predicted (lines) gradient variance by horizon, along training.
 
-    Marks of one horizon are drawn slightly apart; bars that reach below 2% of the measured value
-    end there.
+    Marks of one horizon are drawn slightly apart, parts that are 0 are left out; bars that reach
+    below 2% of the measured value end there.
 
     Args:
         noise: rows of the noise tables of one family and width.
@@ -38,14 +41,15 @@ def gradient_variance(noise: pd.DataFrame) -> theme.Drawn:
         figure, axes = theme.row(len(shown))
         for axis, (interactions, here) in zip(axes, table.groupby("interactions"), strict=True):
             axis.set_title(f"after {theme.compact(interactions)} interactions")
-            for part, rows in here[here["measured"] > 0].groupby("part"):
+            rounding = ROUNDING * here["measured"].max()
+            for part, rows in here[here["measured"] > rounding].groupby("part"):
                 color, marker, _ = PART_STYLES[str(part)]
                 low = np.maximum(rows["low"], 0.02 * rows["measured"])
                 bars = theme.bars(rows.assign(low=low), "measured")
                 look = {"color": color, "capsize": 2, "markersize": 4, "fmt": marker}
                 place = rows["horizon"] * _SHIFT[str(part)]
                 axis.errorbar(place, rows["measured"], bars, **look)
-            for part, rows in here[here["predicted"] > 0].groupby("part"):
+            for part, rows in here[here["predicted"] > rounding].groupby("part"):
                 color, _, line = PART_STYLES[str(part)]
                 axis.plot(rows["horizon"], rows["predicted"], line, color=color, gid=str(part))
             axis.set_yscale("log")

@@ -22,6 +22,13 @@ def test_gradient_variance_draws_measured_and_predicted(frame):
     np.testing.assert_allclose(table["measured"] / table["predicted"], 1.05)
 
 
+def test_a_part_that_is_zero_but_for_rounding_is_left_out(frame):
+    rows = noise_rows(frame)
+    rows.loc[rows["horizon"] == rows["horizon"].min(), "future"] = 1e-12
+    figure, _ = noise.gradient_variance(rows)
+    assert all(axis.get_ylim()[0] > 1e-9 for axis in figure.axes)
+
+
 def test_gradient_noise_scale(frame):
     figure, table = noise.gradient_noise_scale(noise_rows(frame))
     (axis,) = figure.axes
