@@ -323,12 +323,18 @@ def fit_best_sizes(frame: pd.DataFrame) -> Fits:
 
 
 def measure_best_sizes(runs: pd.DataFrame) -> BestSizes | None:
-    """Best sizes of one group and horizon; None with fewer than 3 sizes or no seed of all.
+    """Best sizes of one group and horizon.
 
     Args:
         runs: tidy results, one run per size and seed.
+
+    Returns:
+        None with fewer than 3 sizes, without a seed that all have, or where a seed has two runs.
     """
+    runs = runs.dropna(subset=["return_mean"])
     sizes = sorted(set(runs["parameters"]))
+    if runs.groupby(["parameters", "seed"])["run_id"].nunique().gt(1).any():
+        return None
     by_run = {
         (float(size), int(seed)): RunCurve.of(
             run["interactions"].to_numpy(), run["return_mean"].to_numpy()

@@ -102,6 +102,12 @@ def test_two_sizes_have_no_best_one() -> None:
     assert not fit_best_sizes(frame[frame["width"] < 9]).entries
 
 
+def test_two_runs_of_a_seed_are_not_taken_for_one() -> None:
+    frame = runs(PowerLawTruth())
+    again = frame[frame["seed"] == 0].assign(run_id=lambda rows: rows["run_id"] + "-again")
+    assert measure_best_sizes(pd.concat([frame, again], ignore_index=True)) is None
+
+
 def test_leaving_out_gives_the_runs_that_are_left() -> None:
     frame = runs(PowerLawTruth())
     whole = measure_best_sizes(frame)
