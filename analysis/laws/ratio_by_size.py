@@ -70,7 +70,7 @@ class RatioBySize(FittedLaw):
         """A change is determined where its interval is within `MARGIN` of it on both sides."""
         if name != "exponent_change":
             return one.is_determined
-        return one.is_bounded and one.interval is not None and np.ptp(one.interval) <= 2 * MARGIN
+        return one.is_bounded and bool(np.ptp(one.interval or ()) <= 2 * MARGIN)
 
     @property
     def verdict(self) -> str:

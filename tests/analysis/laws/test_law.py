@@ -22,10 +22,11 @@ from analysis.laws.law import (
     leave_out_interval,
     plain,
 )
-from analysis.laws.synthetic import Design, HorizonTruth
+from analysis.laws.synthetic import Design, HorizonTruth, Noise, PowerLawTruth, simulate
 from analysis.stats.intervals import LOG
 from tests.analysis.curve_runs import curve_frame, sigmoid
 from tests.analysis.horizon_runs import over_batches, over_optimizers, over_tasks, table_of
+from tests.analysis.laws.test_ratio_by_size import table as over_sizes
 from tests.analysis.reference_runs import sweep
 from tests.analysis.report_sweeps import sweep_frame
 from tests.analysis.sparse_runs import crossings, theta
@@ -67,6 +68,15 @@ SWEEPS: dict[str, Callable[[], pd.DataFrame]] = {
     "task_law": over_tasks,
     "decomposition": lambda: sweep(
         np.random.default_rng(0), seeds=2, horizons=(1.0, 3.0, 7.0, 15.0, 31.0, 63.0)
+    ),
+    "best_sizes": lambda: simulate(
+        PowerLawTruth(),
+        Design((1.0,), (4, 6, 9, 14, 20, 30, 45, 65, 100), 2, budget=4_000_000, evaluations=40),
+        np.random.default_rng(0),
+        Noise(seed=0.03, run=0.03, run_at_largest=0.03, evaluation=0.001),
+    ),
+    "ratio_by_size": lambda: over_sizes(0.3, widths=(8, 16, 32, 64, 128, 256)).query(
+        "algorithm == 'vpg' and seed < 2"
     ),
     "curve_shapes": lambda: curve_frame(sigmoid, np.random.default_rng(0), horizons=(1.0, 7.0)),
 }
@@ -137,6 +147,12 @@ def measured(key: str, law: Any, table: pd.DataFrame) -> tuple[pd.DataFrame, np.
         rows = pd.DataFrame({name: np.concatenate(parts) for name, parts in columns.items()})
         rows["horizon"] = np.concatenate([np.full(len(c.mean), c.horizon) for c in curves])
         return rows, np.log(np.concatenate([c.mean for c in curves]))
+    if key == "ratio_by_size":
+        ratios = law.log_ratios.stack()
+        return pd.DataFrame({"parameters": ratios.index.get_level_values(1)}), ratios.to_numpy()
+    if key == "best_sizes":
+        rows = law.table()
+        return rows, np.log(rows["parameters"].to_numpy())
     if key == "curve_shapes":
         rows = table[table["horizon"].isin([law.group.get("horizon", one) for one in (1.0, 7.0)])]
         return rows, np.log(rows["return_mean"].to_numpy(float))

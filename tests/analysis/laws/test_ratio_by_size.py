@@ -1,5 +1,7 @@
 """Ratios of interactions over sizes: the slope that was put in, from runs that reach the return."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,14 +13,14 @@ WIDTHS = (8, 32, 128, 512)
 EFFECTS = np.exp([-0.05, 0.0, 0.02, 0.05])
 
 
-def table(slope: float, noise: float = 0.01, longest: float = 31.0) -> pd.DataFrame:
-    """RL at h = 1 and at a longer horizon, whose cost goes as N^slope, and supervised learning."""
+def table(slope: float, noise: float = 0.01, widths: Sequence[int] = WIDTHS) -> pd.DataFrame:
+    """RL at h = 1 and at h = 31, whose cost over h = 1 goes as N^slope, and supervised learning."""
     rng = np.random.default_rng(0)
     frames = []
-    for width in WIDTHS:
+    for width in widths:
         slowness = np.exp(noise * rng.standard_normal((len(EFFECTS), 2)))
         slowness[:, 1] *= (width / 64) ** slope
-        frames.append(runs_of("vpg", EFFECTS, (1.0, longest), width, slowness=slowness))
+        frames.append(runs_of("vpg", EFFECTS, (1.0, 31.0), width, slowness=slowness))
         frames.append(runs_of("supervised", EFFECTS, width=width))
     return pd.concat(frames, ignore_index=True)
 
