@@ -53,6 +53,7 @@ def _power_law(content: Content) -> Iterator[Section]:
         for place, (name, laws) in enumerate(entries.items())
     ]
     ratios = content.of_family("ratio_by_size", found[0])
+    answers = ratio_answers(ratios, content.threshold)
     details[:0] = [
         Detail("Ratios of interactions", ratio_claims(ratios), list(_ratios(content, found[0]))),
         Detail("The best size, measured", _best_size_claims(content, found[0])),
@@ -67,8 +68,9 @@ def _power_law(content: Content) -> Iterator[Section]:
         "size",
         "Does the horizon change how the cost falls with size?",
         [
-            *ratio_answers(ratios, content.threshold),
+            *answers[:1],
             *_best_size_answers(content, found[0]),
+            *answers[1:],
             *_answers(entries[found[0].label], equality[found[0].label]),
         ],
         first,
