@@ -124,6 +124,9 @@ def _scaling() -> Numbers:
         ):
             key = f"size.{of}.{over}.{threshold:g}.{name}".replace("h = ", "")
             numbers[key] = functools.partial(_ratio, "scaling", threshold, of, over, name)
+    for sweep, key in (("scaling", "size"), ("scaling_cnn", "cnn")):
+        name = f"{key}.32.1.0.5.ratio"
+        numbers[name] = functools.partial(_ratio, sweep, 0.5, "h = 32", "h = 1", "ratio")
     return {
         **numbers,
         "misfit.p": lambda: p_value(_power_law(algorithm="vpg", horizon=1.0)["joint_fit_test"]),
