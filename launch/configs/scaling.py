@@ -4,14 +4,15 @@
     python -m analysis.report runs/scaling
 
 Time: 85 minutes on 2 cores that were shared with other work; report 50 seconds. Expected: the power
-of N in E(h = 128) / E(h = 1) within 0.1 of 0, the exponent of the best size in compute 0.27 at h = 1
-and 0.26 for supervised learning, no power law for all sizes (RESULTS.md; the tables are kept in
-docs/results/scaling).
+of N in E(h = 128) / E(h = 1) within 0.1 of 0, the exponent of the best size in compute 0.27 at
+h = 1 and 0.26 for supervised learning, no power law for all sizes (RESULTS.md; the tables are kept
+in docs/results/scaling).
 
-`scaling.py:cnn` has a convolutional network on MNIST, at fewer sizes, 18 minutes:
-h = 32 needs as many times the interactions of h = 1 as with MLPs; exponents are not determined. `scaling.py:digits`
-is a small version on the embedded digits, sweep and report in 2 to 3 minutes: the exact gradient
-needs 1.1 times the interactions of supervised learning, and RL at h = 1 1.3 to 2.3 times those.
+`scaling.py:cnn` has a convolutional network on MNIST, at fewer sizes: 18 minutes. Expected: h = 32
+needs as many times the interactions of h = 1 as with MLPs; its exponents are not determined.
+`scaling.py:digits` is a small version on the embedded digits, sweep and report in 2 to 3 minutes:
+the exact gradient needs 1.1 times the interactions of supervised learning, and RL at h = 1 1.3 to
+2.3 times those.
 """
 
 import ml_collections
