@@ -4,7 +4,9 @@ A text is its template (`*.template.md` beside this file) with each `{{name}}` r
 text, change its template and run `python -m tests.results`.
 """
 
+import contextlib
 import functools
+import io
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,7 +14,10 @@ from typing import Any
 
 from analysis.data import read
 from analysis.laws import LAWS, fit_laws
+from analysis.laws.synthetic import HorizonTruth, Noise, PowerLawTruth
 from analysis.page.wording import interval, is_determined, number, percent
+from analysis.plan import Plan, design_of
+from launch.configs import scaling
 
 CHECKOUT = Path(__file__).parents[2]
 RESULTS = CHECKOUT / "docs" / "results"
@@ -129,6 +134,10 @@ def _scaling() -> Numbers:
         numbers[name] = functools.partial(_ratio, sweep, 0.5, "h = 32", "h = 1", "ratio")
     return {
         **numbers,
+        **{
+            f"plan.{name}": lambda name=name: f"{_plan()[name]:.2f}"
+            for name in ("alpha_n", "alpha_e", BEST)
+        },
         "misfit.p": lambda: p_value(_power_law(algorithm="vpg", horizon=1.0)["joint_fit_test"]),
         "misfit.alpha_n": lambda: _without_sizes("alpha_n"),
         "misfit.alpha_e": lambda: _without_sizes("alpha_e"),
@@ -160,6 +169,17 @@ def _power_law(**wanted: Any) -> Entry:
 
 def _without_sizes(name: str) -> str:
     return span(row[name] for row in _power_law(algorithm="vpg", horizon=1.0)["without_size"])
+
+
+@functools.cache
+def _plan() -> dict[str, float]:
+    """Half the widths of the intervals that `analysis.plan --draws=4` foresees for scaling.py."""
+    design = design_of(scaling.get_config().to_dict())
+    plan = Plan(HorizonTruth(threshold=0.7), PowerLawTruth(), Noise(), draws=4, seed=0)
+    with contextlib.redirect_stdout(io.StringIO()):
+        rows = plan.show(design).set_index("number")
+    halves: dict[str, float] = ((rows["high"] - rows["low"]) / 2).to_dict()
+    return halves
 
 
 def _parts() -> Numbers:
