@@ -5,7 +5,8 @@
         --workdir=runs/rates
     python -m analysis.report runs/rates
 
-`tuned.py:digits` and `tuned.py:check,digits[,RULE]` are small versions on the embedded digits.
+`tuned.py:digits` and `tuned.py:check,digits[,RULE]` are small versions on the embedded digits,
+`tuned.py:cnn` has convolutional networks.
 Without a rule's file the check is of `RATE_RULE`. Time on 2 cores: an hour by `--dry_run`; digits
 50 s of CPU time. Expected: `sqrt_width`, a decay over 200,000 interactions and a bonus of 0.1, on
 both; at width 64 and h = 1 a rate near 0.02 on MNIST and 0.034 on digits, h_c of 15 to 20.
@@ -23,21 +24,21 @@ from mnist_horizon.sweeps import RATE_RULE
 FACTORS = (0.7, 1.0, 1.4)
 """Rates of the check, in units of the rule's."""
 
-TASKS = ("mnist", "cnn", "digits")
+VERSIONS = ("mnist", "cnn", "digits")
 
 
 def get_config(argument: str = "mnist") -> ml_collections.ConfigDict:
     """The search, or with `check[,VERSION[,RULE]]` the sweep that checks its rates."""
     what, _, rest = argument.partition(",")
     if what == "check":
-        task, _, rule = (rest or "mnist").partition(",")
-        return _check(_base(choose(task, TASKS)), rule)
-    config = _base(choose(argument, TASKS))
+        version, _, rule = (rest or "mnist").partition(",")
+        return _check(_base(choose(version, VERSIONS)), rule)
+    config = _base(choose(argument, VERSIONS))
     config.tuning = ml_collections.ConfigDict({"references": ("supervised", "exact")})
     return config
 
 
-def _base(task: str) -> ml_collections.ConfigDict:
+def _base(version: str) -> ml_collections.ConfigDict:
     """What search and check share: both ends of widths and horizons, and what lies between."""
     config = default_config()
     config.widths = (4, 40, 400)
@@ -45,11 +46,11 @@ def _base(task: str) -> ml_collections.ConfigDict:
     config.budget = 98_304
     config.entropy_coef = 0.1
     config.optimizer.update(RATE_RULE)
-    if task == "cnn":
+    if version == "cnn":
         config.network.name = "cnn"
         config.widths = (2, 8, 32)
         config.horizons = (1.0, 32.0)
-    if task == "digits":
+    if version == "digits":
         config.task = ml_collections.ConfigDict({"name": "digits"})
         config.widths = (8, 128)
         config.horizons = (1.0, 32.0)

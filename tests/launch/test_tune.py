@@ -77,12 +77,14 @@ def test_a_workdir_is_asked_for(tmp_path: Path) -> None:
     assert command.err == "error: --workdir: name the folder for the results\n"
 
 
-@pytest.mark.parametrize("task", tuned.TASKS)
-def test_the_named_search_is_checked_at_the_ends_of_its_axes(task: str) -> None:
+@pytest.mark.parametrize("version", tuned.VERSIONS)
+def test_the_named_search_is_checked_at_the_ends_of_its_axes(version: str) -> None:
     assert tuned.get_config("check").task.name == "mnist"
-    search = tuning_from(tuned.get_config(task).to_dict())
-    check = spec_from(tuned.get_config(f"check,{task}").to_dict())
+    search = tuning_from(tuned.get_config(version).to_dict())
+    check = spec_from(tuned.get_config(f"check,{version}").to_dict())
+    task = "digits" if version == "digits" else "mnist"
     assert search.sweep.task == check.task == task
+    assert (search.sweep.network.name == "cnn") is (version == "cnn")
     assert check.widths == (min(search.sweep.widths), max(search.sweep.widths))
     assert check.horizons == (min(search.sweep.horizons), max(search.sweep.horizons))
     low, rate, high = check.optimizer.learning_rates

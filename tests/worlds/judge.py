@@ -137,6 +137,7 @@ OF_SIZES: Mapping[tuple[str, str], Callable[[Claim, Sizes], float | None]] = {
     ("exponents", "optimal_size_exponent"): lambda claim, sizes: sizes.size_exponent_at(
         _value(claim, "horizon")
     ),
+    ("ratio_by_size", "exponent_change"): lambda claim, sizes: None if sizes.changes else 0.0,
     ("best_size", "alpha_n"): lambda claim, sizes: sizes.alpha_n,
     ("best_size", "alpha_e"): lambda claim, sizes: sizes.alpha_e_at(_value(claim, "horizon")),
     ("best_size", "optimal_size_exponent"): lambda claim, sizes: sizes.size_exponent_at(

