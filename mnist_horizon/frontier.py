@@ -3,8 +3,8 @@
 With initial policy p, paid scores r and gold scores c, of each example:
 
 - the policy with the most pay at its KL is `p exp(r / tau) / Z`, the optimum of
-  `E[r] - tau KL(pi || p)`; with one tau for all examples the mean pay is the largest of all policies
-  with the same mean KL. With c in place of r it has the largest mean gold.
+  `E[r] - tau KL(pi || p)`; with one tau for all examples its mean pay is the largest of all
+  policies with the same mean KL. With c in place of r it has the largest mean gold.
 - best of n: the action with the most pay among n drawn from p (ties at random). With F(a) the
   probability that a draw has at most a's pay, and F'(a) less than that,
 
@@ -49,7 +49,7 @@ def regularised_optimum(initial: Table, scores: Table, temperature: float) -> Ta
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
-def best_of_n(initial: Table, scores: Table, draws: float) -> Table:
+def best_of_n(initial: Table, scores: Table, draws: float | int) -> Table:
     """Probabilities of the action with the highest score among draws from p; ties at random.
 
     Args:
@@ -66,7 +66,7 @@ def best_of_n(initial: Table, scores: Table, draws: float) -> Table:
     return chosen / chosen.sum(axis=-1, keepdims=True)
 
 
-def kl_bound(draws: float) -> float:
+def kl_bound(draws: float | int) -> float:
     """`log n - (n - 1) / n` nats: the most that best of n can be from the initial policy."""
     return float(np.log(draws) - (draws - 1) / draws)
 
@@ -88,7 +88,7 @@ def frontier(initial: Table, gold: Table, proxy: Table) -> Iterator[dict[str, An
         proxy: r of each example.
     """
 
-    def row(kind: str, parameter: float, policy: Table) -> dict[str, Any]:
+    def row(kind: str, parameter: float | int, policy: Table) -> dict[str, Any]:
         means = {"gold": np.mean(np.sum(policy * gold, -1))}
         means["proxy"] = np.mean(np.sum(policy * proxy, -1))
         distance = kl_divergence(policy, initial)

@@ -1,4 +1,4 @@
-"""The best policies by their KL from the initial one (`mnist_horizon.frontier`), beside the runs."""
+"""The best policies by their KL from the initial one (`mnist_horizon.frontier`), beside runs."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ def gold_curves(frame: pd.DataFrame, frontiers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _beside(run: pd.DataFrame, frontier: pd.DataFrame | None) -> pd.DataFrame:
-    """A run's rows with the best policies at their KL, linear in sqrt KL; beyond the last, as it."""
+    """A run's rows with the best policies at their KL, linear in sqrt KL, the last beyond it."""
     if frontier is None:
         return run
     columns = {}

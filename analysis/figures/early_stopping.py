@@ -34,8 +34,13 @@ def gold_against_kl(law: EarlyStopping, frontier: pd.DataFrame) -> theme.Drawn:
         for value, color in (("proxy", theme.VERMILION), ("gold", theme.BLUE)):
             axes[0].plot(free["kl"], free[value], color=color)
             axes[0].annotate(
-                value, (free["kl"].iloc[-1], free[value].iloc[-1]), (-4, 4), ha="right",
-                textcoords="offset points", color=color, fontsize=7.5,
+                value,
+                (free["kl"].iloc[-1], free[value].iloc[-1]),
+                (-4, 4),
+                ha="right",
+                textcoords="offset points",
+                color=color,
+                fontsize=7.5,
             )
             for kind, (_, line) in _BEST.items():
                 points = best[best["kind"] == kind]

@@ -79,7 +79,7 @@ class EarlyStopping(FittedLaw):
         }
 
     def is_determined(self, name: str, one: Quantity) -> bool:
-        """A difference is determined where its interval excludes 0 or is as narrow as the margin."""
+        """A number is determined where its interval excludes 0 or is as narrow as the margin."""
         if one.interval is None or not one.is_bounded:
             return False
         low, high = one.interval
@@ -204,7 +204,7 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
         `kl_coef`, `seed`, `gold_along`, `gold_end`, `proxy_along`, `proxy_end`, `kl` and `gold` at
         the end, and the gaps (`EarlyStopping.quantities`).
     """
-    free = {seed: run for seed, run in rows[rows["kl_coef"] == 0].groupby("seed")}
+    free = dict(list(rows[rows["kl_coef"] == 0].groupby("seed")))
     falls = gold_falls(free)
     found = []
     for (coefficient, seed), run in rows[rows["kl_coef"] > 0].groupby(["kl_coef", "seed"]):
@@ -296,9 +296,8 @@ def fit_early_stopping(rows: pd.DataFrame) -> Fits:
             continue
         table = differences(runs)
         if len(table):
-            table = table.groupby("seed").filter(
-                lambda one, count=table["kl_coef"].nunique(): len(one) == count
-            )
+            complete = table.groupby("seed")["kl_coef"].transform("size")
+            table = table[complete == table["kl_coef"].nunique()]
         if table.empty:
             notes.append(f"{label(settings)}: no seed has runs of every kl_coef")
             continue

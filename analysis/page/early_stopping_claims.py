@@ -43,7 +43,7 @@ def _largest(entry: Entry) -> str:
 
 
 def proxy_claims(entry: Entry) -> list[Claim]:
-    """What the penalty does to the proxy, whether gold falls, and how far from the best both are."""
+    """What a penalty does to the proxy, whether gold falls, and how far from the best both are."""
     found = []
     if is_determined(entry, "proxy_end"):
         text = f"{with_interval(entry, 'proxy_end')} proxy at the end of penalised runs"

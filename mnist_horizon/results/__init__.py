@@ -5,8 +5,8 @@
     WORKDIR/results/<program>.parquet    tidy: one row per run and evaluation (`SCHEMA`)
     WORKDIR/crossings/<table>.parquet    interactions to thresholds of runs without curves, imported
     WORKDIR/noise/<program>.parquet      gradient noise: one row likewise (`NOISE_SCHEMA`)
-    WORKDIR/frontier/<program>.parquet   the best policies by KL from the initial one, of a task that
-                                         pays a proxy (`FRONTIER_SCHEMA`)
+    WORKDIR/frontier/<program>.parquet   best policies by KL from the initial one, where a proxy is
+                                         paid (`FRONTIER_SCHEMA`)
     WORKDIR/policies/<run>.msgpack       final parameters
 
 Everything is written to a temporary file in the same folder and renamed, so that a reader sees
@@ -23,7 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mnist_horizon.results.errors import ResultsError
-    from mnist_horizon.results.policies import load_policy, policy_checksum, policy_file, save_policy
+    from mnist_horizon.results.policies import (
+        load_policy,
+        policy_checksum,
+        policy_file,
+        save_policy,
+    )
     from mnist_horizon.results.reading import (
         Results,
         read_crossings,

@@ -13,7 +13,7 @@ from mnist_horizon.tasks import LoadedTask
 
 
 def with_initial_policy(spec: SweepSpec, task: LoadedTask) -> LoadedTask:
-    """The task with the policy that the spec names as `Task.initial`; unchanged where it names none.
+    """The task with the policy that the spec names as `Task.initial`; as it is where none is.
 
     Raises:
         SweepError: the policy is missing, is not the one recorded, or is one of another network,
@@ -30,9 +30,7 @@ def with_initial_policy(spec: SweepSpec, task: LoadedTask) -> LoadedTask:
         raise SweepError(f"initial_policy: {error}") from None
     shape = task.task.train.images.shape[1:]
     wanted = jax.eval_shape(
-        lambda key: networks.init(
-            spec.network_spec(spec.widths[0]), task.task.classes, shape, key
-        ),
+        lambda key: networks.init(spec.network_spec(spec.widths[0]), task.task.classes, shape, key),
         jax.random.key(0),
     )
     if _shapes(found) != _shapes(wanted):

@@ -1,9 +1,10 @@
 """A sweep as plain data: the runs of its axes, and the programs that hold them.
 
-A **run** is one point of width x horizon x schedule x learning rate x seed (and KL coefficient, where
-a sweep has several), with a readable id that never changes. A **program** is a set of runs with the same static shapes, compiled once: `groups`
-of runs of one seed that share observations, all groups with the same settings. Which program a run
-is in follows from the spec alone, unless an earlier call of the same sweep already placed it.
+A **run** is one point of width x horizon x schedule x learning rate x seed (and KL coefficient,
+where a sweep has several), with a readable id that never changes. A **program** is a set of runs
+with the same static shapes, compiled once: `groups` of runs of one seed that share observations,
+all groups with the same settings. Which program a run is in follows from the spec alone, unless an
+earlier call of the same sweep already placed it.
 """
 
 import dataclasses

@@ -335,7 +335,6 @@ class ProgramRunner:
             self.folder, self.spec, self.program, written, self.task.provenance, facts
         )
 
-
     def _write_frontier(self) -> Path:
         """Write the table of the best policies by KL from the initial ones."""
         train = self.spec.of(self.program.reference).train_spec(self.program.width)

@@ -113,7 +113,9 @@ def _features(images: Num[Any, "example *shape"]) -> Float[np.ndarray, "example 
     return np.concatenate([flat * 8 / np.sqrt(flat.shape[1]), np.ones((len(flat), 1))], axis=1)
 
 
-def _one_hot(labels: Int[np.ndarray, "example"], classes: int) -> Float[np.ndarray, "example class"]:
+def _one_hot(
+    labels: Int[np.ndarray, "example"], classes: int
+) -> Float[np.ndarray, "example class"]:
     hot: np.ndarray = np.eye(classes)[labels]
     return hot
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.data.frontier import gold_curves
 from analysis.laws import LAWS, FittedLaw, fit_horizon_laws
 from analysis.laws.law import (
     AllFits,
@@ -26,6 +27,7 @@ from analysis.laws.synthetic import Design, HorizonTruth
 from analysis.stats.intervals import LOG
 from tests.analysis.curve_runs import curve_frame, sigmoid
 from tests.analysis.horizon_runs import over_batches, over_optimizers, over_tasks, table_of
+from tests.analysis.proxy_runs import frontiers_of, proxy_runs
 from tests.analysis.reference_runs import sweep
 from tests.analysis.report_sweeps import sweep_frame
 from tests.analysis.sparse_runs import crossings, theta
@@ -49,6 +51,11 @@ def over_schedules(widths: tuple[int, ...] = (16,), seeds: int = 2) -> pd.DataFr
     return pd.concat(tables, ignore_index=True)
 
 
+def with_gold() -> pd.DataFrame:
+    frame = proxy_runs(np.random.default_rng(0), seeds=3)
+    return gold_curves(frame, frontiers_of(frame))
+
+
 SWEEPS: dict[str, Callable[[], pd.DataFrame]] = {
     "horizon_law": lambda: table_of(np.random.default_rng(0), HorizonTruth(), seeds=3),
     "delay_law": lambda: crossings(
@@ -69,6 +76,7 @@ SWEEPS: dict[str, Callable[[], pd.DataFrame]] = {
         np.random.default_rng(0), seeds=2, horizons=(1.0, 3.0, 7.0, 15.0, 31.0, 63.0)
     ),
     "curve_shapes": lambda: curve_frame(sigmoid, np.random.default_rng(0), horizons=(1.0, 7.0)),
+    "early_stopping": with_gold,
 }
 """A small sweep for each law of the registry, of one width where widths are no matter."""
 
@@ -83,7 +91,7 @@ def test_every_law_of_the_registry_is_tested_here():
     assert set(SWEEPS) == set(KINDS)
     assert len(KINDS) == len(LAWS)
     assert {kind.table for kind in LAWS} == {
-        *("crossings", "crossings_with_noise", "all_crossings", "curves")
+        *("crossings", "crossings_with_noise", "all_crossings", "curves", "gold_curves")
     }
 
 
@@ -140,6 +148,9 @@ def measured(key: str, law: Any, table: pd.DataFrame) -> tuple[pd.DataFrame, np.
     if key == "curve_shapes":
         rows = table[table["horizon"].isin([law.group.get("horizon", one) for one in (1.0, 7.0)])]
         return rows, np.log(rows["return_mean"].to_numpy(float))
+    if key == "early_stopping":
+        rows = table[table["kl_coef"] == 0]
+        return rows, np.log(rows["test_gold"].to_numpy(float))
     if key == "size_exponents":
         rows = table[table["schedule"] == law.schedule.partition(":")[0]]
         log_e = np.log(rows["interactions"])
