@@ -47,12 +47,14 @@ class EarlyStopping(FittedLaw):
         rows: the runs' rows (`data.frontier.gold_curves`).
         table: differences of each coefficient above 0 and seed (`differences`).
         margin: differences below it count as none.
+        intervals: whether its numbers have intervals.
     """
 
     group: dict[str, Any]
     rows: pd.DataFrame
     table: pd.DataFrame
     margin: float = MARGIN
+    intervals: bool = True
 
     @property
     def seeds(self) -> list[int]:
@@ -74,9 +76,12 @@ class EarlyStopping(FittedLaw):
         names += ["gold_fall", "proxy_gap", "proxy_gap_penalised"]
         names += ["best_of_n_lead", "best_of_n_lead_penalised"]
         columns = {name: by_seed[name].to_numpy() for name in names}
-        return {
+        found = {
             name: _quantity(values) for name, values in columns.items() if np.isfinite(values).all()
         }
+        if not self.intervals:
+            found = {name: Quantity(one.value) for name, one in found.items()}
+        return found
 
     def is_determined(self, name: str, one: Quantity) -> bool:
         """A number is determined where its interval excludes 0 or is as narrow as the margin."""
@@ -151,9 +156,9 @@ class EarlyStopping(FittedLaw):
         return mean
 
     def without_seed(self, seed: int) -> Self:
-        """The same of the other seeds."""
+        """The same of the other seeds; its numbers have no intervals."""
         rows, table = (one[one["seed"] != seed] for one in (self.rows, self.table))
-        return replace(self, rows=rows, table=table)
+        return replace(self, rows=rows, table=table, intervals=False)
 
     def details(self) -> dict[str, Any]:
         """What else the entry of `fits.json` holds."""

@@ -22,6 +22,10 @@ def law_of(**settings):
     return law
 
 
+def fit(frame):
+    return fit_early_stopping(gold_curves(frame, pd.DataFrame()))
+
+
 def test_curves_that_lie_on_each_other_are_equivalent():
     law = law_of()
     assert law.verdict == "equivalent"
@@ -40,14 +44,14 @@ def test_a_known_difference_is_found_with_its_sign(shift, verdict):
     assert law.quantities["gold_along"].value == pytest.approx(shift, abs=0.01)
 
 
-def test_a_difference_at_the_margin_with_much_noise_is_undecided():
-    assert law_of(shift=0.015, noise=0.03).verdict == "undecided"
+def test_curves_with_much_noise_are_undecided():
+    assert law_of(noise=0.06).verdict == "undecided"
 
 
 def test_one_coefficient_that_differs_is_enough():
     frame = proxy_runs(np.random.default_rng(2))
     moved = np.where(frame["kl_coef"] == 0.5, 0.04, 0.0)
-    (law,) = fit_early_stopping(frame.assign(test_gold=frame["test_gold"] + moved)).entries
+    (law,) = fit(frame.assign(test_gold=frame["test_gold"] + moved)).entries
     assert law.verdict == "more"
     assert law.largest["kl_coef"] == 0.5
 
@@ -64,7 +68,7 @@ def test_gaps_to_the_best_policies_are_those_of_the_made_ones():
 def test_the_fall_is_none_where_gold_only_fluctuates():
     generator = np.random.default_rng(3)
     falls = []
-    for _ in range(200):
+    for _ in range(60):
         runs = {
             seed: pd.DataFrame(
                 {"interactions": ENDS, "test_gold": 0.01 * generator.standard_normal(len(ENDS))}
@@ -89,10 +93,10 @@ def test_a_run_is_stopped_where_its_kl_first_reaches_a_value():
 
 def test_at_the_margin_equivalence_is_found_in_5_percent_and_power_is_had_inside():
     generator = np.random.default_rng(4)
-    values = 0.01 * generator.standard_normal((20_000, 6))
+    values = 0.01 * generator.standard_normal((4000, 6))
     at_margin = np.array([equivalence_p(MARGIN + one, MARGIN) for one in values]) < 0.05
-    assert at_margin.mean() == pytest.approx(0.05, abs=0.006)  # 4 standard errors
-    inside = np.array([equivalence_p(one, MARGIN) for one in values[:2000]]) < 0.05
+    assert at_margin.mean() == pytest.approx(0.05, abs=0.014)  # 4 standard errors
+    inside = np.array([equivalence_p(one, MARGIN) for one in values[:1000]]) < 0.05
     assert inside.mean() > 0.8
     assert equivalence_p(np.array([0.0]), MARGIN) is None
     assert equivalence_p(np.zeros(3), MARGIN) == 0.0
@@ -102,31 +106,31 @@ def test_at_the_margin_equivalence_is_found_in_5_percent_and_power_is_had_inside
 def test_the_verdict_is_wrong_in_at_most_5_percent_at_the_margin():
     generator = np.random.default_rng(5)
     wrong = 0
-    for _ in range(60):
+    for _ in range(40):
         frame = proxy_runs(generator, shift=MARGIN, coefficients=(0.0, 0.5), noise=0.01)
-        (law,) = fit_early_stopping(frame).entries
+        (law,) = fit(frame).entries
         wrong += law.verdict == "equivalent"
-    assert wrong <= 9  # of 60 at 5%: a probability of 0.0005 of more
+    assert wrong <= 7  # of 40 at 5%: more has a probability of 0.001
 
 
 def test_rates_are_compared_separately_and_what_cannot_be_is_noted():
     frames = [proxy_runs(np.random.default_rng(6), learning_rate=rate) for rate in (1e-3, 1e-2)]
-    fits = fit_early_stopping(pd.concat(frames, ignore_index=True))
+    fits = fit(pd.concat(frames, ignore_index=True))
     assert [law.group["learning_rate"] for law in fits.entries] == [1e-3, 1e-2]
     alone = frames[0][frames[0]["kl_coef"] > 0]
-    fits = fit_early_stopping(alone)
+    fits = fit(alone)
     assert not fits.entries
     assert "only between a run with kl_coef 0 and one above it" in fits.notes[0]
-    assert fit_early_stopping(frames[0][:0]).notes == ()
+    assert fit(frames[0][:0]).notes == ()
 
 
 def test_a_seed_without_every_coefficient_is_left_out():
     frame = proxy_runs(np.random.default_rng(7))
     frame = frame[~((frame["seed"] == 2) & (frame["kl_coef"] == 0.5))]
-    (law,) = fit_early_stopping(frame).entries
+    (law,) = fit(frame).entries
     assert law.seeds == [0, 1, 3]
     assert law.without_seed(0).seeds == [1, 3]
-    assert set(differences(frame)["seed"]) == {0, 1, 2, 3}
+    assert set(differences(gold_curves(frame, pd.DataFrame()))["seed"]) == {0, 1, 2, 3}
 
 
 def test_it_predicts_the_gold_of_the_run_without_a_penalty():
