@@ -16,10 +16,10 @@ def early_stopping_claim(entry: Entry, of: str = "") -> Claim:
     text = {
         "equivalent": "A KL penalty does what stopping early does: at the same KL the gold score "
         f"of penalised runs is that of the run without a penalty, within {margin}",
-        "more": "A KL penalty does more than stopping early: at the same KL penalised runs have "
-        "a higher gold score",
-        "less": "A KL penalty does less than stopping early: at the same KL penalised runs have "
-        "a lower gold score",
+        "more": "A KL penalty can do more than stopping early: there are coefficients with "
+        "a higher gold score at the same KL, and none shown to have a lower one",
+        "less": "A KL penalty can do less than stopping early: there are coefficients with "
+        "a lower gold score at the same KL, and none shown to have a higher one",
         "both": "A KL penalty is not stopping early: at the same KL the gold score of penalised "
         "runs is higher for some coefficients or parts of a run, and lower for others",
         "undecided": "It is undecided whether a KL penalty does what stopping early does, "
