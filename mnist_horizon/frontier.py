@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -112,12 +113,12 @@ def of_seeds(
         seeds: of the runs.
         examples: how many.
     """
-    index = np.arange(examples)
+    index = jnp.arange(examples)
     labels, paid = task.test.labels[index], task.test.paid_at(index)
     gold, proxy = (np.asarray(x, float) for x in (task.scores(labels), task.pays(labels, paid)))
     inputs = networks.first_inputs(spec.network, task.test.images[index])
     visible = spec.network.phase_visible
-    phase = np.tile(np.array([1.0, 0.0], np.float32), (examples, 1)) if visible else None
+    phase = jnp.tile(jnp.array([1.0, 0.0]), (examples, 1)) if visible else None
     found = {}
     for seed in seeds:
         params = training.init_run(spec, jax.random.key(seed), task).params

@@ -31,12 +31,12 @@ def gold_against_kl(law: EarlyStopping, frontier: pd.DataFrame) -> theme.Drawn:
     with theme.style():
         figure, axes = theme.row(3, width=2.6, height=3.2)
         free = means[means["kl_coef"] == 0]
-        for value, color in (("proxy", theme.VERMILION), ("gold", theme.BLUE)):
+        for value, color, up in (("proxy", theme.VERMILION, 4), ("gold", theme.BLUE, -10)):
             axes[0].plot(free["kl"], free[value], color=color)
             axes[0].annotate(
                 value,
                 (free["kl"].iloc[-1], free[value].iloc[-1]),
-                (-4, 4),
+                (-4, up),
                 ha="right",
                 textcoords="offset points",
                 color=color,

@@ -23,7 +23,6 @@ import numpy as np
 import pandas as pd
 
 from analysis.data.families import label, split
-from analysis.data.frontier import KINDS
 from analysis.laws.law import Fits, FittedLaw, Quantity, flat, plain
 from analysis.stats.distributions import t_quantile, t_tail
 from analysis.stats.intervals import mean_interval
@@ -232,9 +231,9 @@ def _compared(run: pd.DataFrame, free: pd.DataFrame) -> dict[str, float]:
         end = last[column].to_numpy(float) - other(column, kl)
         result |= {f"{name}_along": float(np.nanmean(along)), f"{name}_end": _mean(end)}
     way = np.linspace(*other.range, POINTS) ** 2
-    kinds = (("proxy_gap", f"{KINDS[0]}_proxy", "test_return"),)
-    kinds = (*kinds, ("best_of_n_lead", f"{KINDS[2]}_gold", "test_gold"))
-    for name, best, column in kinds:
+    gaps = [("proxy_gap", "proxy_optimum_proxy", "test_return")]
+    gaps.append(("best_of_n_lead", "best_of_n_gold", "test_gold"))
+    for name, best, column in gaps:
         result[name] = _mean(other(best, way) - other(column, way))
         result[f"{name}_penalised"] = _mean((last[best] - last[column]).to_numpy(float))
     return result

@@ -189,8 +189,8 @@ class SweepSpec:
     @property
     def run_count(self) -> int:
         """Runs of the sweep: the product of its axes."""
-        axes = (self.widths, self.horizons, self.schedules, self.optimizer.learning_rates)
-        axes = (*axes, self.kl_coefs or (self.kl_coef,))
+        axes: tuple[Sequence[Any], ...] = (self.widths, self.horizons, self.schedules)
+        axes = (*axes, self.optimizer.learning_rates, self.kl_coefs or (self.kl_coef,))
         references = len(self.widths) * sum(map(len, vars(self.references).values()))
         return (math.prod(len(axis) for axis in axes) + references) * self.seeds
 

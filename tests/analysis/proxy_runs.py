@@ -23,17 +23,20 @@ def proxy_runs(
 ) -> pd.DataFrame:
     """Runs whose KL grows to 4, or with coefficient c to 0.3 / c; `shift` is added to their gold.
 
-    `noise` is the deviation of a penalised run's gold as a whole, one number for each run.
+    `noise` is the deviation of a penalised run's gold as a whole, one number for each run; that of
+    the others deviates by half as much times sqrt KL, every proxy by a quarter.
     """
     frames = []
     progress = np.log(ENDS / ENDS[0]) / np.log(ENDS[-1] / ENDS[0])
     for coefficient in coefficients:
         for seed in range(seeds):
             kl = progress * min(4.0, 0.3 / coefficient if coefficient else 4.0)
-            own = (shift + noise * generator.standard_normal()) * (coefficient > 0)
-            gold = gold_of(kl) + own
+            own = shift + noise * generator.standard_normal()
+            other = 0.5 * noise * generator.standard_normal() * np.sqrt(kl)
+            gold = gold_of(kl) + (own if coefficient else other)
+            proxy = 0.2 + 0.2 * np.sqrt(kl) + 0.25 * noise * generator.standard_normal()
             rows = {"interactions": ENDS, "kl_initial": kl, "test_gold": gold}
-            rows |= {"test_return": 0.2 + 0.2 * np.sqrt(kl), "return_mean": 0.2 + 0.2 * kl}
+            rows |= {"test_return": proxy, "return_mean": proxy}
             name = f"proxy-lr{learning_rate:g}-kl{coefficient:g}-s{seed}"
             frame = pd.DataFrame(rows).assign(run_id=name, kl_coef=coefficient, seed=seed)
             frames.append(frame)

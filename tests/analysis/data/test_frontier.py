@@ -16,7 +16,7 @@ def test_each_row_has_what_the_best_policies_have_at_its_kl():
     for kind, more in zip(KINDS, (0.0, 0.2, 0.05), strict=True):
         expected = gold_of(rows["kl_initial"].to_numpy()) + more
         np.testing.assert_allclose(rows[f"{kind}_gold"], expected, atol=2e-3)
-    np.testing.assert_allclose(rows["best_of_n_proxy"] - rows["test_return"], 0.1, atol=2e-3)
+    np.testing.assert_allclose(rows["best_of_n_proxy"] - rows["test_return"], 0.1, atol=5e-3)
 
 
 def test_without_a_table_they_are_not_known_and_without_gold_there_is_no_row():

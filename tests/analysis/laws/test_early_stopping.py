@@ -30,7 +30,7 @@ def test_curves_that_lie_on_each_other_are_equivalent():
     law = law_of()
     assert law.verdict == "equivalent"
     assert abs(law.largest["difference"]) < MARGIN
-    assert law.quantities["proxy_end"].value == pytest.approx(0, abs=2e-3)
+    assert law.quantities["proxy_end"].value == pytest.approx(0, abs=3e-3)
     assert [one["kl_coef"] for one in law.coefficients] == [0.1, 0.5]
     assert law.coefficients[1]["kl"] == pytest.approx(0.6 * 0.95, rel=0.1)
 
@@ -137,4 +137,4 @@ def test_it_predicts_the_gold_of_the_run_without_a_penalty():
     law = law_of(shift=0.1)
     kl = np.array([0.25, 1.0, 3.0])
     predicted = law.predict(pd.DataFrame({"kl_initial": kl}))
-    np.testing.assert_allclose(predicted, gold_of(kl), atol=2e-3)
+    np.testing.assert_allclose(predicted, gold_of(kl), atol=6e-3)
