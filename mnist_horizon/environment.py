@@ -127,10 +127,11 @@ def transition(
     Returns:
         State, reward, terminated, truncated, info. `info["discount"]` multiplies the value of what
         follows: gamma, or 0 after a termination; `info["correct"]` is c_t, which sparse rewards
-        hide from the agent.
+        hide from the agent; `info["gold"]`, of a task that pays a proxy, is the score itself.
     """
     index_key, reward_key = jax.random.split(key)
-    correct = task.score(task.train.labels[state.index], action).astype(jnp.float32)
+    label, paid = task.train.labels[state.index], task.train.paid_at(state.index)
+    correct = task.pay(label, paid, action).astype(jnp.float32)
     uniform = jax.random.uniform(reward_key, (1,))
     payments = params.reward.rewards(correct[None], uniform, state.phase, state.carried)
     time = state.time + 1
@@ -143,6 +144,8 @@ def transition(
         time=time,
     )
     info = {"discount": jnp.where(terminated, 0.0, params.discount), "correct": correct}
+    if task.has_gold:
+        info["gold"] = task.score(label, action)
     return following, payments.rewards[0], terminated, truncated, info
 
 

@@ -422,7 +422,7 @@ def _roll_out(
     spec: TrainSpec, state: RunState, run: RunParams, task: Task, draws: Draws
 ) -> tuple[Measured, Params, adv.Window, Float[Array, ""]]:
     """One rollout, the gradient of the sum of E[c | x] over it, its window and mean value."""
-    right = task.scores(draws.labels.reshape(-1))
+    right = task.pays(draws.labels.reshape(-1), draws.paid)
     phase_inputs = training.visible_phase(spec, state, run)
 
     def apply(params: Params) -> Array:

@@ -86,9 +86,10 @@ class RunParams:
     """Of the learning rate, per update: batch / E_0 of `learning_rate_factor`; 0 for none."""
 
 
-METRICS = ("return_mean", "reward_mean", "train_accuracy", "entropy")
+METRICS = ("return_mean", "reward_mean", "train_accuracy", "entropy", "gold_mean")
 """What `Metrics` sums, by column of a results table: the mean of pi(label | x) of the acting
-policy, the reward received per step, how often the most probable action was right, nats per step.
+policy, the reward received per step, how often the most probable action was right, nats per step;
+last, only of a task that pays a proxy, the mean score.
 """
 
 
@@ -106,7 +107,7 @@ class Metrics:
     def means(self) -> dict[str, Any]:
         """Means per update by column of a results table, each [*runs]."""
         means = self.sums / self.updates[..., None]
-        return {name: means[..., i] for i, name in enumerate(METRICS)}
+        return {name: means[..., i] for i, name in enumerate(METRICS[: means.shape[-1]])}
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
@@ -134,6 +135,8 @@ class Draws(NamedTuple):
     action_uniform: Float[Array, "time env"]
     reward_uniform: Float[Array, "time env"]
     minibatch_key: Key[Array, ""]
+    paid: Float[Array, "batch action"] | None = None
+    """`Examples.paid_at` of the examples."""
 
 
 class Rollout(NamedTuple):
@@ -142,6 +145,8 @@ class Rollout(NamedTuple):
     actions: Int[Array, "batch"]
     greedy_right: Float[Array, "batch"]
     window: adv.Window
+    gold: Float[Array, "batch"] | None = None
+    """The policy's expected score, where what is paid is not the score."""
 
 
 class Batch(NamedTuple):
@@ -259,10 +264,15 @@ def run_axes(tree: Any) -> Any:
 
 
 def init_run(spec: TrainSpec, key: Array, task: Task) -> RunState:
-    """A run's initial state. It depends only on the seed's key, so runs of a seed share it."""
+    """A run's initial state. It depends only on the seed's key, so runs of a seed share it.
+
+    Where the task has an `initial` policy, all seeds begin from that one.
+    """
     shape = task.train.images.shape[1:]
     policy_key, value_key = jax.random.split(jax.random.fold_in(key, INIT_STREAM))
-    params = networks.init(spec.network, task.classes, shape, policy_key)
+    params = task.initial
+    if params is None:
+        params = networks.init(spec.network, task.classes, shape, policy_key)
     value_params = {}
     if spec.baseline == "value_net":
         value_params = networks.init(spec.network, 1, shape, value_key)
@@ -275,7 +285,7 @@ def init_run(spec: TrainSpec, key: Array, task: Task) -> RunState:
         carried=jnp.zeros(spec.environments),
         running_mean=zero,
         diverged_at=jnp.int32(-1),
-        metrics=Metrics(jnp.zeros(len(METRICS)), jnp.int32(0)),
+        metrics=Metrics(jnp.zeros(len(METRICS) - (not task.has_gold)), jnp.int32(0)),
     )
 
 
@@ -297,6 +307,7 @@ def draw(spec: TrainSpec, key: Array, number: Array, task: Task) -> Draws:
         action_uniform=uniform_of(bits[1]),
         reward_uniform=uniform_of(bits[2]),
         minibatch_key=jax.random.fold_in(jax.random.fold_in(key, MINIBATCH_STREAM), number),
+        paid=task.train.paid_at(index.reshape(-1)),
     )
 
 
@@ -329,15 +340,22 @@ def roll_out(
     policy = jnp.exp(losses.log_policy(logits))
     shape, labels = draws.labels.shape, draws.labels.reshape(-1)
     actions = sample_actions(jnp.moveaxis(policy, 0, -1), draws.action_uniform.reshape(-1))
-    correct = task.score(labels, actions).astype(jnp.float32).reshape(shape)
+    correct = task.pay(labels, draws.paid, actions).astype(jnp.float32).reshape(shape)
     payments = run.reward.rewards(correct, draws.reward_uniform, state.phase, state.carried)
-    # Exact over actions, and for the default score the same bits as pi(label | x). Masked, since
-    # XLA for CPUs would make a slow matrix product of the plain sum of products.
-    scores = losses.actions_first(task.scores(labels))
-    success = jnp.sum(jnp.where(scores != 0, policy * scores, 0.0), axis=0).reshape(shape)
+    success = _expected(policy, task.pays(labels, draws.paid)).reshape(shape)
+    gold = _expected(policy, task.scores(labels)) if task.has_gold else None
     greedy = task.score(labels, jnp.argmax(losses.actions_first(logits), axis=0))
     window = adv.Window(*payments, correct, success)
-    return Rollout(actions, greedy.astype(jnp.float32), window)
+    return Rollout(actions, greedy.astype(jnp.float32), window, gold)
+
+
+def _expected(
+    policy: Float[Array, "action batch"], scores: Float[Array, "batch action"]
+) -> Float[Array, "batch"]:
+    """Mean scores of the policy, exact over actions: of the default score the bits of pi(label)."""
+    scores = losses.actions_first(scores)
+    # Masked, since XLA for CPUs would make a slow matrix product of the plain sum of products.
+    return jnp.sum(jnp.where(scores != 0, policy * scores, 0.0), axis=0)
 
 
 def policy_loss(
@@ -430,7 +448,7 @@ def update_run(
         logits,
         reference,
         values,
-        task.scores(draws.labels.reshape(-1)),
+        task.pays(draws.labels.reshape(-1), draws.paid),
     )
     if spec.algorithm != "ppo":
         gradient = whole_gradient(spec, batch, run, pull_back, pull_back_value)
@@ -502,6 +520,7 @@ def evaluate_run(
 ) -> dict[str, Float[Array, ""]]:
     """Greedy accuracy on test examples, and KL from the initial policy there (nats per step).
 
+    Of a task that pays a proxy also the policy's mean score there, and its mean pay.
     They are the first `count` of the test split. A visible phase is held at 0. The split is
     evaluated in parts of up to `EVALUATION_PART` examples, since its activations would otherwise
     need more memory than training; parts beyond `count` are left out.
@@ -510,7 +529,7 @@ def evaluate_run(
     parts = -(-whole // EVALUATION_PART)
     size = -(-whole // parts)
 
-    def add(number: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
+    def add(number: Array, sums: dict[str, Array]) -> dict[str, Array]:
         index = number * size + jnp.arange(size)
         inside = index < count
         index = jnp.minimum(index, whole - 1)
@@ -519,14 +538,20 @@ def evaluate_run(
         phase = jnp.tile(jnp.array([1.0, 0.0]), (size, 1)) if visible else None
         logits = networks.apply(spec.network, task.classes, params, inputs, phase)
         reference = networks.apply(spec.network, task.classes, initial, inputs, phase)
-        right = task.score(task.test.labels[index], jnp.argmax(logits, axis=-1))
-        kl = losses.kl_divergence(logits, reference)
-        each = jnp.sum(inside * right), jnp.sum(inside * kl)
-        return jax.tree.map(lambda total, part: total.at[number].set(part), sums, each)
+        labels, paid = task.test.labels[index], task.test.paid_at(index)
+        each = {
+            "test_accuracy": task.score(labels, jnp.argmax(logits, axis=-1)),
+            "kl_initial": losses.kl_divergence(logits, reference),
+        }
+        if task.has_gold:
+            each["test_gold"] = losses.expected_score(logits, task.scores(labels))
+            each["test_return"] = losses.expected_score(logits, task.pays(labels, paid))
+        return {name: sums[name].at[number].set(jnp.sum(inside * each[name])) for name in each}
 
-    none = jnp.zeros(parts)
-    right, kl = jax.lax.fori_loop(0, -(-count // size), add, (none, none))
-    return {"test_accuracy": right.sum() / count, "kl_initial": kl.sum() / count}
+    names = ("test_accuracy", "kl_initial", *("test_gold", "test_return") * task.has_gold)
+    none = {name: jnp.zeros(parts) for name in names}
+    sums = jax.lax.fori_loop(0, -(-count // size), add, none)
+    return {name: total.sum() / count for name, total in sums.items()}
 
 
 def _apply_gradient(
@@ -552,8 +577,9 @@ def _advance(state: RunState, rollout: Rollout, logits: Array, number: Array) ->
         window.rewards,
         rollout.greedy_right,
         losses.entropy(logits),
+        *(() if rollout.gold is None else (rollout.gold,)),
     )
-    # One reduction of four rows, in place of four.
+    # One reduction of all rows, in place of one each.
     means = jnp.stack([leaf.reshape(-1) for leaf in each]).mean(axis=1)
     reward, entropy = means[1], means[3]
     rate = RUNNING_MEAN_RATE

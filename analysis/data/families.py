@@ -30,6 +30,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "batch": ("batch", "environments", "rollout_length"),
     "optimizer": ("optimizer",),
     "algorithm": ("algorithm", "flops_per_interaction"),
+    "kl_coef": ("kl_coef", "flops_per_interaction"),
 }
 """What may vary within a group, with the columns of a table that vary with it."""
 
@@ -38,6 +39,7 @@ SETTINGS: dict[str, str] = {
     "batch": "batch",
     "optimizer": "optimizer.name",
     "algorithm": "algorithm.name",
+    "kl_coef": "kl_coef",
 }
 """Paths in `settings` of what may vary but is not an axis."""
 
@@ -188,9 +190,26 @@ def _settings_as_given(table: pd.DataFrame, varying: Collection[str]) -> dict[st
         known = {text: _without(text, paths) for text in texts.unique()}
         columns["settings"] = texts.map(known)
     for name in COEFFICIENTS if "algorithm" not in varying else ():
-        if name in table and (texts == "").any():
+        if name in table and name not in varying and (texts == "").any():
             columns[name] = coefficient_as_given(table, name).where(texts == "")
+    if "kl_coef" not in varying and (swept := _swept_kl_coef(table, texts)) is not None:
+        columns["kl_coef"] = columns.get("kl_coef", swept).where(texts == "", swept)
     return columns
+
+
+def _swept_kl_coef(table: pd.DataFrame, texts: pd.Series) -> pd.Series | None:
+    """The KL coefficient of runs whose `settings` have none, as of an axis; None where all are 0.
+
+    It is NaN, absent, for the others, whose settings or columns give it.
+    """
+    if "kl_coef" not in table:
+        return None
+    without = {text: text != "" and json.loads(text).get("kl_coef") == 0 for text in texts.unique()}
+    swept = texts.map(without).astype(bool)
+    if not (swept & (table["kl_coef"] > 0)).any():
+        return None
+    given = (table["kl_coef"] / _mean_discounts(table)).map(lambda value: float(f"{value:.6g}"))
+    return given.where(swept)
 
 
 def _without(text: str, paths: Iterable[str]) -> str:
@@ -215,17 +234,22 @@ def coefficient_as_given(table: pd.DataFrame, name: str) -> pd.Series:
     """
     if not {"schedule", "schedule_level", "discount"} <= set(table):
         return table[name]
-    factor = pd.Series(1.0, index=table.index)
-    for (kind, level), rows in table.groupby(["schedule", "schedule_level"]):
-        schedule = make(str(kind), float(level))
-        if schedule.period > 1:
-            factor[rows.index] = schedule.mean_discount(rows["discount"].to_numpy(float))
-    unscaled = (table[name] / factor).map(lambda value: float(f"{value:.6g}"))
+    unscaled = (table[name] / _mean_discounts(table)).map(lambda value: float(f"{value:.6g}"))
     varying = {name, *(column for one in ("width", "horizon", "seed") for column in COLUMNS[one])}
     others = [column for column in RUN_COLUMNS if column in table and column not in varying]
     others = [column for column in others if column not in (*COEFFICIENTS, "learning_rate")]
     constant = unscaled.groupby([table[column] for column in others], dropna=False)
     return unscaled.where(constant.transform("nunique") == 1, table[name])
+
+
+def _mean_discounts(table: pd.DataFrame) -> pd.Series:
+    """The mean discount of each row's schedule, by which its coefficients were multiplied."""
+    factor = pd.Series(1.0, index=table.index)
+    for (kind, level), rows in table.groupby(["schedule", "schedule_level"]):
+        schedule = make(str(kind), float(level))
+        if schedule.period > 1:
+            factor[rows.index] = schedule.mean_discount(rows["discount"].to_numpy(float))
+    return factor
 
 
 def schedule_of(settings: Mapping[str, Any]) -> Schedule:

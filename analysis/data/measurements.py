@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from analysis.data.crossings import THRESHOLDS, interactions_to_threshold
 from analysis.data.families import with_chosen_rates
+from analysis.data.frontier import gold_curves
 from analysis.data.horizon_cost import with_horizon_cost
 from analysis.data.noise import action_noise_ratio
 from mnist_horizon.results import (
@@ -19,6 +20,7 @@ from mnist_horizon.results import (
     ResultsError,
     conform,
     read_crossings,
+    read_frontiers,
     read_noise,
     read_results,
     read_sweep,
@@ -39,6 +41,7 @@ class Measurements:
         noise: rows of the noise tables; empty where none was measured.
         unfinished: ids of runs that are not done.
         notes: what was left out.
+        frontier: the best policies by KL of runs that are paid a proxy; empty where there are none.
     """
 
     frame: pd.DataFrame
@@ -48,6 +51,12 @@ class Measurements:
     noise: pd.DataFrame
     unfinished: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    frontier: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def gold_curves(self) -> pd.DataFrame:
+        """Rows of runs that are paid a proxy, beside the best policies (`frontier.gold_curves`)."""
+        return gold_curves(self.frame, self.frontier)
 
     @property
     def crossings_with_noise(self) -> pd.DataFrame:
@@ -142,7 +151,10 @@ def read(workdirs: Sequence[Path]) -> Measurements:
         results = Results(READ_SCHEMA.empty_table().to_pandas(), ())
     thresholds, notes = thresholds_of(workdirs)
     measured = measure(results, noise, thresholds, crossings)
-    return replace(measured, notes=(*measured.notes, *notes))
+    measured = replace(measured, notes=(*measured.notes, *notes))
+    with contextlib.suppress(ResultsError):
+        measured = replace(measured, frontier=read_frontiers(workdirs).frame)
+    return measured
 
 
 def crossings_to(workdir: Path, threshold: float) -> pd.DataFrame:

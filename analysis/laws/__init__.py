@@ -14,6 +14,7 @@ from analysis.laws.comparisons import fit_optimizer_laws, fit_task_laws
 from analysis.laws.curve_shapes import CurveShapes, ShapesCompared, fit_curve_shapes
 from analysis.laws.decomposition import Decomposition, fit_decompositions
 from analysis.laws.delay import DelayLaw, fit_delay_laws
+from analysis.laws.early_stopping import EarlyStopping, fit_early_stopping
 from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
 from analysis.laws.law import AllFits, Fits, FittedLaw, LawKind, Quantity
 from analysis.laws.power import PowerLawFit, SharedPowerLaw, fit_power_laws
@@ -36,6 +37,7 @@ LAWS = (
     LawKind("task_law", fit_task_laws),
     LawKind("curve_shapes", fit_curve_shapes, "curves"),
     LawKind("decomposition", fit_decompositions, "crossings_with_noise"),
+    LawKind("early_stopping", fit_early_stopping, "gold_curves"),
 )
 """Every law, by the key of its list in `fits.json`."""
 
@@ -80,6 +82,7 @@ __all__ = [
     "CurveShapes",
     "Decomposition",
     "DelayLaw",
+    "EarlyStopping",
     "Fits",
     "FittedLaw",
     "HorizonLaw",
@@ -96,6 +99,7 @@ __all__ = [
     "fit_curve_shapes",
     "fit_decompositions",
     "fit_delay_laws",
+    "fit_early_stopping",
     "fit_horizon_laws",
     "fit_laws",
     "fit_optimizer_laws",

@@ -274,13 +274,16 @@ class LawKind:
         fit: from a table to all laws that it allows.
         table: what it is fitted to: `crossings` (one row per run and threshold, at the chosen
             learning rates), `crossings_with_noise` (the same with what the measured noise says),
-            `all_crossings` (at every rate tried) or `curves` (one row per run and evaluation, at
-            the chosen rates).
+            `all_crossings` (at every rate tried), `curves` (one row per run and evaluation, at
+            the chosen rates) or `gold_curves` (the same at every rate, of runs that are paid a
+            proxy).
     """
 
     key: str
     fit: Callable[[pd.DataFrame], Fits]
-    table: Literal["crossings", "crossings_with_noise", "all_crossings", "curves"] = "crossings"
+    table: Literal[
+        "crossings", "crossings_with_noise", "all_crossings", "curves", "gold_curves"
+    ] = "crossings"
 
 
 @dataclass

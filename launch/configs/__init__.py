@@ -33,6 +33,8 @@ def default_config() -> ml_collections.ConfigDict:
     )
     config.entropy_coef = 0.0
     config.kl_coef = 0.0
+    config.kl_coefs = ()
+    config.initial_policy = ml_collections.ConfigDict({"workdir": "", "run": ""})
     config.batch = ml_collections.ConfigDict({"environments": 1, "rollout_length": 512})
     config.noise = ml_collections.ConfigDict({"samples": 0, "every": 8})
     config.budget = 1_000_000

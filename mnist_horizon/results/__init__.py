@@ -5,6 +5,8 @@
     WORKDIR/results/<program>.parquet    tidy: one row per run and evaluation (`SCHEMA`)
     WORKDIR/crossings/<table>.parquet    interactions to thresholds of runs without curves, imported
     WORKDIR/noise/<program>.parquet      gradient noise: one row likewise (`NOISE_SCHEMA`)
+    WORKDIR/frontier/<program>.parquet   best policies by KL from the initial one, where a proxy is
+                                         paid (`FRONTIER_SCHEMA`)
     WORKDIR/policies/<run>.msgpack       final parameters
 
 Everything is written to a temporary file in the same folder and renamed, so that a reader sees
@@ -21,13 +23,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mnist_horizon.results.errors import ResultsError
-    from mnist_horizon.results.policies import load_policy, policy_file, save_policy
-    from mnist_horizon.results.reading import Results, read_crossings, read_noise, read_results
+    from mnist_horizon.results.policies import (
+        load_policy,
+        policy_checksum,
+        policy_file,
+        save_policy,
+    )
+    from mnist_horizon.results.reading import (
+        Results,
+        read_crossings,
+        read_frontiers,
+        read_noise,
+        read_results,
+    )
     from mnist_horizon.results.records import read_programs, read_sweep, record_problem
     from mnist_horizon.results.schema import (
         CROSSINGS_SCHEMA,
         DEFAULTS,
         DERIVED_COLUMNS,
+        FRONTIER_SCHEMA,
+        GOLD_COLUMNS,
         MEASURED_COLUMNS,
         NOISE_SCHEMA,
         OBSERVATION_SETTINGS,
@@ -45,6 +60,8 @@ __all__ = [
     "CROSSINGS_SCHEMA",
     "DEFAULTS",
     "DERIVED_COLUMNS",
+    "FRONTIER_SCHEMA",
+    "GOLD_COLUMNS",
     "MEASURED_COLUMNS",
     "NOISE_SCHEMA",
     "OBSERVATION_SETTINGS",
@@ -58,8 +75,10 @@ __all__ = [
     "conform",
     "learning_settings",
     "load_policy",
+    "policy_checksum",
     "policy_file",
     "read_crossings",
+    "read_frontiers",
     "read_noise",
     "read_programs",
     "read_results",
@@ -71,8 +90,10 @@ __all__ = [
 
 _MODULES = {
     "ResultsError": "errors",
-    **dict.fromkeys(("load_policy", "policy_file", "save_policy"), "policies"),
-    **dict.fromkeys(("Results", "read_crossings", "read_noise", "read_results"), "reading"),
+    **dict.fromkeys(("load_policy", "policy_checksum", "policy_file", "save_policy"), "policies"),
+    **dict.fromkeys(
+        ("Results", "read_crossings", "read_frontiers", "read_noise", "read_results"), "reading"
+    ),
     **dict.fromkeys(("read_programs", "read_sweep", "record_problem"), "records"),
     "write_results": "writing",
 }

@@ -5,7 +5,7 @@ A run is identified by its id, its axes and its settings. Where a table has all 
 how a run is observed; elsewhere all columns of a run are compared.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def join(
     frames: Mapping[Path, pd.DataFrame],
     runs: Mapping[Path, pd.DataFrame],
     notes: list[str],
-    by: tuple[str, str] = ("run_id", "interactions"),
+    by: Sequence[str] = ("run_id", "interactions"),
 ) -> tuple[pd.DataFrame, dict[Path, dict[str, str]]]:
     """One table of all directories, each run once.
 

@@ -1,5 +1,6 @@
 """Final policies of runs."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,20 @@ def load_policy(workdir: Path | str, run_id: str) -> dict[str, Any]:
         raise ResultsError(f"{path}: not found: no finished run {run_id!r} there") from None
     except Exception as error:  # msgpack has exceptions of its own; all mean damaged bytes
         raise ResultsError(f"{path}: cannot be read: {one_line(error)}") from error
+
+
+def policy_checksum(workdir: Path | str, run_id: str) -> str:
+    """sha256 of the file of a run's final policy.
+
+    Raises:
+        InputError: the id is not a plain name.
+        ResultsError: the run has no policy there.
+    """
+    path = Path(workdir) / "policies" / policy_file(run_id)
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        raise ResultsError(f"{path}: not found: no finished run {run_id!r} there") from None
 
 
 def policy_file(run_id: str) -> str:

@@ -14,6 +14,7 @@ from mnist_horizon.results.errors import ResultsError, one_line
 from mnist_horizon.results.records import read_programs, read_sweep
 from mnist_horizon.results.schema import (
     CROSSINGS_SCHEMA,
+    FRONTIER_SCHEMA,
     NOISE_SCHEMA,
     READ_SCHEMA,
     REQUIRED_COLUMNS,
@@ -90,12 +91,42 @@ def read_noise(workdirs: Path | str | Sequence[Path | str]) -> Results:
     Raises:
         ResultsError: there is no row to read.
     """
+    by = ["run_id", "interactions"]
+    return _read_beside(workdirs, "noise", NOISE_SCHEMA, REQUIRED_NOISE_COLUMNS, by)
+
+
+def read_frontiers(workdirs: Path | str | Sequence[Path | str]) -> Results:
+    """Read the frontiers of one or more working directories, as `read_noise` does.
+
+    Raises:
+        ResultsError: there is no row to read.
+    """
+    by = ["run_id", "kind", "parameter"]
+    return _read_beside(workdirs, "frontier", FRONTIER_SCHEMA, FRONTIER_SCHEMA.names, by)
+
+
+def _read_beside(
+    workdirs: Path | str | Sequence[Path | str],
+    kind: str,
+    schema: pa.Schema,
+    required: Sequence[str],
+    by: list[str],
+) -> Results:
+    """Tables of one kind, with the ids that `read_results` gives to their runs.
+
+    Args:
+        workdirs: one directory or several.
+        kind: the folder of the tables.
+        schema: their columns.
+        required: those that must be there.
+        by: the columns that tell rows apart, in the order of the rows.
+    """
     folders = _folders(workdirs)
     notes: list[str] = []
     frames: dict[Path, pd.DataFrame] = {}
     runs: dict[Path, pd.DataFrame] = {}
     for folder in folders:
-        frame = _read_folder(folder, "noise", NOISE_SCHEMA, REQUIRED_NOISE_COLUMNS, notes)
+        frame = _read_folder(folder, kind, schema, required, notes)
         parts = []
         if frame is not None:
             frames[folder] = joining.rename_ambiguous_runs(folder, frame, notes)
@@ -108,9 +139,9 @@ def read_noise(workdirs: Path | str | Sequence[Path | str]) -> Results:
             together = pd.concat(parts)
             runs[folder] = together[~together.index.duplicated()]
     if not frames:
-        raise ResultsError(_nothing("noise", folders, notes))
-    frame, _ = joining.join(frames, runs, notes)
-    frame = frame.sort_values(["run_id", "interactions"], kind="stable", ignore_index=True)
+        raise ResultsError(_nothing(kind, folders, notes))
+    frame, _ = joining.join(frames, runs, notes, by=by)
+    frame = frame.sort_values(by, kind="stable", ignore_index=True)
     return Results(frame, tuple(notes))
 
 

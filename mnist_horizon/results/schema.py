@@ -8,6 +8,8 @@ import pyarrow as pa
 
 _TEXT = ("run_id", "task", "task_settings", "network", "algorithm", "baseline", "optimizer")
 _MORE_TEXT = ("schedule", "precision", "settings")
+GOLD_COLUMNS = ("gold_mean", "test_gold", "test_return")
+"""Measured of a task that pays a proxy of its score alone; NaN of others."""
 
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in (*_TEXT, *_MORE_TEXT)]
@@ -33,6 +35,7 @@ SCHEMA = pa.schema(
         )
     ]
     + [("test_examples", pa.int64())]
+    + [(name, pa.float64()) for name in GOLD_COLUMNS]
 )
 """Columns of a results table; `docs/results_on_disk.md` lists their meaning and units."""
 
@@ -58,9 +61,20 @@ NOISE_SCHEMA = pa.schema(
 `fisher` is tr F and `score_variance` v = Var(c), absent in older tables.
 """
 
+FRONTIER_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("run_id", "kind", "task", "settings")]
+    + [("width", pa.int64()), ("seed", pa.int64())]
+    + [(name, pa.float64()) for name in ("parameter", "kl", "gold", "proxy")]
+)
+"""Columns of a table of the best policies by KL from a run's initial policy, on the test examples.
+
+`kind` is `proxy_optimum` or `gold_optimum` (`parameter` tau) or `best_of_n` (`parameter` n).
+"""
+
 MEASURED_COLUMNS = (
     *("interactions", "updates", "return_mean", "reward_mean", "train_accuracy", "test_accuracy"),
     *("entropy", "kl_initial", "test_examples"),
+    *GOLD_COLUMNS,
 )
 
 RUN_COLUMNS = tuple(name for name in READ_SCHEMA.names if name not in MEASURED_COLUMNS)
@@ -112,6 +126,7 @@ DEFAULTS: dict[str, Any] = {
     "entropy": float("nan"),
     "kl_initial": float("nan"),
     "test_examples": 0,
+    **dict.fromkeys(GOLD_COLUMNS, float("nan")),
     "left_censored": False,
     "fisher": float("nan"),
     "score_variance": float("nan"),

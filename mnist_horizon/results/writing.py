@@ -12,6 +12,7 @@ from mnist_horizon import files
 from mnist_horizon.results.errors import ResultsError, one_line
 from mnist_horizon.results.schema import (
     CROSSINGS_SCHEMA,
+    FRONTIER_SCHEMA,
     READ_SCHEMA,
     REQUIRED_COLUMNS,
     REQUIRED_CROSSING_COLUMNS,
@@ -24,7 +25,7 @@ from mnist_horizon.results.schema import (
 def write_results(
     path: Path | str, rows: Sequence[Mapping[str, Any]] | pd.DataFrame, schema: pa.Schema = SCHEMA
 ) -> None:
-    """Write a results table atomically (or, by `schema`, one of noise or of crossings).
+    """Write a results table atomically (or, by `schema`, one of another kind).
 
     Args:
         path: `WORKDIR/results/<program>.parquet`; its folder is made.
@@ -35,8 +36,10 @@ def write_results(
         ResultsError: a required column is absent, a column is unknown or of a wrong type.
     """
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
-    required: tuple[str, ...] = REQUIRED_COLUMNS
-    if schema not in (SCHEMA, READ_SCHEMA):
+    required: Sequence[str] = REQUIRED_COLUMNS
+    if schema is FRONTIER_SCHEMA:
+        required = FRONTIER_SCHEMA.names
+    elif schema not in (SCHEMA, READ_SCHEMA):
         crossings = schema is CROSSINGS_SCHEMA
         required = REQUIRED_CROSSING_COLUMNS if crossings else REQUIRED_NOISE_COLUMNS
     missing = [name for name in required if name not in frame]

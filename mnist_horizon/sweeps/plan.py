@@ -1,9 +1,10 @@
 """A sweep as plain data: the runs of its axes, and the programs that hold them.
 
-A **run** is one point of width x horizon x schedule x learning rate x seed, with a readable id that
-never changes. A **program** is a set of runs with the same static shapes, compiled once: `groups`
-of runs of one seed that share observations, all groups with the same settings. Which program a run
-is in follows from the spec alone, unless an earlier call of the same sweep already placed it.
+A **run** is one point of width x horizon x schedule x learning rate x seed (and KL coefficient,
+where a sweep has several), with a readable id that never changes. A **program** is a set of runs
+with the same static shapes, compiled once: `groups` of runs of one seed that share observations,
+all groups with the same settings. Which program a run is in follows from the spec alone, unless an
+earlier call of the same sweep already placed it.
 """
 
 import dataclasses
@@ -34,6 +35,10 @@ widths 4, 13, 40 and 128 are 45,000 FLOPs and those counted, at 0.65 of the matr
 """
 
 
+OWN_KL_COEF = -1.0
+"""A variant's `kl_coef` in a sweep without the axis `kl_coefs`."""
+
+
 @dataclass(frozen=True, order=True)
 class Variant:
     """What distinguishes the runs of a group."""
@@ -43,6 +48,8 @@ class Variant:
     learning_rate: float
     reference: str = ""
     """The algorithm, where it is not the sweep's own but one of `algorithms.REFERENCES`."""
+    kl_coef: float = OWN_KL_COEF
+    """One of `kl_coefs`, or that the sweep has one `kl_coef`."""
 
 
 @dataclass(frozen=True, order=True)
@@ -57,14 +64,17 @@ class Run:
         """Readable and stable: `digits-mlp1-w64-h31-periodic8-lr0.001-s0`.
 
         A reference's name is in place of horizon and schedule: `digits-mlp1-w4-exact-lr0.1-s0`.
+        One of `kl_coefs` follows the rate: `-lr0.01-kl0.1-s0`.
         """
         family = f"{spec.network.name}{spec.network.depth}"
         schedule = str(self.variant.schedule).replace(":", "")
         rewards = f"h{_digits(self.variant.horizon)}-{schedule}"
         task = spec.task.replace("/", "_")
+        kl_coef = self.variant.kl_coef
+        penalty = "" if kl_coef == OWN_KL_COEF else f"-kl{_digits(kl_coef)}"
         return (
             f"{task}-{family}-w{self.width}-{self.variant.reference or rewards}"
-            f"-lr{_digits(self.variant.learning_rate)}-s{self.seed}"
+            f"-lr{_digits(self.variant.learning_rate)}{penalty}-s{self.seed}"
         )
 
 
@@ -91,8 +101,15 @@ class Program:
 
 def all_runs(spec: SweepSpec) -> list[Run]:
     """Every run of the sweep, sorted."""
-    axes = itertools.product(spec.horizons, spec.schedules, spec.optimizer.learning_rates)
-    variants = [Variant(h, schedules.parse(schedule), rate) for h, schedule, rate in axes]
+    axes = itertools.product(
+        spec.horizons,
+        spec.schedules,
+        spec.optimizer.learning_rates,
+        spec.kl_coefs or (OWN_KL_COEF,),
+    )
+    variants = [
+        Variant(h, schedules.parse(schedule), rate, kl_coef=kl) for h, schedule, rate, kl in axes
+    ]
     dense = schedules.parse("dense")
     for name, rates in vars(spec.references).items():
         variants += [Variant(1.0, dense, rate, name) for rate in rates]
@@ -140,11 +157,9 @@ def check_ids(spec: SweepSpec) -> None:
         InputError: the longest of them is too long, or a name in it is not plain.
     """
     schedule = max(spec.schedules, key=len)
-    horizon, rate = (
-        max(values, key=lambda value: len(_digits(value)))
-        for values in (spec.horizons, spec.optimizer.learning_rates)
-    )
-    variant = Variant(horizon, schedules.parse(schedule), rate)
+    axes = (spec.horizons, spec.optimizer.learning_rates, spec.kl_coefs or (OWN_KL_COEF,))
+    horizon, rate, kl_coef = (max(axis, key=lambda value: len(_digits(value))) for axis in axes)
+    variant = Variant(horizon, schedules.parse(schedule), rate, kl_coef=kl_coef)
     check_name(Run(max(spec.widths), variant, spec.seeds).run_id(spec))
 
 
@@ -203,6 +218,11 @@ def run_coefficient(coefficient: float, variant: Variant) -> float:
     return coefficient * float(variant.schedule.mean_discount(discount))
 
 
+def run_kl_coef(spec: SweepSpec, variant: Variant) -> float:
+    """Coefficient of a run's KL penalty as the user gave it, of the axis or of the sweep."""
+    return spec.kl_coef if variant.kl_coef == OWN_KL_COEF else variant.kl_coef
+
+
 def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
     """The traced numbers of a program's runs, as arrays [program run]."""
 
@@ -218,7 +238,7 @@ def run_params(spec: SweepSpec, program: Program) -> training.RunParams:
         gae_lambda=column([spec.algorithm.gae_lambda] * len(chosen)),
         learning_rate=column([run_learning_rate(spec, v) for v in chosen]),
         entropy_coef=column([run_coefficient(spec.entropy_coef, v) for v in chosen]),
-        kl_coef=column([run_coefficient(spec.kl_coef, v) for v in chosen]),
+        kl_coef=column([run_coefficient(run_kl_coef(spec, v), v) for v in chosen]),
         decay=column([decay] * len(chosen)),
     )
 

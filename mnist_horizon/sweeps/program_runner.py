@@ -17,7 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mnist_horizon import files, results, tasks
+from mnist_horizon import files, frontier, results, tasks
 from mnist_horizon.devices import hosts
 from mnist_horizon.sweeps import plan, workdir
 from mnist_horizon.sweeps.checkpoints import Checkpoints
@@ -97,6 +97,7 @@ class ProgramRunner:
         data, self.test_count = task.task, len(task.task.test.labels)
         if spec.test_sample_of(self.test_count) < self.test_count:
             data = dataclasses.replace(data, test=tasks.in_sampling_order(data.test))
+        self._ordered = data
         self.data = self.functions.place_task(data)
 
     def run(self, stop: Callable[[], bool], progress: Progress, begun: Callable[[], None]) -> Turns:
@@ -318,6 +319,8 @@ class ProgramRunner:
             policy = jax.tree.map(operator.itemgetter(i), params)
             results.save_policy(self.folder, columns["run_id"], policy)
             written.append(self.folder / "policies" / results.policy_file(columns["run_id"]))
+        if self.task.task.has_gold:
+            written.append(self._write_frontier())
         facts = {
             "interactions": journal.update * self.spec.batch_size,
             "seconds": round(journal.seconds, 3),
@@ -331,6 +334,18 @@ class ProgramRunner:
         workdir.write_done(
             self.folder, self.spec, self.program, written, self.task.provenance, facts
         )
+
+    def _write_frontier(self) -> Path:
+        """Write the table of the best policies by KL from the initial ones."""
+        train = self.spec.of(self.program.reference).train_spec(self.program.width)
+        examples = self.spec.test_sample_of(self.test_count)
+        found = frontier.of_seeds(train, self._ordered, self.program.seeds, examples)
+        full = ({**columns, **row} for columns in self.columns for row in found[columns["seed"]])
+        schema = results.FRONTIER_SCHEMA
+        rows = [{name: row[name] for name in schema.names} for row in full]
+        path = files.inside(self.folder, "frontier", f"{self.program.program_id}.parquet")
+        results.write_results(path, rows, schema)
+        return path
 
 
 def _report(

@@ -1,6 +1,7 @@
 """Rows of a program's tables: what was measured, and the columns that are the same for a run."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import pyarrow
 
 from mnist_horizon import networks
 from mnist_horizon.horizon import discount_from_horizon
+from mnist_horizon.results import GOLD_COLUMNS
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Run
 from mnist_horizon.sweeps.spec import SweepSpec
@@ -44,7 +46,7 @@ def run_columns(spec: SweepSpec, run: Run, task: Task) -> dict[str, Any]:
         "gae_lambda": spec.algorithm.gae_lambda,
         "learning_rate": plan.run_learning_rate(spec, variant),
         "entropy_coef": plan.run_coefficient(spec.entropy_coef, variant),
-        "kl_coef": plan.run_coefficient(spec.kl_coef, variant),
+        "kl_coef": plan.run_coefficient(plan.run_kl_coef(spec, variant), variant),
         "phase_visible": spec.phase_visible,
         "settings": json.dumps(fixed, sort_keys=True),
         "seed": run.seed,
@@ -63,7 +65,8 @@ def table_rows(
         columns: what each of the program's runs has in all of its rows (`run_columns`).
         schema: the columns of the table.
     """
-    full = ({**columns[row["run"]], **row} for row in measured)
+    no_gold = dict.fromkeys(GOLD_COLUMNS, math.nan)
+    full = ({**no_gold, **columns[row["run"]], **row} for row in measured)
     chosen = [{name: row[name] for name in schema.names} for row in full]
     return sorted(chosen, key=_order)
 

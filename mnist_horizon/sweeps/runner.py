@@ -23,6 +23,7 @@ from mnist_horizon.devices.compilation import DETERMINISTIC, is_deterministic
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import lanes, plan, workdir
 from mnist_horizon.sweeps.compiling import Compiler
+from mnist_horizon.sweeps.initial import with_initial_policy
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.program_runner import Interrupted, ProgramRunner, Turns
 from mnist_horizon.sweeps.progress import Progress
@@ -74,6 +75,7 @@ def run_sweep(
     """
     started = spec
     spec = hosts.on_first(lambda: workdir.as_started(folder, started))
+    task = with_initial_policy(spec, task)
     needs = plan.memory_by_width(spec, task.task)
     programs = hosts.on_first(lambda: workdir.prepare(folder, spec, needs, task.provenance))
     programs = [p for p in programs if only is None or p.program_id in only]

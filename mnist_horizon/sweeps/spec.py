@@ -15,9 +15,10 @@ import numpy as np
 from mnist_horizon import networks, optimizers, schedules, tasks, theory
 from mnist_horizon.algorithms import ALGORITHMS, REFERENCES
 from mnist_horizon.baselines import BASELINES
-from mnist_horizon.errors import SweepError
+from mnist_horizon.errors import InputError, SweepError
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec
+from mnist_horizon.results import ResultsError, policy_checksum
 from mnist_horizon.training import TrainSpec
 
 MOST_RUNS = 1_000_000
@@ -25,11 +26,14 @@ LARGEST_INTEGER = 2**63 - 1
 AXES = (
     *("widths", "horizons", "schedules", "seeds", "optimizer.learning_rates"),
     *(f"references.{name}" for name in REFERENCES),
+    "kl_coefs",
 )
 ABSENT: Mapping[str, Any] = {
     "test_sample": 0,
     "budget_width": 0,
     "references": {"supervised": (), "exact": ()},
+    "kl_coefs": (),
+    "initial_policy": {"run": "", "sha256": ""},
 }
 """Fields that a spec on disk is without at this value: those of older versions lack them."""
 
@@ -121,6 +125,19 @@ class NoiseChoice:
 
 
 @dataclass(frozen=True)
+class InitialPolicy:
+    """`initial_policy.*`: the final policy of another sweep's run, from which all runs begin.
+
+    `sha256` is that of its file, recorded when it is first read; the working directory is no part
+    of a sweep's identity.
+    """
+
+    workdir: str = ""
+    run: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
 class SweepSpec:
     """Everything that decides a sweep's numbers.
 
@@ -129,6 +146,8 @@ class SweepSpec:
 
     A run's last row is measured on the whole test split, the rows before on a fixed sample of
     `test_sample` examples of it (`tasks.in_sampling_order`; 0: on the whole split as well).
+
+    `kl_coefs` are an axis in place of `kl_coef`; the penalty's reference is the initial policy.
     """
 
     task: str
@@ -146,6 +165,8 @@ class SweepSpec:
     optimizer: OptimizerChoice = field(default_factory=OptimizerChoice)
     entropy_coef: float = 0.0
     kl_coef: float = 0.0
+    kl_coefs: tuple[float, ...] = ()
+    initial_policy: InitialPolicy = field(default_factory=InitialPolicy)
     batch: BatchChoice = field(default_factory=BatchChoice)
     noise: NoiseChoice = field(default_factory=NoiseChoice)
     stop_at_return: float = 0.0
@@ -168,7 +189,8 @@ class SweepSpec:
     @property
     def run_count(self) -> int:
         """Runs of the sweep: the product of its axes."""
-        axes = (self.widths, self.horizons, self.schedules, self.optimizer.learning_rates)
+        axes: tuple[Sequence[Any], ...] = (self.widths, self.horizons, self.schedules)
+        axes = (*axes, self.optimizer.learning_rates, self.kl_coefs or (self.kl_coef,))
         references = len(self.widths) * sum(map(len, vars(self.references).values()))
         return (math.prod(len(axis) for axis in axes) + references) * self.seeds
 
@@ -182,7 +204,7 @@ class SweepSpec:
         changes: dict[str, Any] = {}
         if reference:
             changes["algorithm"] = dataclasses.replace(self.algorithm, name=reference)
-            changes["noise"] = NoiseChoice()
+            changes |= {"noise": NoiseChoice(), "kl_coefs": ()}
         if name == "supervised":
             changes |= {"entropy_coef": 0.0, "kl_coef": 0.0}
         return dataclasses.replace(self, **changes)
@@ -207,7 +229,7 @@ class SweepSpec:
             baseline="none" if self.algorithm.name in REFERENCES else self.baseline,
             optimizer=self.optimizer.name,
             rule=self.optimizer.rule,
-            kl_penalty=self.kl_coef > 0,
+            kl_penalty=self.kl_coef > 0 or bool(self.kl_coefs),
         )
 
     def evaluation_updates(self, width: int) -> list[int]:
@@ -227,10 +249,11 @@ class SweepSpec:
     def to_json(self) -> dict[str, Any]:
         """The spec as JSON values; `spec_from` reads it back.
 
-        A task's `data_dir` is left out, since results may move to other machines, and so are the
-        fields that have the value of `ABSENT`.
+        Places (a task's `data_dir`, the initial policy's folder) are left out, since results may
+        move to other machines, and so are the fields that have the value of `ABSENT`.
         """
         settings = dataclasses.asdict(self)
+        del settings["initial_policy"]["workdir"]
         for field_name, value in ABSENT.items():
             if settings[field_name] == value:
                 del settings[field_name]
@@ -272,7 +295,30 @@ def spec_from(settings: Mapping[str, Any]) -> SweepSpec:
     flat = {**settings, "task": task["name"], "task_settings": task_settings}
     spec = build(SweepSpec, flat, "")
     _check(spec)
-    return spec
+    return with_checksum(spec)
+
+
+def with_checksum(spec: SweepSpec) -> SweepSpec:
+    """The spec with the checksum of its initial policy, where its folder is given.
+
+    Raises:
+        SweepError: there is no such policy, or it is not the one recorded.
+    """
+    given = spec.initial_policy
+    if not given.workdir:
+        is_whole = bool(given.run) == bool(given.sha256)
+        _require(is_whole, "initial_policy.workdir", "name the folder of the policy's sweep")
+        return spec
+    _require(given.run != "", "initial_policy.run", f"name a run of the sweep in {given.workdir}")
+    message = f"a policy has one width: must be one, not {list(spec.widths)}"
+    _require(len(spec.widths) == 1, "widths", message)
+    try:
+        found = policy_checksum(given.workdir, given.run)
+    except (ResultsError, InputError) as error:
+        raise SweepError(f"initial_policy: {error}") from None
+    message = f"{given.run} in {given.workdir} is not the policy that was recorded"
+    _require(given.sha256 in ("", found), "initial_policy.sha256", message)
+    return dataclasses.replace(spec, initial_policy=dataclasses.replace(given, sha256=found))
 
 
 def check_network(spec: SweepSpec, classes: int, shape: tuple[int, ...]) -> None:
@@ -417,9 +463,10 @@ def _check_axes(spec: SweepSpec) -> None:
         ("horizons", spec.horizons),
         ("schedules", spec.schedules),
         ("optimizer.learning_rates", spec.optimizer.learning_rates),
+        ("kl_coefs", spec.kl_coefs),
     ]
     for name, values in axes:
-        _require(len(values) > 0, name, "must not be empty")
+        _require(len(values) > 0 or name == "kl_coefs", name, "must not be empty")
         _require(len(set(values)) == len(values), name, f"holds a value twice: {list(values)}")
     for number, text in enumerate(spec.schedules):
         try:
@@ -437,6 +484,11 @@ def _check_axes(spec: SweepSpec) -> None:
         _require(below_one, f"horizons[{number}]", message)
     _check_rates("optimizer.learning_rates", spec.optimizer.learning_rates)
     _check_references(spec)
+    for number, value in enumerate(spec.kl_coefs):
+        _require(value >= 0, f"kl_coefs[{number}]", f"must be at least 0, not {value:g}")
+    _require(not (spec.kl_coefs and spec.kl_coef), "kl_coef", "must be 0 beside kl_coefs")
+    has_loss = spec.algorithm.name != "supervised"
+    _require(has_loss or not spec.kl_coefs, "kl_coefs", "supervised learning has no penalty")
 
 
 def _check_rates(name: str, rates: Sequence[float]) -> None:

@@ -33,7 +33,7 @@ from mnist_horizon.sweeps.spec import ABSENT, SweepSpec, differences
 
 LOG = logging.getLogger(__name__)
 
-FOLDERS = ("programs", "results", "noise", "policies", "checkpoints", "locks")
+FOLDERS = ("programs", "results", "noise", "policies", "frontier", "checkpoints", "locks")
 SWEEP = "sweep.json"
 PLACING = "placing.json"
 """Records of programs that are being written one by one; removed when all are written."""
@@ -202,8 +202,8 @@ def _record(spec: SweepSpec, program: Program, facts: Mapping[str, Any]) -> dict
 
 
 def _without_empty(row: dict[str, Any]) -> dict[str, Any]:
-    """A variant's record without a reference where it is none, as in older versions."""
-    return {name: value for name, value in row.items() if value != ""}
+    """A variant's record without what it has none of, as in older versions."""
+    return {name: value for name, value in row.items() if value not in ("", plan.OWN_KL_COEF)}
 
 
 def _read_placing(workdir: Path) -> list[dict[str, Any]]:
@@ -330,6 +330,7 @@ def _program_from(record: Mapping[str, Any]) -> Program:
             schedules.parse(row["schedule"]),
             _number(row["learning_rate"]),
             _reference(row.get("reference", "")),
+            _number(row.get("kl_coef", plan.OWN_KL_COEF)),
         )
         for row in record["variants"]
     )
@@ -396,6 +397,10 @@ def _with_earlier_axes(workdir: Path, spec: SweepSpec, placed: Sequence[Program]
     rates += [*old.get("optimizer", {}).get("learning_rates", ())]
     rates += new["optimizer"]["learning_rates"]
     new["optimizer"]["learning_rates"] = sorted({*rates})
+    coefficients = [v.kl_coef for v in own if v.kl_coef != plan.OWN_KL_COEF]
+    coefficients += [*old.get("kl_coefs", ()), *new.get("kl_coefs", ())]
+    if coefficients:
+        new["kl_coefs"] = sorted({*coefficients})
     for name in REFERENCES:
         rates = [variant.learning_rate for variant in variants if variant.reference == name]
         rates += [*old.get("references", {}).get(name, ())]

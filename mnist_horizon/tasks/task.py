@@ -4,11 +4,12 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, no_type_check
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from jax import Array
-from jaxtyping import Float, Int, Int32, Integer, UInt8
+from jaxtyping import Float, Float32, Int, Int32, Integer, UInt8
 
 from mnist_horizon.errors import InputError
 
@@ -20,10 +21,19 @@ class TaskError(InputError):
 @struct.dataclass
 @no_type_check  # JAX rebuilds pytrees with other leaves than arrays; `check` tests real ones
 class Examples:
-    """One split: observations in 0 to 255 and the right answer to each."""
+    """One split: observations in 0 to 255 and the right answer to each.
+
+    `paid` is what each action earns at each example, where that is not `Task.score` of the label
+    (a proxy of it): the score is then measured beside, and never paid.
+    """
 
     images: UInt8[Array, "example *shape"]
     labels: Int32[Array, "example"]
+    paid: Float32[Array, "example action"] | None = None
+
+    def paid_at(self, index: Int[Array, "*n"]) -> Float[Array, "*n action"] | None:
+        """What these examples pay for each action; None where their labels alone decide it."""
+        return None if self.paid is None else self.paid[index]
 
 
 @struct.dataclass
@@ -37,6 +47,13 @@ class Task:
     train: Examples
     test: Examples
     classes: int = struct.field(pytree_node=False)
+    initial: Any = struct.field(default=None, kw_only=True)
+    """Policy parameters that every run begins from; None: each seed draws its own."""
+
+    @property
+    def has_gold(self) -> bool:
+        """Whether what is paid is not the score, so that both are measured."""
+        return self.train.paid is not None
 
     def score(
         self, labels: Int[Array, "*shape"], actions: Int[Array, "*shape"]
@@ -51,6 +68,23 @@ class Task:
     def scores(self, labels: Int[Array, "*shape"]) -> Float[Array, "*shape action"]:
         """c of every action."""
         return self.score(*jnp.broadcast_arrays(labels[..., None], jnp.arange(self.classes)))
+
+    def pay(
+        self,
+        labels: Int[Array, "*shape"],
+        paid: Float[Array, "*shape action"] | None,
+        actions: Int[Array, "*shape"],
+    ) -> Float[Array, "*shape"]:
+        """What the actions earn at examples with these labels and `Examples.paid_at`."""
+        if paid is None:
+            return self.score(labels, actions)
+        return jnp.take_along_axis(paid, actions[..., None], axis=-1)[..., 0]
+
+    def pays(
+        self, labels: Int[Array, "*shape"], paid: Float[Array, "*shape action"] | None
+    ) -> Float[Array, "*shape action"]:
+        """What every action earns there."""
+        return self.scores(labels) if paid is None else paid
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +101,13 @@ class LoadedTask:
 
 
 def make_examples(
-    images: UInt8[np.ndarray, "example *shape"], labels: Integer[np.ndarray, "example"]
+    images: UInt8[np.ndarray, "example *shape"],
+    labels: Integer[np.ndarray, "example"],
+    paid: Float[np.ndarray, "example action"] | None = None,
 ) -> Examples:
     """Put a split on the device, pixels as uint8 (int8 would turn 128 to 255 negative)."""
-    return Examples(images=jnp.asarray(images), labels=jnp.asarray(labels, jnp.int32))
+    scores = None if paid is None else jnp.asarray(paid, jnp.float32)
+    return Examples(jnp.asarray(images), jnp.asarray(labels, jnp.int32), scores)
 
 
 def in_sampling_order(examples: Examples) -> Examples:
@@ -81,7 +118,8 @@ def in_sampling_order(examples: Examples) -> Examples:
     """
     # NumPy promises that this older generator's numbers never change, unlike those of the newer.
     order = np.random.RandomState(0).permutation(len(examples.labels))
-    return Examples(images=examples.images[order], labels=examples.labels[order])
+    ordered: Examples = jax.tree.map(lambda leaf: leaf[order], examples)
+    return ordered
 
 
 def check(name: str, task: Task) -> None:
@@ -101,14 +139,30 @@ def check(name: str, task: Task) -> None:
             problem = f"images of shape {images.shape}, unlike the train split"
         elif labels.min() < 0 or labels.max() >= task.classes:
             problem = f"labels {labels.min()} to {labels.max()}, not in 0 to {task.classes - 1}"
+        else:
+            problem = _problem_of_pay(part, task)
         if problem:
             raise TaskError(f"task {name!r}: its {split} split has {problem}")
 
 
+def _problem_of_pay(part: Examples, task: Task) -> str | None:
+    """What is wrong with what a split pays; None if nothing."""
+    if (part.paid is None) != (task.train.paid is None):
+        return "scores that are paid, or none, unlike the train split"
+    if part.paid is None:
+        return None
+    shape = (len(part.labels), task.classes)
+    if part.paid.shape != shape or part.paid.dtype != jnp.float32:
+        return f"paid {part.paid.dtype} of shape {part.paid.shape}, not float32 of {shape}"
+    return None if jnp.isfinite(part.paid).all() else "paid scores that are not finite"
+
+
 def content_checksum(examples: Examples) -> str:
-    """sha256 of a split's shape, pixels and labels (int32, little-endian), from any source."""
+    """sha256 of a split's shape, pixels, labels and pay (little-endian), from any source."""
     images = np.ascontiguousarray(examples.images)
     digest = hashlib.sha256(repr(images.shape).encode())
     digest.update(images.tobytes())
     digest.update(np.asarray(examples.labels).astype("<i4").tobytes())
+    if examples.paid is not None:
+        digest.update(np.asarray(examples.paid).astype("<f4").tobytes())
     return digest.hexdigest()

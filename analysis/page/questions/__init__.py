@@ -11,6 +11,7 @@ from analysis.page.questions import (
     curve_shapes,
     curves,
     delays,
+    early_stopping,
     horizons,
     noise,
     parts,
@@ -21,7 +22,7 @@ from analysis.page.questions import (
 from analysis.page.section import Section
 
 QUESTIONS = (
-    *(schedules, delays, comparisons, batches, horizons, parts, sizes),
+    *(early_stopping, schedules, delays, comparisons, batches, horizons, parts, sizes),
     *(noise, curves, curve_shapes, rates),
 )
 

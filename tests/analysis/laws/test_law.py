@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.data.frontier import gold_curves
 from analysis.laws import LAWS, FittedLaw, fit_horizon_laws
 from analysis.laws.law import (
     AllFits,
@@ -27,6 +28,7 @@ from analysis.stats.intervals import LOG
 from tests.analysis.curve_runs import curve_frame, sigmoid
 from tests.analysis.horizon_runs import over_batches, over_optimizers, over_tasks, table_of
 from tests.analysis.laws.test_ratio_by_size import table as over_sizes
+from tests.analysis.proxy_runs import frontiers_of, proxy_runs
 from tests.analysis.reference_runs import sweep
 from tests.analysis.report_sweeps import sweep_frame
 from tests.analysis.sparse_runs import crossings, theta
@@ -48,6 +50,11 @@ def over_schedules(widths: tuple[int, ...] = (16,), seeds: int = 2) -> pd.DataFr
         for width in widths
     ]
     return pd.concat(tables, ignore_index=True)
+
+
+def with_gold() -> pd.DataFrame:
+    frame = proxy_runs(np.random.default_rng(0), seeds=3)
+    return gold_curves(frame, frontiers_of(frame))
 
 
 SWEEPS: dict[str, Callable[[], pd.DataFrame]] = {
@@ -79,6 +86,7 @@ SWEEPS: dict[str, Callable[[], pd.DataFrame]] = {
         "algorithm == 'vpg' and seed < 2"
     ),
     "curve_shapes": lambda: curve_frame(sigmoid, np.random.default_rng(0), horizons=(1.0, 7.0)),
+    "early_stopping": with_gold,
 }
 """A small sweep for each law of the registry, of one width where widths are no matter."""
 
@@ -93,7 +101,7 @@ def test_every_law_of_the_registry_is_tested_here():
     assert set(SWEEPS) == set(KINDS)
     assert len(KINDS) == len(LAWS)
     assert {kind.table for kind in LAWS} == {
-        *("crossings", "crossings_with_noise", "all_crossings", "curves")
+        *("crossings", "crossings_with_noise", "all_crossings", "curves", "gold_curves")
     }
 
 
@@ -156,6 +164,9 @@ def measured(key: str, law: Any, table: pd.DataFrame) -> tuple[pd.DataFrame, np.
     if key == "curve_shapes":
         rows = table[table["horizon"].isin([law.group.get("horizon", one) for one in (1.0, 7.0)])]
         return rows, np.log(rows["return_mean"].to_numpy(float))
+    if key == "early_stopping":
+        rows = table[table["kl_coef"] == 0]
+        return rows, np.log(rows["test_gold"].to_numpy(float))
     if key == "size_exponents":
         rows = table[table["schedule"] == law.schedule.partition(":")[0]]
         log_e = np.log(rows["interactions"])

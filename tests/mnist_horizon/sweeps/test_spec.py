@@ -128,7 +128,7 @@ def test_what_is_no_axis_and_differs_is_named(changes: dict[str, Any], differenc
 
 
 def test_every_axis_is_a_field() -> None:
-    settings = small(references={"exact": [1.0]}).to_json()
+    settings = small(references={"exact": [1.0]}, kl_coefs=[0.1]).to_json()
     for axis in AXES:
         head, _, tail = axis.partition(".")
         assert tail in settings[head] if tail else head in settings
