@@ -133,6 +133,7 @@ def describe(
         devices=jax.device_count(),
     )
     runs = sum(len(cost.program.runs) for cost in costs)
+    kept = f"policies kept along training: {size(plan.kept_bytes(spec, task.task))}"
     rows.append(("total", str(runs), *_row(total)[2:]))
     stop = f", or until all have reached {spec.stop_at_return:g}" * (spec.stop_at_return > 0)
     return "\n".join(
@@ -145,6 +146,7 @@ def describe(
             _balance([cost.program for cost in costs], division),
             f"memory: of each program's devices, with the data set "
             f"({size(memory.data_bytes(task.task))}) on each; the total is the largest program's",
+            *[kept] * bool(spec.policies_every),
         ]
     )
 

@@ -12,7 +12,7 @@ def default_config() -> ml_collections.ConfigDict:
     """The settings that most sweeps share; a config file changes the ones that differ."""
     config = ml_collections.ConfigDict()
     config.task = ml_collections.ConfigDict({"name": "mnist", "data_dir": ""})
-    config.network = ml_collections.ConfigDict({"name": "mlp", "depth": 1})
+    config.network = ml_collections.ConfigDict({"name": "mlp", "depth": 1, "activation": "leaky_relu"})
     config.widths = (64,)
     config.horizons = (1.0,)
     config.schedules = ("dense",)
@@ -42,6 +42,7 @@ def default_config() -> ml_collections.ConfigDict:
     config.stop_at_return = 0.0
     config.evaluations = 40
     config.test_sample = TEST_SAMPLE
+    config.policies_every = 0
     config.precision = "f32"
     config.phase_visible = False
     config.max_program_bytes = 8 * 2**30

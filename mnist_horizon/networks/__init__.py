@@ -25,11 +25,14 @@ from mnist_horizon.networks.counting import (
     forward_flops,
 )
 from mnist_horizon.networks.layers import (
+    ACTIVATIONS,
     FIRST,
     LAST,
+    LEAKY_RELU,
     OUTPUT_GAIN,
     PHASE,
     PRECISIONS,
+    Activation,
     activation,
     dense,
     dot_general,
@@ -42,6 +45,7 @@ from mnist_horizon.networks.network import (
     NetworkSpec,
     apply,
     build,
+    check_activation,
     check_observations,
     first_inputs,
     get,
@@ -53,13 +57,16 @@ from mnist_horizon.networks.network import (
 from mnist_horizon.networks.rates import REFERENCE_WIDTH, RULES, learning_rate_factors
 
 __all__ = [
+    "ACTIVATIONS",
     "FIRST",
     "LAST",
+    "LEAKY_RELU",
     "OUTPUT_GAIN",
     "PHASE",
     "PRECISIONS",
     "REFERENCE_WIDTH",
     "RULES",
+    "Activation",
     "DenseLayer",
     "Network",
     "NetworkError",
@@ -68,6 +75,7 @@ __all__ = [
     "apply",
     "backward_flops",
     "build",
+    "check_activation",
     "check_noise_is_measurable",
     "check_observations",
     "count_parameters",

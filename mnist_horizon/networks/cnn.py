@@ -44,15 +44,16 @@ class CNN(Network):
         phase: Float[Array, "batch 2"] | None = None,
     ) -> Float[Array, "batch outputs"]:
         """Logits (or values) of a batch of images cut into patches."""
-        dense = functools.partial(layers.dense, self.spec.precision)
+        activation, gain = layers.ACTIVATIONS[self.spec.activation]
+        dense = functools.partial(layers.dense, self.spec.precision, gain=gain)
         hidden = dense(self.spec.width, layers.FIRST)(inputs)
         if phase is not None:
             hidden += dense(self.spec.width, layers.PHASE, use_bias=False)(phase)[:, None]
-        hidden = layers.activation(hidden)
+        hidden = activation(hidden)
         for number in range(1, self.spec.depth):
             side = math.isqrt(hidden.shape[1])
             grid = hidden.reshape(hidden.shape[0], side, side, hidden.shape[2])
             convolution = dense(self.spec.width * 2**number, f"hidden{number}")
-            hidden = layers.activation(convolution(layers.patches(grid, size=3)))
+            hidden = activation(convolution(layers.patches(grid, size=3)))
         flat = hidden.reshape(hidden.shape[0], -1)
         return dense(self.outputs, layers.LAST, gain=layers.OUTPUT_GAIN)(flat)

@@ -1,13 +1,13 @@
 """Building blocks of networks: products of a chosen precision, dense layers, patches of images.
 
 All products go through `dot_general`, whose precision is a setting, so that a GPU uses TF32 only if
-it is chosen. Biases start at 0, kernels as normal draws of variance gain / fan-in: gain 2 under an
-activation, 0.01 for the last layer, so that the first policy is nearly uniform and KL from it is
+it is chosen. Biases start at 0, kernels as normal draws of variance gain / fan-in: the gain of the
+activation (`ACTIVATIONS`), 0.01 for the last layer, so that the first policy is nearly uniform and KL from it is
 measured from nearly the same point at every width.
 """
 
 from collections.abc import Callable
-from typing import Any, no_type_check
+from typing import Any, NamedTuple, no_type_check
 
 import jax
 import jax.numpy as jnp
@@ -166,6 +166,30 @@ def _activation_backward(result: Array, cotangent: Array) -> tuple[Array]:
 
 
 activation.defvjp(_activation_forward, _activation_backward)
+
+
+class Activation(NamedTuple):
+    """What `network.activation` names: a function of each unit, and the kernels before it."""
+
+    function: Callable[[Array], Array]
+    gain: float
+    """Variance of such a kernel times its fan-in: about what keeps the variance of signals."""
+
+
+def _identity(values: Array) -> Array:
+    return values
+
+
+ACTIVATIONS = {
+    "leaky_relu": Activation(activation, 2.0),
+    "relu": Activation(jax.nn.relu, 2.0),
+    "tanh": Activation(jnp.tanh, 1.0),
+    "linear": Activation(_identity, 1.0),
+}
+"""Gain 2 for rectifiers (He et al. 2015, arXiv 1502.01852; 2 / (1 + slope^2) is exact), 1 where
+the slope at 0 is 1 (Glorot and Bengio 2010): for tanh that holds while signals are small."""
+LEAKY_RELU = "leaky_relu"
+"""The activation where a spec names none."""
 
 
 def patches(

@@ -19,11 +19,12 @@ class MLP(Network):
         self, inputs: Float[Array, "batch features"], phase: Float[Array, "batch 2"] | None = None
     ) -> Float[Array, "batch outputs"]:
         """Logits (or values) of a batch of flattened observations."""
-        dense = functools.partial(layers.dense, self.spec.precision)
+        activation, gain = layers.ACTIVATIONS[self.spec.activation]
+        dense = functools.partial(layers.dense, self.spec.precision, gain=gain)
         hidden = dense(self.spec.width, layers.FIRST)(inputs)
         if phase is not None:
             hidden += dense(self.spec.width, layers.PHASE, use_bias=False)(phase)
-        hidden = layers.activation(hidden)
+        hidden = activation(hidden)
         for number in range(1, self.spec.depth):
-            hidden = layers.activation(dense(self.spec.width, f"hidden{number}")(hidden))
+            hidden = activation(dense(self.spec.width, f"hidden{number}")(hidden))
         return dense(self.outputs, layers.LAST, gain=layers.OUTPUT_GAIN)(hidden)

@@ -6,16 +6,17 @@ makes it one product.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import Array
 from jaxtyping import Float, Num
 
 from mnist_horizon.errors import InputError, check_choice
-from mnist_horizon.networks.layers import PRECISIONS
+from mnist_horizon.networks.layers import ACTIVATIONS, LEAKY_RELU, PRECISIONS
 from mnist_horizon.registry import Registry
 
 
@@ -28,7 +29,7 @@ class NetworkSpec:
     """Name and shape of a network: what makes two runs need different programs.
 
     Raises:
-        InputError: the name or the precision is unknown, or depth or width is below 1.
+        InputError: the name, precision or activation is unknown, or depth or width is below 1.
     """
 
     name: str
@@ -36,10 +37,12 @@ class NetworkSpec:
     width: int
     precision: str = "f32"
     phase_visible: bool = False
+    activation: str = LEAKY_RELU
 
     def __post_init__(self) -> None:
         check_choice("network", self.name, names())
         check_choice("precision", self.precision, PRECISIONS)
+        check_choice("activation", self.activation, ACTIVATIONS)
         for field in ("depth", "width"):
             if getattr(self, field) < 1:
                 raise NetworkError(f"{field} must be at least 1, not {getattr(self, field)}")
@@ -52,7 +55,8 @@ class Network(nn.Module):
     `inputs` is what `first_inputs` gives; `phase` [batch, 2] is the reward's phase as a point on
     the unit circle, or None where it is not visible; the result is [batch, outputs]. Layers made by
     `layers.dense` have the precision of the spec. `check_observations` and `first_inputs` may be
-    overridden.
+    overridden. A network offers the choice of its activation where it takes function and gain from
+    `layers.ACTIVATIONS[self.spec.activation]`.
 
     FLOPs are those of every matrix product, parameters those of every leaf, whatever they belong
     to. Forecasts of memory count only the arrays of `nn.Dense` layers; gradient noise is measured
@@ -132,6 +136,26 @@ def check_observations(spec: NetworkSpec, shape: tuple[int, ...]) -> None:
         NetworkError: the shape is not accepted.
     """
     get(spec.name).check_observations(shape)
+
+
+def check_activation(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> None:
+    """Refuse an activation that makes no difference: the network's class has one of its own.
+
+    Raises:
+        NetworkError: the outputs are those with `LEAKY_RELU`, for parameters drawn at random.
+    """
+    if spec.activation == LEAKY_RELU:
+        return
+    standard = replace(spec, activation=LEAKY_RELU)
+    params = init(standard, outputs, shape, jax.random.key(0))
+    images = jax.random.uniform(jax.random.key(1), (4, *shape), maxval=255.0)
+    inputs = first_inputs(spec, images)
+    phase = jnp.ones((4, 2)) if spec.phase_visible else None
+    one, other = (apply(each, outputs, params, inputs, phase) for each in (spec, standard))
+    if jnp.array_equal(one, other):
+        raise NetworkError(
+            f"network {spec.name!r} has no activation to choose: leave it at {LEAKY_RELU!r}"
+        )
 
 
 def first_inputs(

@@ -1,5 +1,7 @@
 """The multilayer perceptron with residual connections (He et al. 2016, arXiv 1512.03385)."""
 
+import functools
+
 from flax import linen as nn
 from jax import Array
 from jaxtyping import Float
@@ -17,11 +19,12 @@ class ResidualMLP(Network):
         self, inputs: Float[Array, "batch features"], phase: Float[Array, "batch 2"] | None = None
     ) -> Float[Array, "batch outputs"]:
         """Logits (or values) of a batch of flattened observations."""
-        width, precision = self.spec.width, self.spec.precision
-        hidden = layers.dense(precision, width, layers.FIRST)(inputs)
+        activation, gain = layers.ACTIVATIONS[self.spec.activation]
+        dense = functools.partial(layers.dense, self.spec.precision, gain=gain)
+        hidden = dense(self.spec.width, layers.FIRST)(inputs)
         if phase is not None:
-            hidden += layers.dense(precision, width, layers.PHASE, use_bias=False)(phase)
-        hidden = layers.activation(hidden)
+            hidden += dense(self.spec.width, layers.PHASE, use_bias=False)(phase)
+        hidden = activation(hidden)
         for number in range(1, self.spec.depth):
-            hidden += layers.activation(layers.dense(precision, width, f"hidden{number}")(hidden))
-        return layers.dense(precision, self.outputs, layers.LAST, layers.OUTPUT_GAIN)(hidden)
+            hidden += activation(dense(self.spec.width, f"hidden{number}")(hidden))
+        return dense(self.outputs, layers.LAST, gain=layers.OUTPUT_GAIN)(hidden)

@@ -8,13 +8,14 @@
     WORKDIR/frontier/<program>.parquet   best policies by KL from the initial one, where a proxy is
                                          paid (`FRONTIER_SCHEMA`)
     WORKDIR/policies/<run>.msgpack       final parameters
+    WORKDIR/kept/<program>-*.npz         parameters along training, where the sweep keeps them
 
 Everything is written to a temporary file in the same folder and renamed, so that a reader sees
 either the old table or the new one. Tables written by other tools are read too: they need only
 `REQUIRED_COLUMNS`, others take `DEFAULTS`.
 
 Here: `schema` (the columns, and which settings are a run's identity), `reading` (one folder),
-`joining` (several), `writing`, `records` (sweep.json and programs/), `policies`.
+`joining` (several), `writing`, `records` (sweep.json and programs/), `policies`, `kept`.
 Each is imported on first use: pandas takes a second, and not every command reads tables.
 """
 
@@ -23,6 +24,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mnist_horizon.results.errors import ResultsError
+    from mnist_horizon.results.kept import (
+        KEPT_EXAMPLES,
+        KeptPolicy,
+        kept_files,
+        kept_policies,
+        save_examples,
+        save_kept,
+    )
     from mnist_horizon.results.policies import (
         load_policy,
         policy_checksum,
@@ -62,6 +71,7 @@ __all__ = [
     "DERIVED_COLUMNS",
     "FRONTIER_SCHEMA",
     "GOLD_COLUMNS",
+    "KEPT_EXAMPLES",
     "MEASURED_COLUMNS",
     "NOISE_SCHEMA",
     "OBSERVATION_SETTINGS",
@@ -70,9 +80,12 @@ __all__ = [
     "REQUIRED_CROSSING_COLUMNS",
     "RUN_COLUMNS",
     "SCHEMA",
+    "KeptPolicy",
     "Results",
     "ResultsError",
     "conform",
+    "kept_files",
+    "kept_policies",
     "learning_settings",
     "load_policy",
     "policy_checksum",
@@ -84,6 +97,8 @@ __all__ = [
     "read_results",
     "read_sweep",
     "record_problem",
+    "save_examples",
+    "save_kept",
     "save_policy",
     "write_results",
 ]
@@ -91,6 +106,10 @@ __all__ = [
 _MODULES = {
     "ResultsError": "errors",
     **dict.fromkeys(("load_policy", "policy_checksum", "policy_file", "save_policy"), "policies"),
+    **dict.fromkeys(
+        ("KEPT_EXAMPLES", "KeptPolicy", "kept_files", "kept_policies"), "kept"
+    ),
+    **dict.fromkeys(("save_examples", "save_kept"), "kept"),
     **dict.fromkeys(
         ("Results", "read_crossings", "read_frontiers", "read_noise", "read_results"), "reading"
     ),

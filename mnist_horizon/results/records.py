@@ -7,7 +7,7 @@ from typing import Any
 from mnist_horizon.files import is_name, shown
 from mnist_horizon.results.errors import ResultsError, one_line
 
-TABLE_FOLDERS = ("results", "noise", "policies", "frontier")
+TABLE_FOLDERS = ("results", "noise", "policies", "frontier", "kept")
 """Folders that hold the files of finished programs."""
 
 NO_RECORD = "not a program's record"

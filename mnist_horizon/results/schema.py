@@ -141,7 +141,7 @@ DERIVED_COLUMNS = (
 
 OBSERVATION_SETTINGS = (
     *("budget", "evaluations", "test_sample", "stop_at_return", "noise"),
-    "max_program_bytes",
+    *("policies_every", "max_program_bytes"),
 )
 """Settings that say how long and how closely a run is observed, not how it learns."""
 

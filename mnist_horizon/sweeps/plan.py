@@ -35,6 +35,9 @@ widths 4, 13, 40 and 128 are 45,000 FLOPs and those counted, at 0.65 of the matr
 """
 
 
+MOST_KEPT_BYTES = 2**30
+"""Most bytes of policies that a sweep may keep along training."""
+
 OWN_KL_COEF = -1.0
 """A variant's `kl_coef` in a sweep without the axis `kl_coefs`."""
 
@@ -64,9 +67,10 @@ class Run:
         """Readable and stable: `digits-mlp1-w64-h31-periodic8-lr0.001-s0`.
 
         A reference's name is in place of horizon and schedule: `digits-mlp1-w4-exact-lr0.1-s0`.
-        One of `kl_coefs` follows the rate: `-lr0.01-kl0.1-s0`.
+        One of `kl_coefs` follows the rate: `-lr0.01-kl0.1-s0`; another activation than leaky ReLU
+        the depth: `mlp1-tanh`.
         """
-        family = f"{spec.network.name}{spec.network.depth}"
+        family = f"{spec.network.name}{spec.network.depth}{spec.network.suffix}"
         schedule = str(self.variant.schedule).replace(":", "")
         rewards = f"h{_digits(self.variant.horizon)}-{schedule}"
         task = spec.task.replace("/", "_")
@@ -124,9 +128,14 @@ def memory_by_width(spec: SweepSpec, task: Task) -> dict[int, ProgramMemory]:
 
     Raises:
         SweepError: one run alone needs more than `max_program_bytes`, or the network does not
-            suit the task (`check_network`).
+            suit the task (`check_network`), or more than `MOST_KEPT_BYTES` would be kept.
     """
     check_network(spec, task.classes, task.train.images.shape[1:])
+    if (kept := kept_bytes(spec, task)) > MOST_KEPT_BYTES:
+        raise SweepError(
+            f"policies_every: policies of {kept / 1e6:,.0f} MB would be kept, more than "
+            f"{MOST_KEPT_BYTES / 1e6:,.0f} MB: choose a larger one"
+        )
     result = {width: memory_of_width(spec, width, task) for width in spec.widths}
     for number, width in enumerate(spec.widths):
         needed = result[width].total(groups=1, runs=1)
@@ -136,6 +145,19 @@ def memory_by_width(spec: SweepSpec, task: Task) -> dict[int, ProgramMemory]:
                 f"max_program_bytes = {spec.max_program_bytes / 1e6:,.0f} MB"
             )
     return result
+
+
+def kept_bytes(spec: SweepSpec, task: Task) -> int:
+    """Bytes on disk of the policies that a sweep keeps along training (`policies_every`)."""
+    runs, shape = spec.run_count // len(spec.widths), task.train.images.shape[1:]
+    return sum(
+        runs
+        * len(spec.kept_updates(width))
+        * networks.count_parameters(spec.network_spec(width), task.classes, shape)
+        * np.dtype(np.float32).itemsize
+        for width in spec.widths
+        if spec.policies_every
+    )
 
 
 def memory_of_width(spec: SweepSpec, width: int, task: Task) -> ProgramMemory:

@@ -88,6 +88,7 @@ class ProgramRunner:
         self.checkpoint_seconds = checkpoint_seconds
         self.marks = spec.evaluation_updates(program.width)
         noise = spec.of(program.reference).noise
+        self._kept_marks = spec.kept_updates(program.width)
         self._noisy_marks = range(0, len(self.marks) if noise.samples else 0, noise.every)
         self.columns = [run_columns(spec, run, task.task) for run in program.runs]
         self.code, self.share = code, share
@@ -143,6 +144,8 @@ class ProgramRunner:
         """The state of the last checkpoint, or the initial one."""
         if restored is None:
             initial: RunState = self.code["init"](self.keys, self.data, self.runs)
+            if self._kept_marks:
+                self._keep(initial, 0)
             return initial
         update = restored[1]["update"]
         LOG.info("%s continues at update %d", self.program.program_id, update)
@@ -214,6 +217,8 @@ class ProgramRunner:
             self._write_rows(state, metrics, journal)
             if self.marks.index(journal.update) in self._noisy_marks:
                 self._write_noise(state, journal)
+            if journal.update in self._kept_marks:
+                self._keep(state, journal.update)
 
     def _write_rows(self, state: RunState, metrics: Metrics, journal: Journal) -> None:
         """Add a row for each run, of the updates since the rows before."""
@@ -245,6 +250,18 @@ class ProgramRunner:
                 row = {name: float(value[i]) for name, value in flat.items()}
                 count = journal.update * self.spec.batch_size
                 journal.noise.append({"run": i, "interactions": count, **row})
+
+    def _keep(self, state: RunState, update: int) -> None:
+        """Write the policies at an update, with the first of them the examples."""
+        params = self.functions.unpack(state.params)
+        hosts.on_first(lambda: self._write_kept(params, update))
+
+    def _write_kept(self, params: Any, update: int) -> None:
+        name, interactions = self.program.program_id, update * self.spec.batch_size
+        if update == 0:
+            images = tasks.in_sampling_order(self.task.task.test).images[: results.KEPT_EXAMPLES]
+            results.save_examples(self.folder, name, np.asarray(images))
+        results.save_kept(self.folder, name, interactions, params)
 
     def _by_run(self, arrays: dict[str, Any]) -> dict[str, np.ndarray]:
         """Arrays of the layout as float64 by the program's runs."""
@@ -319,6 +336,9 @@ class ProgramRunner:
             policy = jax.tree.map(operator.itemgetter(i), params)
             results.save_policy(self.folder, columns["run_id"], policy)
             written.append(self.folder / "policies" / results.policy_file(columns["run_id"]))
+        if self._kept_marks:
+            self._write_kept(params, journal.update)
+            written += results.kept_files(self.folder, self.program.program_id)
         if self.task.task.has_gold:
             written.append(self._write_frontier())
         facts = {

@@ -25,7 +25,7 @@ def run_columns(spec: SweepSpec, run: Run, task: Task) -> dict[str, Any]:
         "run_id": run.run_id(spec),
         "task": spec.task,
         "task_settings": json.dumps(settings, sort_keys=True),
-        "network": spec.network.name,
+        "network": spec.network.name + spec.network.suffix,
         "algorithm": spec.algorithm.name,
         "baseline": spec.baseline,
         "optimizer": spec.optimizer.name,

@@ -5,7 +5,9 @@ field.
 """
 
 import dataclasses
+import functools
 import math
+import operator
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin, get_type_hints
@@ -34,6 +36,8 @@ ABSENT: Mapping[str, Any] = {
     "references": {"supervised": (), "exact": ()},
     "kl_coefs": (),
     "initial_policy": {"run": "", "sha256": ""},
+    "network.activation": networks.LEAKY_RELU,
+    "policies_every": 0,
 }
 """Fields that a spec on disk is without at this value: those of older versions lack them."""
 
@@ -44,6 +48,12 @@ class NetworkChoice:
 
     name: str = "mlp"
     depth: int = 1
+    activation: str = networks.LEAKY_RELU
+
+    @property
+    def suffix(self) -> str:
+        """What names the activation in results where it is another than `networks.LEAKY_RELU`."""
+        return "" if self.activation == networks.LEAKY_RELU else f"-{self.activation}"
 
 
 @dataclass(frozen=True)
@@ -148,6 +158,9 @@ class SweepSpec:
     `test_sample` examples of it (`tasks.in_sampling_order`; 0: on the whole split as well).
 
     `kl_coefs` are an axis in place of `kl_coef`; the penalty's reference is the initial policy.
+
+    Policies are kept at update 0, at every `policies_every`-th evaluation and at the end
+    (`results.kept_policies`; 0: those at the end alone).
     """
 
     task: str
@@ -172,6 +185,7 @@ class SweepSpec:
     stop_at_return: float = 0.0
     evaluations: int = 40
     test_sample: int = 0
+    policies_every: int = 0
     precision: str = "f32"
     phase_visible: bool = False
     max_program_bytes: int = 8 * 2**30
@@ -212,7 +226,12 @@ class SweepSpec:
     def network_spec(self, width: int) -> NetworkSpec:
         """The family's member of this width."""
         return NetworkSpec(
-            self.network.name, self.network.depth, width, self.precision, self.phase_visible
+            self.network.name,
+            self.network.depth,
+            width,
+            self.precision,
+            self.phase_visible,
+            self.network.activation,
         )
 
     def train_spec(self, width: int) -> TrainSpec:
@@ -242,6 +261,11 @@ class SweepSpec:
         spaced = np.geomspace(first, updates, min(self.evaluations, updates))
         return sorted({round(float(number)) for number in spaced})
 
+    def kept_updates(self, width: int) -> list[int]:
+        """Updates after which policies are kept, of a run that spends its budget."""
+        every, marks = self.policies_every, self.evaluation_updates(width)
+        return sorted({0, *marks[every - 1 :: every], marks[-1]}) if every else []
+
     def test_sample_of(self, count: int) -> int:
         """Of a test split of `count` examples, how many a row that is not a run's last takes."""
         return min(self.test_sample, count) if self.test_sample else count
@@ -254,9 +278,11 @@ class SweepSpec:
         """
         settings = dataclasses.asdict(self)
         del settings["initial_policy"]["workdir"]
-        for field_name, value in ABSENT.items():
-            if settings[field_name] == value:
-                del settings[field_name]
+        for path, value in ABSENT.items():
+            *groups, field_name = path.split(".")
+            place = functools.reduce(operator.getitem, groups, settings)
+            if place[field_name] == value:
+                del place[field_name]
         name, task_settings = settings.pop("task"), settings.pop("task_settings")
         return {"task": {"name": name, **tasks.identity_settings(name, task_settings)}, **settings}
 
@@ -333,6 +359,10 @@ def check_network(spec: SweepSpec, classes: int, shape: tuple[int, ...]) -> None
         networks.check_observations(network, shape)
     except networks.NetworkError as error:
         raise SweepError(f"network.name: {error}, as task {spec.task!r} has them") from None
+    try:
+        networks.check_activation(network, classes, shape)
+    except networks.NetworkError as error:
+        raise SweepError(f"network.activation: {error}") from None
     try:
         networks.forward_flops(network, classes, shape)
         if spec.noise.samples:
@@ -447,6 +477,7 @@ def _check(spec: SweepSpec) -> None:
 def _check_names(spec: SweepSpec) -> None:
     names: list[tuple[str, str, Collection[str]]] = [
         ("network.name", spec.network.name, networks.names()),
+        ("network.activation", spec.network.activation, networks.ACTIVATIONS),
         ("algorithm.name", spec.algorithm.name, ALGORITHMS),
         ("baseline", spec.baseline, BASELINES),
         ("optimizer.name", spec.optimizer.name, optimizers.names()),
@@ -536,6 +567,7 @@ def _check_numbers(spec: SweepSpec) -> None:
         ("algorithm.minibatches", spec.algorithm.minibatches, 1),
         ("evaluations", spec.evaluations, 2),
         ("test_sample", spec.test_sample, 0),
+        ("policies_every", spec.policies_every, 0),
         ("noise.samples", spec.noise.samples, 0),
         ("noise.every", spec.noise.every, 1),
         ("optimizer.critical_horizon", spec.optimizer.critical_horizon, 0),

@@ -33,7 +33,7 @@ from mnist_horizon.sweeps.spec import ABSENT, SweepSpec, differences
 
 LOG = logging.getLogger(__name__)
 
-FOLDERS = ("programs", "results", "noise", "policies", "frontier", "checkpoints", "locks")
+FOLDERS = ("programs", "results", "noise", "policies", "frontier", "kept", "checkpoints", "locks")
 SWEEP = "sweep.json"
 PLACING = "placing.json"
 """Records of programs that are being written one by one; removed when all are written."""

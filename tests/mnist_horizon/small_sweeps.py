@@ -32,6 +32,7 @@ def run(spec: SweepSpec, folder: Path, checkpoint_seconds: float = 60.0) -> runn
 def outputs(folder: Path) -> dict[str, bytes]:
     """What must not depend on how often a sweep was stopped: tables and policies, by name."""
     found = [*folder.glob("results/*"), *folder.glob("policies/*"), *folder.glob("noise/*")]
+    found += folder.glob("kept/*")
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
