@@ -16,7 +16,7 @@ from mnist_horizon import files
 from mnist_horizon.results.errors import ResultsError, one_line
 from mnist_horizon.results.records import read_programs
 
-KEPT_EXAMPLES = 256
+KEPT_EXAMPLES = 128
 """Most test examples that are kept beside the policies."""
 
 _FOLDER = "kept"

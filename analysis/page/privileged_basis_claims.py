@@ -1,0 +1,50 @@
+"""Claims on a privileged basis of hidden units, from `laws.privileged_basis.basis_entries`."""
+
+from collections.abc import Sequence
+
+from analysis.laws.privileged_basis import MARGIN
+from analysis.page.claims import Claim, Entry
+from analysis.page.wording import interval, number
+
+
+def privileged_basis_claims(entries: Sequence[Entry]) -> list[Claim]:
+    """A sentence for each condition and hidden layer."""
+    return [_claim(entry) for entry in entries]
+
+
+def _claim(entry: Entry) -> Claim:
+    known = {name: (entry[name], entry[f"{name}_ci"]) for name in ("end", "initial")}
+    where = f"{entry['label']}, hidden layer {entry['layer']}"
+    if entry["end_ci"] is None:
+        text = f"{where}: one seed gives no interval, so nothing is said of a privileged basis"
+        return Claim(f"{text}.", False, "privileged_basis", "undecided")
+    end = f"{number(entry['end'])} {interval(entry['end_ci'])}"
+    text = {
+        "none": f"no privileged basis: the excess kurtosis over units is that of random rotations "
+        f"within {number(MARGIN)}; it differs by {end}",
+        "above": "a privileged basis of few large units: the excess kurtosis over units is above "
+        f"that of random rotations by {end}",
+        "below": "a privileged basis of units of more equal size: the excess kurtosis over units "
+        f"differs from that of random rotations by {end}",
+        "undecided": "whether there is a privileged basis is undecided: the excess kurtosis over "
+        f"units less that of random rotations is in {interval(entry['end_ci'])}",
+    }[entry["verdict"]]
+    text = f"{where}: {text} after {_interactions(entry['interactions'])}"
+    if entry["return"] == entry["return"]:
+        text += f" (return {number(entry['return'])})"
+    if entry["since"] is not None:
+        text += f", and so it is from {_interactions(entry['since'])} on"
+    if entry["initial_ci"] is not None and entry["interactions"]:
+        text += f". Before training it is {_initial(entry)}"
+    is_decided = entry["verdict"] != "undecided"
+    return Claim(f"{text}.", is_decided, "privileged_basis", entry["verdict"], known)
+
+
+def _initial(entry: Entry) -> str:
+    if entry["verdict_initial"] == "undecided":
+        return f"in {interval(entry['initial_ci'])}"
+    return f"{number(entry['initial'])} {interval(entry['initial_ci'])}"
+
+
+def _interactions(count: int) -> str:
+    return f"{number(count)} interactions"
