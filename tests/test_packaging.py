@@ -157,6 +157,7 @@ LATER = {
 
 COMMANDS = [
     *(f"analysis.{name}" for name in ("report", "coverage", "plan", "anchors", "import_csv")),
+    "analysis.privileged_basis",
     *(f"launch.{name}" for name in ("sweep", "bench", "tune", "slurm.__main__")),
 ]
 

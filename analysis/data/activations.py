@@ -133,8 +133,9 @@ def read_conditions(workdirs: Sequence[Path]) -> tuple[list[Condition], list[str
             f"{'; '.join(notes)}: run a sweep of the network {NETWORK!r} with "
             "--config.policies_every=4, as launch/configs/privileged_basis.py"
         )
-    names = _varying([rows for rows, _ in found])
-    return [_condition(*one, names) for one in found], notes
+    names = _naming([rows.iloc[0] for rows, _ in found])
+    conditions = [_condition(*one, names) for one in found]
+    return sorted(conditions, key=_order), notes
 
 
 def _activation(settings: str) -> str:
@@ -146,17 +147,30 @@ def _is_mlp(networks: pd.Series) -> pd.Series:
     return networks.str.split("-").str[0] == NETWORK
 
 
-def _varying(groups: Sequence[pd.DataFrame]) -> list[str]:
-    return [name for name in _VARYING if len({rows[name].iloc[0] for rows in groups}) > 1]
+def _naming(conditions: Sequence[pd.Series]) -> list[str]:
+    """The columns that tell conditions apart; not those that follow from the ones before."""
+    chosen = ["activation", "optimizer"]
+    for name in _VARYING:
+        before, after = (
+            {tuple(one[column] for column in columns) for one in conditions}
+            for columns in (chosen, [*chosen, name])
+        )
+        chosen += [name] * (len(after) > len(before))
+    return chosen[2:]
+
+
+def _order(condition: Condition) -> tuple[str, int]:
+    """By optimiser, activations in the order of `ACTIVATIONS`."""
+    return str(condition.settings["optimizer"]), list(ACTIVATIONS).index(condition.activation)
 
 
 def _condition(
-    rows: pd.DataFrame, policies: Sequence[KeptPolicy], varying: Sequence[str]
+    rows: pd.DataFrame, policies: Sequence[KeptPolicy], naming: Sequence[str]
 ) -> Condition:
     first = rows.iloc[0]
     names = ("activation", "optimizer", *_VARYING)
     parts = [first["activation"], first["optimizer"]]
-    parts += [_VARYING[name].format(first[name]) for name in varying]
+    parts += [_VARYING[name].format(first[name]) for name in naming]
     by_mark = sorted(policies, key=lambda one: one.interactions)
     return Condition(
         label=", ".join(parts),

@@ -20,7 +20,7 @@ def _claim(entry: Entry) -> Claim:
         return Claim(f"{text}.", False, "privileged_basis", "undecided")
     end = f"{number(entry['end'])} {interval(entry['end_ci'])}"
     text = {
-        "none": f"no privileged basis: the excess kurtosis over units is that of random rotations "
+        "none": f"no privileged basis is seen: the excess kurtosis over units is that of random rotations "
         f"within {number(MARGIN)}; it differs by {end}",
         "above": "a privileged basis of few large units: the excess kurtosis over units is above "
         f"that of random rotations by {end}",
@@ -33,7 +33,7 @@ def _claim(entry: Entry) -> Claim:
     if entry["return"] == entry["return"]:
         text += f" (return {number(entry['return'])})"
     if entry["since"] is not None:
-        text += f", and so it is from {_interactions(entry['since'])} on"
+        text += f"; the sign is the same at every mark from {_interactions(entry['since'])} on"
     if entry["initial_ci"] is not None and entry["interactions"]:
         text += f". Before training it is {_initial(entry)}"
     is_decided = entry["verdict"] != "undecided"

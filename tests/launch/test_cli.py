@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from launch.configs import batch, default_config, optimizer, smoke, sparsity, tasks
+from launch.configs import batch, default_config, optimizer, privileged_basis
+from launch.configs import smoke, sparsity, tasks
 from mnist_horizon import cli
 from mnist_horizon.errors import SweepError
 from mnist_horizon.results import read_results
@@ -38,6 +39,18 @@ WRONG = {
     "minibatches that do not divide": (
         ["--config.algorithm.name=ppo", "--config.algorithm.minibatches=7"],
         "algorithm.minibatches: must divide",
+    ),
+    "an unknown activation": (
+        ["--config.network.activation=gelu"],
+        "network.activation: must be one of leaky_relu, relu, tanh, linear, not 'gelu'",
+    ),
+    "a negative count of evaluations": (
+        ["--config.policies_every=-1"],
+        "policies_every: must be at least 0",
+    ),
+    "policies that fill the disk": (
+        ["--config.policies_every=1", "--config.seeds=100000"],
+        "policies_every: policies of 3,",
     ),
     "an unknown task": (["--config.task.name=chess"], "task.name: unknown task 'chess'"),
     "an unknown task setting": (["--config.task.size=3"], "task.size: unknown setting"),
@@ -157,6 +170,7 @@ def test_peak_memory_is_in_bytes(system: str, factor: int, monkeypatch: pytest.M
         (sparsity, "chess"),
         (tasks, "teacher5"),
         (tasks, "teacher10,soft"),
+        (privileged_basis, "relu,chess"),
     ],
 )
 def test_a_choice_that_a_config_lacks_is_refused(file: ModuleType, argument: str) -> None:
@@ -206,6 +220,15 @@ def test_a_folder_of_idx_files_is_swept(name: str, tmp_path: Path) -> None:
     found = read_results(workdir).frame
     assert set(found["task"]) == {name}
     assert found["interactions"].max() == 2048
+
+
+def test_versions_of_a_privileged_basis() -> None:
+    spec = spec_from(privileged_basis.get_config("digits,tanh,sgd").to_dict())
+    assert (spec.task, spec.network.activation, spec.optimizer.name) == ("digits", "tanh", "sgd")
+    spec = spec_from(privileged_basis.get_config().to_dict())
+    chosen = (spec.task, spec.network.activation, spec.optimizer.name)
+    assert chosen == ("mnist", "leaky_relu", "adam")
+    assert len(spec.kept_updates(64)) == 6
 
 
 def test_what_is_missing_is_asked_for(tmp_path: Path) -> None:

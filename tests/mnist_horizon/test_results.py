@@ -18,12 +18,16 @@ from mnist_horizon.results import (
     RUN_COLUMNS,
     SCHEMA,
     ResultsError,
+    kept_files,
+    kept_policies,
     learning_settings,
     load_policy,
     read_crossings,
     read_noise,
     read_results,
     read_sweep,
+    save_examples,
+    save_kept,
     save_policy,
     write_results,
 )
@@ -447,6 +451,36 @@ def test_policy_round_trip_and_its_errors(tmp_path):
         load_policy(tmp_path, "run-1")
     with pytest.raises(InputError, match="not a plain name"):
         save_policy(tmp_path, "../elsewhere", params)
+
+
+def test_kept_policies_round_trip_and_their_errors(tmp_path):
+    params = {"first": {"kernel": np.arange(12, dtype=np.float32).reshape(2, 2, 3)}}
+    (tmp_path / "programs").mkdir()
+    record = tmp_path / "programs" / "one.json"
+    record.write_text(json.dumps({"program_id": "one", "runs": ["a", "b"]}))
+    images = np.full((3, 2), 7, np.uint8)
+    save_examples(tmp_path, "one", images)
+    for interactions in (640, 0, 64):
+        save_kept(tmp_path, "one", interactions, params)
+    kept = list(kept_policies(tmp_path))
+    order = [(policy.interactions, policy.run_id) for policy in kept]
+    assert order == [(number, run) for number in (0, 64, 640) for run in "ab"]
+    np.testing.assert_array_equal(kept[1].params["first"]["kernel"], params["first"]["kernel"][1])
+    np.testing.assert_array_equal(kept[0].images, images)
+    assert [path.name for path in kept_files(tmp_path, "one")] == [
+        *("one-at0.npz", "one-at64.npz", "one-at640.npz", "one-examples.npz")
+    ]
+    record.write_text(json.dumps({"program_id": "one", "runs": ["a"]}))
+    with pytest.raises(ResultsError, match="does not hold the policies of one"):
+        list(kept_policies(tmp_path))
+    np.savez(tmp_path / "kept" / "one-at0.npz", **{"first/kernel": np.array([object()])})
+    with pytest.raises(ResultsError, match="one-at0.npz: cannot be read"):
+        list(kept_policies(tmp_path))
+    with pytest.raises(InputError, match="not a plain name"):
+        save_kept(tmp_path, "../elsewhere", 0, params)
+    (tmp_path / "kept" / "two-at0.npz").symlink_to(record)
+    with pytest.raises(InputError, match="is a link"):
+        save_kept(tmp_path, "two", 0, params)
 
 
 def test_sweep_spec_and_its_errors(tmp_path):

@@ -583,3 +583,56 @@ def test_sampling_at_the_ends_of_the_uniform():
     uniform = jnp.array([0.0, 0.5, np.nextafter(np.float32(1), np.float32(0))])
     assert training.sample_actions(policy[:2], uniform[:2]).tolist() == [1, 2]
     assert int(training.sample_actions(policy, uniform)[2]) < 4
+
+
+# Rotations of hidden units
+
+
+def turned(params, first, second):
+    """Parameters of a network of two linear hidden layers that computes the same, in other bases.
+
+    Args:
+        params: with leading axes [group, run], of the first kernel [group, input, run, width].
+        first: orthogonal matrix by which the units of the first hidden layer are turned.
+        second: the same of the second one.
+    """
+    kernel = {name: params[name]["kernel"] for name in params}
+    bias = {name: params[name]["bias"] for name in params}
+    return {
+        "first": {"kernel": kernel["first"] @ first, "bias": bias["first"] @ first},
+        "hidden1": {
+            "kernel": first.T @ kernel["hidden1"] @ second,
+            "bias": bias["hidden1"] @ second,
+        },
+        "last": {"kernel": second.T @ kernel["last"], "bias": bias["last"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("activation", "optimizer", "commutes"),
+    [
+        ("linear", "sgd", True),
+        ("linear", "momentum", True),
+        ("linear", "adam", False),
+        ("leaky_relu", "sgd", False),
+    ],
+)
+def test_training_commutes_with_rotations_of_units_of_a_linear_network_but_not_with_adam(
+    activation, optimizer, commutes, task
+):
+    network = NetworkSpec("mlp", 2, 8, activation=activation)
+    spec = dataclasses.replace(TINY, network=network, optimizer=optimizer)
+    runs = group(run_params(rate=0.05))
+    turns = [np.linalg.qr(np.random.default_rng(i).normal(size=(8, 8)))[0] for i in range(2)]
+    turns = [jnp.asarray(turn, jnp.float32) for turn in turns]
+    state = program(spec)[0](SEEDS[:1], task, runs)
+    other = dataclasses.replace(state, params=turned(state.params, *turns))
+    after, other = (train(spec, task, runs, 30, state=each) for each in (state, other))
+    before = state.params["first"]["kernel"]
+    assert float(jnp.abs(after.params["first"]["kernel"] - before).max()) > 0.01, "nothing learnt"
+    expected = jax.tree.leaves(turned(after.params, *turns))
+    off = [
+        float(jnp.abs(one - two).max())
+        for one, two in zip(jax.tree.leaves(other.params), expected, strict=True)
+    ]
+    assert (max(off) < 1e-4) == commutes, off

@@ -110,6 +110,39 @@ def test_the_activation_is_a_leaky_relu():
     assert gradient.tolist() == pytest.approx([0.1, 2.0, 3.0, 4.0])
 
 
+@pytest.mark.parametrize("name", networks.ACTIVATIONS)
+def test_an_activation_by_name_and_its_gradient(name):
+    values = jnp.array([-2.0, -0.5, 0.5, 3.0])
+    expected = {
+        "leaky_relu": ([-0.2, -0.05, 0.5, 3.0], [0.1, 0.1, 1.0, 1.0]),
+        "relu": ([0.0, 0.0, 0.5, 3.0], [0.0, 0.0, 1.0, 1.0]),
+        "tanh": (np.tanh(values), 1 - np.tanh(values) ** 2),
+        "linear": (values, [1.0, 1.0, 1.0, 1.0]),
+    }[name]
+    function = networks.ACTIVATIONS[name].function
+    np.testing.assert_allclose(function(values), expected[0], rtol=1e-6)
+    gradient = jax.grad(lambda x: jnp.sum(function(x)))(values)
+    np.testing.assert_allclose(gradient, expected[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", networks.ACTIVATIONS)
+def test_signals_keep_their_size_through_layers_of_each_activation(name):
+    """Mean squares before the activation, from the first hidden layer to the fourth."""
+    spec = NetworkSpec("mlp", 4, 512, activation=name)
+    params = networks.init(spec, 10, (8, 8), jax.random.key(0))
+    function, gain = networks.ACTIVATIONS[name]
+    hidden = 0.3 * jax.random.normal(jax.random.key(1), (200, 64))  # about as images have it
+    squares = []
+    for layer in ("first", "hidden1", "hidden2", "hidden3"):
+        assert params[layer]["kernel"].var() * len(params[layer]["kernel"]) == pytest.approx(
+            gain, rel=0.05
+        )
+        before = hidden @ params[layer]["kernel"]
+        squares.append(float(jnp.mean(before**2)))
+        hidden = function(before)
+    assert 0.7 < squares[-1] / squares[0] < 1.3
+
+
 @pytest.mark.parametrize("width", [64, 1024])
 def test_initial_variance_is_gain_over_fan_in(width):
     params = networks.init(NetworkSpec("mlp", 2, width), 10, (28, 28), jax.random.key(0))

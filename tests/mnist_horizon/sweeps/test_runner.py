@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -571,3 +572,37 @@ def test_any_small_sweep_is_complete_and_can_be_interrupted(
             run(spec, stopped)
     run(spec, stopped)
     assert outputs(stopped) == outputs(whole)
+
+
+def test_policies_are_kept_along_training_whatever_stops_it(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    spec, one, other = tiny(policies_every=2), tmp_path / "one", tmp_path / "other"
+    run(spec, one)
+    with monkeypatch.context() as patch:
+        stop_after(7, patch)
+        with pytest.raises(runner.Interrupted):
+            run(spec, other)
+    assert list(results.kept_policies(other)), "an unfinished sweep can be read"
+    run(spec, other)
+    assert outputs(other) == outputs(one)
+    kept = list(results.kept_policies(one))
+    marks = sorted({policy.interactions for policy in kept})
+    assert marks == [update * 64 for update in spec.kept_updates(4)]
+    assert len(kept) == len(marks) * len(plan.all_runs(spec))
+    read, before = (results.read_results(folder).frame for folder in (one, finished))
+    pd.testing.assert_frame_equal(read.drop(columns="settings"), before.drop(columns="settings"))
+    ids = {entry.run_id(spec): entry.seed for entry in plan.all_runs(spec)}
+    for policy in kept:
+        expected = results.load_policy(one, policy.run_id)
+        if policy.interactions == 0:
+            keys = jax.random.split(jax.random.fold_in(jax.random.key(ids[policy.run_id]), 0))
+            expected = networks.init(spec.network_spec(4), 10, (8, 8), keys[0])
+        if policy.interactions in (0, marks[-1]):
+            jax.tree.map(np.testing.assert_array_equal, dict(policy.params), expected)
+    (path,) = one.glob("kept/*-at0.npz")
+    path.unlink()
+    with caplog.at_level(logging.WARNING):
+        run(spec, one)
+    assert f"{path} is missing or damaged" in caplog.text
+    assert outputs(other) == outputs(one)

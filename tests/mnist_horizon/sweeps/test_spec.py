@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mnist_horizon.errors import SweepError
+from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.spec import AXES, SweepSpec, differences, spec_from
 from tests.mnist_horizon.small_sweeps import tiny
 
@@ -118,6 +119,8 @@ def test_axes_may_change(changes: dict[str, Any]) -> None:
         ({"budget_width": 8}, "budget_width: 0 -> 8"),
         ({"baseline": "none"}, "baseline: 'expected_reward' -> 'none'"),
         ({"network": {"depth": 2}}, "network.depth: 1 -> 2"),
+        ({"network": {"activation": "tanh"}}, "network.activation: 'leaky_relu' -> 'tanh'"),
+        ({"policies_every": 3}, "policies_every: 0 -> 3"),
         ({"optimizer": {"rule": "mup"}}, "optimizer.rule: 'constant' -> 'mup'"),
         ({"batch": {"environments": 2, "rollout_length": 32}}, "batch.environments: 4 -> 2"),
         ({"task": {"name": "teacher"}}, "task.name: 'digits' -> 'teacher'"),
@@ -185,3 +188,20 @@ def test_a_spec_without_a_sample_of_the_test_split_is_that_of_older_versions() -
     assert spec_from(sampled).test_sample == 100
     assert differences(whole, small(test_sample=0).to_json()) == []
     assert differences(whole, sampled) == ["test_sample: 0 -> 100"]
+
+
+def test_an_activation_is_named_where_it_is_not_the_usual_one() -> None:
+    usual, tanh = small(), small(network={"activation": "tanh"})
+    assert "activation" not in usual.to_json()["network"]
+    assert spec_from(tanh.to_json()) == tanh
+    assert tanh.train_spec(4).network.activation == "tanh"
+    names = [plan.all_runs(spec)[0].run_id(spec).split("-w")[0] for spec in (usual, tanh)]
+    assert names == ["digits-mlp1", "digits-mlp1-tanh"]
+
+
+def test_policies_are_kept_before_training_at_every_so_many_evaluations_and_at_the_end() -> None:
+    spec = small(policies_every=3, evaluations=8)
+    marks = spec.evaluation_updates(4)
+    assert len(marks) == 8
+    assert spec.kept_updates(4) == [0, marks[2], marks[5], marks[7]]
+    assert small().kept_updates(4) == []
