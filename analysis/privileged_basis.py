@@ -1,12 +1,12 @@
 """Are single hidden units a privileged basis? Excess kurtosis over units against random rotations.
 
-    python -m analysis.privileged_basis WORKDIR [MORE ...] [--out=DIR]   # default: privileged_basis/
-                                                                         # in the first WORKDIR
+    python -m analysis.privileged_basis WORKDIR [MORE ...] [--out=DIR]
 
 reads the policies that sweeps of `launch/configs/privileged_basis.py` kept along training, prints a
 sentence for each condition and hidden layer, and writes `privileged_basis.png`, `.svg`, the numbers
 as `privileged_basis.csv` (values after the activation function as well) and the sentences with
-their numbers as `claims.json`. docs/privileged_basis.md says what is computed and how to read it.
+their numbers as `claims.json`, by default into privileged_basis/ of the first directory.
+docs/privileged_basis.md says what is computed and how to read it.
 
 Exit codes: 0 done; 2 a working directory keeps no policies, or what it holds cannot be read.
 """

@@ -121,8 +121,8 @@ def read_conditions(workdirs: Sequence[Path]) -> tuple[list[Condition], list[str
         frame = frame[frame["run_id"].isin(list(policies))]
         others = ~frame["activation"].isin(list(ACTIVATIONS)) | ~_is_mlp(frame["network"])
         if others.any():
-            names = ", ".join(sorted(set(frame["network"][others])))
-            notes.append(f"{workdir}: left out, activations are known of {NETWORK!r}, not {names}")
+            named = ", ".join(sorted(set(frame["network"][others])))
+            notes.append(f"{workdir}: left out, activations are known of {NETWORK!r}, not {named}")
         by = ["workdir", "activation", "optimizer", *_VARYING]
         for _, rows in frame[~others].groupby(by, sort=False):
             found.append((rows, [one for run in rows["run_id"].unique() for one in policies[run]]))

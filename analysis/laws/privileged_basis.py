@@ -92,7 +92,7 @@ def _numbers(values: Sequence[float], units: int) -> dict[str, float]:
 
 def verdict(low: float, high: float) -> str:
     """What an interval of the difference says: none (within `MARGIN`), above, below, undecided."""
-    if -MARGIN < low and high < MARGIN:
+    if low > -MARGIN and high < MARGIN:
         return "none"
     return "above" if low > 0 else "below" if high < 0 else "undecided"
 

@@ -20,8 +20,8 @@ def _claim(entry: Entry) -> Claim:
         return Claim(f"{text}.", False, "privileged_basis", "undecided")
     end = f"{number(entry['end'])} {interval(entry['end_ci'])}"
     text = {
-        "none": f"no privileged basis is seen: the excess kurtosis over units is that of random rotations "
-        f"within {number(MARGIN)}; it differs by {end}",
+        "none": f"no privileged basis is seen: the excess kurtosis over units is that of random "
+        f"rotations within {number(MARGIN)}; it differs by {end}",
         "above": "a privileged basis of few large units: the excess kurtosis over units is above "
         f"that of random rotations by {end}",
         "below": "a privileged basis of units of more equal size: the excess kurtosis over units "

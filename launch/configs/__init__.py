@@ -12,7 +12,8 @@ def default_config() -> ml_collections.ConfigDict:
     """The settings that most sweeps share; a config file changes the ones that differ."""
     config = ml_collections.ConfigDict()
     config.task = ml_collections.ConfigDict({"name": "mnist", "data_dir": ""})
-    config.network = ml_collections.ConfigDict({"name": "mlp", "depth": 1, "activation": "leaky_relu"})
+    network = {"name": "mlp", "depth": 1, "activation": "leaky_relu"}
+    config.network = ml_collections.ConfigDict(network)
     config.widths = (64,)
     config.horizons = (1.0,)
     config.schedules = ("dense",)

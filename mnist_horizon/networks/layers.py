@@ -2,8 +2,8 @@
 
 All products go through `dot_general`, whose precision is a setting, so that a GPU uses TF32 only if
 it is chosen. Biases start at 0, kernels as normal draws of variance gain / fan-in: the gain of the
-activation (`ACTIVATIONS`), 0.01 for the last layer, so that the first policy is nearly uniform and KL from it is
-measured from nearly the same point at every width.
+activation (`ACTIVATIONS`), 0.01 for the last layer, so that the first policy is nearly uniform and
+KL from it is measured from nearly the same point at every width.
 """
 
 from collections.abc import Callable

@@ -106,9 +106,7 @@ __all__ = [
 _MODULES = {
     "ResultsError": "errors",
     **dict.fromkeys(("load_policy", "policy_checksum", "policy_file", "save_policy"), "policies"),
-    **dict.fromkeys(
-        ("KEPT_EXAMPLES", "KeptPolicy", "kept_files", "kept_policies"), "kept"
-    ),
+    **dict.fromkeys(("KEPT_EXAMPLES", "KeptPolicy", "kept_files", "kept_policies"), "kept"),
     **dict.fromkeys(("save_examples", "save_kept"), "kept"),
     **dict.fromkeys(
         ("Results", "read_crossings", "read_frontiers", "read_noise", "read_results"), "reading"

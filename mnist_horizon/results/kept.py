@@ -1,7 +1,7 @@
 """Policies kept along training (`policies_every`), which need no JAX to be read.
 
-    WORKDIR/kept/<program>-at<interactions>.npz   parameters of its runs, "first/kernel": [run, ...]
-    WORKDIR/kept/<program>-examples.npz           images, uint8: test examples to compare them on
+WORKDIR/kept/<program>-at<interactions>.npz   parameters of its runs, "first/kernel": [run, ...]
+WORKDIR/kept/<program>-examples.npz           images, uint8: test examples to compare them on
 """
 
 import zipfile
@@ -105,7 +105,7 @@ def _marks(workdir: Path, program_id: str) -> list[tuple[int, Path]]:
     return sorted((int(text), path) for text, path in numbers if text.isdecimal())
 
 
-def _save(workdir: Path | str, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+def _save(workdir: Path | str, name: str, arrays: Mapping[str, Any]) -> None:
     path = files.inside(workdir, _FOLDER, f"{files.check_name(name)}.npz")
     files.write_atomically(path, lambda file: np.savez(file, **arrays))
 

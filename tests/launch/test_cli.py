@@ -10,8 +10,15 @@ from typing import Any
 
 import pytest
 
-from launch.configs import batch, default_config, optimizer, privileged_basis
-from launch.configs import smoke, sparsity, tasks
+from launch.configs import (
+    batch,
+    default_config,
+    optimizer,
+    privileged_basis,
+    smoke,
+    sparsity,
+    tasks,
+)
 from mnist_horizon import cli
 from mnist_horizon.errors import SweepError
 from mnist_horizon.results import read_results
@@ -50,7 +57,7 @@ WRONG = {
     ),
     "policies that fill the disk": (
         ["--config.policies_every=1", "--config.seeds=100000"],
-        "policies_every: policies of 3,",
+        "policies_every: policies of 10,304 MB would be kept, more than 1,074 MB",
     ),
     "an unknown task": (["--config.task.name=chess"], "task.name: unknown task 'chess'"),
     "an unknown task setting": (["--config.task.size=3"], "task.size: unknown setting"),

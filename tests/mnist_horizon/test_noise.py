@@ -73,7 +73,10 @@ def assert_as_predicted(found: dict[str, np.ndarray], relative: float, of_total:
         (NetworkSpec("mlp", 1, 5), (4, 4)),
         (NetworkSpec("mlp", 2, 5, phase_visible=True), (4, 4)),
         (NetworkSpec("cnn", 2, 2, phase_visible=True), (8, 8)),
-        *((NetworkSpec("mlp", 2, 5, activation=name), (4, 4)) for name in ("relu", "tanh", "linear")),
+        *(
+            (NetworkSpec("mlp", 2, 5, activation=name), (4, 4))
+            for name in ("relu", "tanh", "linear")
+        ),
     ],
 )
 def test_grams_are_those_of_the_jacobian(spec, shape):

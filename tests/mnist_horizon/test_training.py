@@ -609,20 +609,19 @@ def turned(params, first, second):
 
 
 @pytest.mark.parametrize(
-    ("activation", "optimizer", "commutes"),
+    ("activation", "optimizer", "rate", "commutes"),
     [
-        ("linear", "sgd", True),
-        ("linear", "momentum", True),
-        ("linear", "adam", False),
-        ("leaky_relu", "sgd", False),
+        ("linear", "sgd", 1.0, True),
+        ("linear", "adam", 0.02, False),
+        ("leaky_relu", "sgd", 1.0, False),
     ],
 )
 def test_training_commutes_with_rotations_of_units_of_a_linear_network_but_not_with_adam(
-    activation, optimizer, commutes, task
+    activation, optimizer, rate, commutes, task
 ):
     network = NetworkSpec("mlp", 2, 8, activation=activation)
     spec = dataclasses.replace(TINY, network=network, optimizer=optimizer)
-    runs = group(run_params(rate=0.05))
+    runs = group(run_params(rate=rate))
     turns = [np.linalg.qr(np.random.default_rng(i).normal(size=(8, 8)))[0] for i in range(2)]
     turns = [jnp.asarray(turn, jnp.float32) for turn in turns]
     state = program(spec)[0](SEEDS[:1], task, runs)
@@ -635,4 +634,4 @@ def test_training_commutes_with_rotations_of_units_of_a_linear_network_but_not_w
         float(jnp.abs(one - two).max())
         for one, two in zip(jax.tree.leaves(other.params), expected, strict=True)
     ]
-    assert (max(off) < 1e-4) == commutes, off
+    assert max(off) < 1e-4 if commutes else max(off) > 1e-2, off

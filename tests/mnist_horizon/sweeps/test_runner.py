@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import functools
 import json
 import logging
 import os
@@ -599,7 +600,8 @@ def test_policies_are_kept_along_training_whatever_stops_it(
             keys = jax.random.split(jax.random.fold_in(jax.random.key(ids[policy.run_id]), 0))
             expected = networks.init(spec.network_spec(4), 10, (8, 8), keys[0])
         if policy.interactions in (0, marks[-1]):
-            jax.tree.map(np.testing.assert_array_equal, dict(policy.params), expected)
+            same = functools.partial(np.testing.assert_allclose, rtol=1e-6)  # one is compiled
+            jax.tree.map(same, dict(policy.params), expected)
     (path,) = one.glob("kept/*-at0.npz")
     path.unlink()
     with caplog.at_level(logging.WARNING):
