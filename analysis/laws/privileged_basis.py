@@ -101,7 +101,8 @@ def basis_entries(table: pd.DataFrame) -> list[dict[str, Any]]:
     """For each condition and layer the difference before training and at the end, and since when.
 
     `since` is the number of interactions from which on every interval has the verdict of the end;
-    None where that is neither above nor below.
+    None where that is neither above nor below. `seeds` at the end are fewer than `seeds_initial`
+    where runs are not finite.
     """
     entries = []
     for (label, layer), rows in table[table["stage"] == "before"].groupby(
@@ -116,7 +117,8 @@ def basis_entries(table: pd.DataFrame) -> list[dict[str, Any]]:
         has_sign = verdicts[-1] in ("above", "below")
         entries.append(
             {
-                **{"label": label, "layer": int(layer), "seeds": int(last["seeds"])},
+                **{"label": label, "layer": int(layer)},
+                **{"seeds": int(last["seeds"]), "seeds_initial": int(first["seeds"])},
                 **{"verdict": verdicts[-1], "verdict_initial": verdicts[0]},
                 "interactions": int(last["interactions"]),
                 "return": float(last["return_mean"]),

@@ -32,6 +32,8 @@ def _claim(entry: Entry) -> Claim:
     text = f"{where}: {text} after {_interactions(entry['interactions'])}"
     if entry["return"] == entry["return"]:
         text += f" (return {number(entry['return'])})"
+    if entry["seeds"] < entry["seeds_initial"]:
+        text += f", of the {entry['seeds']} of {entry['seeds_initial']} seeds that are finite"
     if entry["since"] is not None:
         text += f"; the sign is the same at every mark from {_interactions(entry['since'])} on"
     if entry["initial_ci"] is not None and entry["interactions"]:

@@ -6,9 +6,12 @@
     done; done
     python -m analysis.privileged_basis runs/basis/* --out=runs/basis/report
 
-An argument is left out for leaky_relu, adam and mnist; `:digits` alone is the first of the eight.
+Each argument may be left out, for leaky_relu, adam and mnist; `:digits` alone is a version, too.
 
-Time on 2 cores: 6 to 11 s each.
+Processor time: 9 to 14 s a sweep (on MNIST 26 to 33), 20 s the report of all eight. Expected on the
+digits, in the second hidden layer: the excess kurtosis less that of rotations is -0.45 to -0.91
+with Adam, 0.56 and 0.65 with SGD and rectifiers, -0.64 with SGD and tanh, and with SGD and a linear
+network 0.03 [-0.04, 0.09]. docs/privileged_basis.md has what was found.
 """
 
 from collections.abc import Sequence

@@ -88,6 +88,7 @@ def test_the_table_of_kept_policies_and_when_a_basis_appears(tmp_path: Path):
     assert first["end"] == pytest.approx(UNITS - 3 - rotated_mean(UNITS))
     assert second["end_ci"][0] < second["end"] < second["end_ci"][1]
     assert first["return"] == 0.5
+    assert first["seeds"] == first["seeds_initial"] == 8
 
 
 def test_one_seed_has_no_interval(tmp_path: Path):

@@ -8,6 +8,7 @@ ENTRY = {
     "label": "relu, adam",
     "layer": 2,
     "seeds": 8,
+    "seeds_initial": 8,
     "verdict": "above",
     "verdict_initial": "none",
     "interactions": 102_400,
@@ -59,6 +60,10 @@ def test_what_is_undecided_has_no_number_and_one_seed_none_at_all():
     claim = sentence(verdict="undecided", end_ci=None, initial_ci=None)
     assert not claim.decided
     assert not any(character.isdigit() for character in claim.text.replace("layer 2", ""))
+
+
+def test_runs_that_diverged_are_counted():
+    assert "(return 0.9), of the 6 of 8 seeds that are finite; the sign" in sentence(seeds=6).text
 
 
 def test_before_training_alone_nothing_is_said_twice():
