@@ -75,6 +75,14 @@ def test_another_sweep_is_refused(finished: Path, tmp_path: Path) -> None:
     assert "baseline: 'expected_reward' -> 'none'" in line
 
 
+def test_a_dry_run_says_how_much_is_kept_along_training(tmp_path: Path) -> None:
+    kept = ["--config.policies_every=1", "--config.widths=(4,1000)"]
+    command = commands.run(tmp_path, SMOKE, f"--workdir={tmp_path / 'w'}", "--dry_run", *kept)
+    assert command.wait() == cli.DONE, command.err
+    floats = 8 * 7 * (64 * 1004 + 10 * 1004 + 1004 + 20)  # runs, marks, parameters
+    assert f"policies kept along training: {4 * floats / 1e6:,.0f} MB" in command.out
+
+
 def test_a_dry_run_prints_the_cost_and_writes_nothing(tmp_path: Path) -> None:
     workdir = tmp_path / "w"
     command = commands.run(tmp_path, SMOKE, f"--workdir={workdir}", "--dry_run")
