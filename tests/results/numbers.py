@@ -286,6 +286,30 @@ def _plain(entry: Entry, name: str) -> str:
     return f"{number(entry[name])} {interval(entry[f'{name}_ci'])}"
 
 
+def _proxy() -> Numbers:
+    """Gold scores of penalised runs less those of stopping early, at the same KL."""
+
+    def law(error: str, rate: float) -> Entry:
+        laws = fitted(f"proxy_{error}", "early_stopping")["early_stopping"]
+        return next(one for one in laws if one["group"]["learning_rate"] == rate)
+
+    def largest(error: str, rate: float) -> str:
+        means = [
+            (row[name], row[f"{name}_ci"])
+            for row in law(error, rate)["coefficients"]
+            for name in ("gold_along", "gold_end")
+        ]
+        value, ends = max(means, key=lambda one: abs(one[0]))
+        return f"{number(value)} {interval(ends)}"
+
+    return {
+        "proxy.model": lambda: largest("digits", 3e-3),
+        "proxy.noise": lambda: largest("noise", 3e-4),
+        "proxy.gap": lambda: show(law("digits", 3e-3), "proxy_gap"),
+        "proxy.gap.penalised": lambda: show(law("digits", 3e-3), "proxy_gap_penalised"),
+    }
+
+
 def _sparsity() -> Numbers:
     """One law for horizon and schedule: what it predicts, best horizons, streaks, sizes."""
 
@@ -350,7 +374,15 @@ def _with_zero(laws: list[Entry]) -> str:
 @functools.cache
 def numbers() -> Numbers:
     """How each number is made, by its name."""
-    return {**_horizon(), **_scaling(), **_paper(), **_shapes(), **_tasks(), **_sparsity()}
+    return {
+        **_horizon(),
+        **_scaling(),
+        **_paper(),
+        **_shapes(),
+        **_tasks(),
+        **_proxy(),
+        **_sparsity(),
+    }
 
 
 NAMED = re.compile(r"\{\{(.+?)\}\}")
