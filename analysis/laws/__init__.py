@@ -15,6 +15,7 @@ from analysis.laws.curve_shapes import CurveShapes, ShapesCompared, fit_curve_sh
 from analysis.laws.decomposition import Decomposition, fit_decompositions
 from analysis.laws.delay import DelayLaw, fit_delay_laws
 from analysis.laws.early_stopping import EarlyStopping, fit_early_stopping
+from analysis.laws.entropy_course import EntropyCourse, fit_entropy_courses
 from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
 from analysis.laws.law import AllFits, Fits, FittedLaw, LawKind, Quantity
 from analysis.laws.power import PowerLawFit, SharedPowerLaw, fit_power_laws
@@ -36,6 +37,7 @@ LAWS = (
     LawKind("optimizer_law", fit_optimizer_laws, "all_crossings"),
     LawKind("task_law", fit_task_laws),
     LawKind("curve_shapes", fit_curve_shapes, "curves"),
+    LawKind("entropy_course", fit_entropy_courses, "curves"),
     LawKind("decomposition", fit_decompositions, "crossings_with_noise"),
     LawKind("early_stopping", fit_early_stopping, "gold_curves"),
 )
@@ -83,6 +85,7 @@ __all__ = [
     "Decomposition",
     "DelayLaw",
     "EarlyStopping",
+    "EntropyCourse",
     "Fits",
     "FittedLaw",
     "HorizonLaw",
@@ -100,6 +103,7 @@ __all__ = [
     "fit_decompositions",
     "fit_delay_laws",
     "fit_early_stopping",
+    "fit_entropy_courses",
     "fit_horizon_laws",
     "fit_laws",
     "fit_optimizer_laws",

@@ -12,6 +12,7 @@ from analysis.page.questions import (
     curves,
     delays,
     early_stopping,
+    entropy,
     horizons,
     noise,
     parts,
@@ -23,7 +24,7 @@ from analysis.page.section import Section
 
 QUESTIONS = (
     *(early_stopping, schedules, delays, comparisons, batches, horizons, parts, sizes),
-    *(noise, curves, curve_shapes, rates),
+    *(noise, curves, curve_shapes, entropy, rates),
 )
 
 
