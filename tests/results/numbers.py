@@ -310,6 +310,25 @@ def _proxy() -> Numbers:
     }
 
 
+def _entropy() -> Numbers:
+    """Which form predicts the course of entropy, and how much it moves about it."""
+
+    def law(sweep: str) -> Entry:
+        (found,) = fitted(sweep, "entropy_course")["entropy_course"]
+        return found
+
+    def over_least(sweep: str, least: str, other: str) -> str:
+        found = law(sweep)["entropy"]
+        assert found["best"] == least
+        return _plain(found["over_least"][other], "ratio")
+
+    return {
+        "entropy.mnist": lambda: over_least("horizon", "entropy_sqrt_kl", "entropy_linear"),
+        "entropy.digits": lambda: over_least("entropy_digits", "entropy_linear", "entropy_sqrt_kl"),
+        "entropy.roughness": lambda: show(law("paper"), "roughness_ratio"),
+    }
+
+
 def _sparsity() -> Numbers:
     """One law for horizon and schedule: what it predicts, best horizons, streaks, sizes."""
 
