@@ -400,6 +400,7 @@ def numbers() -> Numbers:
         **_shapes(),
         **_tasks(),
         **_proxy(),
+        **_entropy(),
         **_sparsity(),
     }
 
