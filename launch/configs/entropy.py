@@ -6,8 +6,8 @@
     python -m analysis.report runs/entropy_0 runs/entropy_0.1
 
 On the embedded digits. Time on 2 cores: 10 to 17 seconds each, report 9 seconds. Expected: with the
-bonus, entropy is predicted best as linear in interactions; without, it is undecided. docs/entropy.md
-has what was found on MNIST too.
+bonus, entropy is predicted best as linear in interactions; without, it is undecided.
+docs/entropy.md has what was found on MNIST too.
 """
 
 import ml_collections
