@@ -10,6 +10,7 @@ from typing import Any
 
 from analysis.data.measurements import Measurements
 from analysis.laws.batch import BatchLaw, fit_batch_laws
+from analysis.laws.bits import BitsLaw, fit_bits_laws
 from analysis.laws.comparisons import fit_optimizer_laws, fit_task_laws
 from analysis.laws.curve_shapes import CurveShapes, ShapesCompared, fit_curve_shapes
 from analysis.laws.decomposition import Decomposition, fit_decompositions
@@ -38,6 +39,7 @@ LAWS = (
     LawKind("task_law", fit_task_laws),
     LawKind("curve_shapes", fit_curve_shapes, "curves"),
     LawKind("entropy_course", fit_entropy_courses, "curves"),
+    LawKind("bits_law", fit_bits_laws, "curves"),
     LawKind("decomposition", fit_decompositions, "crossings_with_noise"),
     LawKind("early_stopping", fit_early_stopping, "gold_curves"),
 )
@@ -81,6 +83,7 @@ __all__ = [
     "AllFits",
     "BatchLaw",
     "BestSizes",
+    "BitsLaw",
     "CurveShapes",
     "Decomposition",
     "DelayLaw",
@@ -99,6 +102,7 @@ __all__ = [
     "SizeExponent",
     "fit_batch_laws",
     "fit_best_sizes",
+    "fit_bits_laws",
     "fit_curve_shapes",
     "fit_decompositions",
     "fit_delay_laws",

@@ -329,6 +329,15 @@ def _entropy() -> Numbers:
     }
 
 
+def _bits() -> Numbers:
+    """What predicts the cost of a schedule: bits or noise."""
+
+    def law() -> Entry:
+        return one(fitted("sparsity", "bits_law")["bits_law"], width=24, threshold=0.7)
+
+    return {"bits.over_steps": lambda: show(law(), "bits_over_steps")}
+
+
 def _sparsity() -> Numbers:
     """One law for horizon and schedule: what it predicts, best horizons, streaks, sizes."""
 
@@ -401,6 +410,7 @@ def numbers() -> Numbers:
         **_tasks(),
         **_proxy(),
         **_entropy(),
+        **_bits(),
         **_sparsity(),
     }
 

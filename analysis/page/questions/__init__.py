@@ -7,6 +7,7 @@ Each file has `sections`, from the content of a report to the sections that its 
 from analysis.page.content import Content
 from analysis.page.questions import (
     batches,
+    bits,
     comparisons,
     curve_shapes,
     curves,
@@ -23,7 +24,7 @@ from analysis.page.questions import (
 from analysis.page.section import Section
 
 QUESTIONS = (
-    *(early_stopping, schedules, delays, comparisons, batches, horizons, parts, sizes),
+    *(early_stopping, schedules, delays, bits, comparisons, batches, horizons, parts, sizes),
     *(noise, curves, curve_shapes, entropy, rates),
 )
 

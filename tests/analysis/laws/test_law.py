@@ -25,6 +25,7 @@ from analysis.laws.law import (
 )
 from analysis.laws.synthetic import Design, HorizonTruth, Noise, PowerLawTruth, simulate
 from analysis.stats.intervals import LOG
+from tests.analysis.bits_runs import bits_runs
 from tests.analysis.curve_runs import curve_frame, sigmoid
 from tests.analysis.entropy_runs import entropy_runs, linear
 from tests.analysis.horizon_runs import over_batches, over_optimizers, over_tasks, table_of
@@ -88,6 +89,7 @@ SWEEPS: dict[str, Callable[[], pd.DataFrame]] = {
     ),
     "curve_shapes": lambda: curve_frame(sigmoid, np.random.default_rng(0), horizons=(1.0, 7.0)),
     "early_stopping": with_gold,
+    "bits_law": lambda: bits_runs("steps", np.random.default_rng(0), seeds=2),
     "entropy_course": lambda: entropy_runs(linear, np.random.default_rng(0), seeds=2),
 }
 """A small sweep for each law of the registry, of one width where widths are no matter."""
@@ -160,6 +162,8 @@ def measured(key: str, law: Any, table: pd.DataFrame) -> tuple[pd.DataFrame, np.
     if key == "ratio_by_size":
         ratios = law.log_ratios.stack()
         return pd.DataFrame({"parameters": ratios.index.get_level_values(1)}), ratios.to_numpy()
+    if key == "bits_law":
+        return law.table, law.table["interactions"].to_numpy()
     if key == "entropy_course":
         rows = pd.concat(
             [pd.DataFrame({"kl_initial": one.kl, "entropy": one.entropy}) for one in law.courses]
