@@ -3,8 +3,8 @@
     python -m launch.sweep --config=launch/configs/bits.py:digits --workdir=runs/bits
     python -m analysis.report runs/bits
 
-Time on 2 cores: sweep 11 seconds, report 8. Expected: interactions over noise differ less between schedules than bits;
-docs/bits.md has what was found. `bits.py:mnist` is the same on MNIST, width 24.
+Time on 2 cores: sweep 11 seconds, report 8. Expected: interactions over noise differ less between
+schedules than bits; docs/bits.md has what was found. `bits.py:mnist` is the same on MNIST, width 24.
 """
 
 import ml_collections
