@@ -4,7 +4,7 @@
     python -m analysis.report runs/bits
 
 Time on 2 cores: sweep 11 seconds, report 8. Expected: interactions over noise differ less between
-schedules than bits; docs/bits.md has what was found. `bits.py:mnist` is the same on MNIST, width 24.
+schedules than bits; docs/bits.md has what was found. `bits.py:mnist` is the same on MNIST.
 """
 
 import ml_collections
