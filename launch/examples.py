@@ -65,7 +65,7 @@ EXAMPLES = {
     ),
     "entropy": Example(
         "How does the policy's entropy fall?",
-        {"entropy_0": ("entropy.py:0",), "entropy_0.1": ("entropy.py:0.1",)},
+        {"entropy": ("entropy.py:0.1",)},
         "entropy",
         "entropy_course",
     ),
