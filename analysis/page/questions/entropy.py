@@ -23,21 +23,21 @@ def sections(content: Content) -> Iterator[Section]:
     (label, first), *others = found
     label = label if several else ""
     claims = course_claims(first.to_json(), label)
+    figure = PlannedFigure(
+        f"entropy_course{f'-{slug(label)}' if label else ''}",
+        "Left and middle: entropy against interactions and against the square root of KL from the "
+        "initial policy, until it has fallen by 80% (means over seeds, largest width). Right: the "
+        "error of predicting the second half of the course from the first, over the whole change, by the "
+        "quantity that a straight line is fitted in; 95% intervals over seeds.",
+        partial(figures.entropy_course, first),
+    )
     yield Section(
         "entropy",
         "How does the policy's entropy fall?",
         claims[:1],
-        PlannedFigure(
-            f"entropy_course{f'-{slug(label)}' if label else ''}",
-            "Left and middle: entropy against interactions and against the square root of KL from "
-            "the initial policy, until it has fallen by 80% (means over seeds, largest width). "
-            "Right: error of predicting the second half of the course from the first, over the "
-            "whole change, by the quantity that a straight line is fitted in; 95% intervals over "
-            "seeds.",
-            partial(figures.entropy_course, first),
-        ),
+        None,
         [
-            Detail("Entropy and KL", claims[1:]),
+            Detail("Entropy and KL", claims[1:], [figure]),
             *(Detail(name, course_claims(law.to_json(), name)) for name, law in others),
         ],
         is_result=False,
