@@ -27,8 +27,8 @@ def sections(content: Content) -> Iterator[Section]:
         f"entropy_course{f'-{slug(label)}' if label else ''}",
         "Left and middle: entropy against interactions and against the square root of KL from the "
         "initial policy, until it has fallen by 80% (means over seeds, largest width). Right: the "
-        "error of predicting the second half of the course from the first, over the whole change, by the "
-        "quantity that a straight line is fitted in; 95% intervals over seeds.",
+        "error of predicting the second half of the course from the first, over the whole change, "
+        "by the quantity that a straight line is fitted in; 95% intervals over seeds.",
         partial(figures.entropy_course, first),
     )
     yield Section(

@@ -198,7 +198,7 @@ def _best_size_figure(content: Content, family: Family) -> Iterator[PlannedFigur
         yield PlannedFigure(
             "optimal_size_against_compute",
             "The size that needs the least compute for its return, against that compute, by "
-            "horizon (dashed: algorithms without one). Slopes with 95% intervals, where determined.",
+            "horizon (dashed: algorithms without one). Slopes are with 95% intervals.",
             partial(power_figures.optimal_size_against_compute, laws),
         )
 
