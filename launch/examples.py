@@ -21,7 +21,7 @@ from absl import flags
 from mnist_horizon import cli, files
 from mnist_horizon.errors import InputError
 
-_OUT = flags.DEFINE_string("out", "runs/examples", "Folder of all sweeps, reports and the page.")
+FLAGS = flags.FLAGS
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,11 @@ EXAMPLES = {
 CONFIGS = Path(__file__).parent / "configs"
 
 
+def define_flags() -> None:
+    """Define the command's flags (not on import: other commands have some of the same name)."""
+    flags.DEFINE_string("out", "runs/examples", "Folder of all sweeps, reports and the page.")
+
+
 def commands(name: str, out: Path) -> list[list[str]]:
     """The commands of one experiment: its sweeps, then its report."""
     example = EXAMPLES[name]
@@ -102,7 +107,7 @@ def main(argv: Sequence[str]) -> int:
     unknown = [name for name in names if name not in EXAMPLES]
     if unknown:
         raise InputError(f"{unknown[0]!r}: choose among {', '.join(EXAMPLES)}")
-    out = Path(_OUT.value)
+    out = Path(FLAGS.out)
     for name in names:
         print(f"== {EXAMPLES[name].question}")
         for command in commands(name, out):
@@ -128,4 +133,5 @@ def _run(command: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    define_flags()
     cli.run(main, takes_arguments=True)
