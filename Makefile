@@ -38,11 +38,12 @@ CHIP := $(call stamp,$(call commas,dev docs tpu cuda $(EXTRAS)))
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup quickstart sparsity test test-full docs lock clean
+.PHONY: help setup quickstart sparsity examples test test-full docs lock clean
 
 help:
 	@echo 'make quickstart   set up, train a small sweep on real digits, write its report (minutes)'
 	@echo 'make sparsity     the same for rewards that are rare, delayed or all-or-nothing (minutes)'
+	@echo 'make examples     all small experiments on the digits, on one page (minutes)'
 	@echo 'make test         set up, check the style and the types, run the fast tests'
 	@echo 'make test-full    set up what is slow or heavy (8 GB: TensorFlow, compilers of TPUs and GPUs) and'
 	@echo '                 run the slow tests'
@@ -66,6 +67,10 @@ sparsity: $(BASE)
 	@echo '== Fitting the joint law and drawing the figures'
 	@$(PY) -m analysis.report $(SPARSE)
 	@echo '== Done. The report: $(CURDIR)/$(SPARSE)/report/report.html'
+
+examples: $(BASE)
+	@$(PY) -m launch.examples --out=runs/examples
+	@echo '== Done. The page: $(CURDIR)/runs/examples/index.html'
 
 setup: $(BASE)
 

@@ -50,7 +50,9 @@ def on_files(files: Any, config: Any) -> Any:
     for address, text in reference().items():
         files.append(File.generated(config, address, content=text))
     for path in TEXTS.values():
-        files.append(File.generated(config, Path(path).name, abs_src_path=str(ROOT / path)))
+        # In the site the pages of `docs/` are beside the texts of the root.
+        text = (ROOT / path).read_text().replace("](docs/", "](")
+        files.append(File.generated(config, Path(path).name, content=text))
     return files
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 from analysis.data.measurements import Measurements
 from analysis.laws.batch import BatchLaw, fit_batch_laws
+from analysis.laws.bits import BitsLaw, fit_bits_laws
 from analysis.laws.comparisons import fit_optimizer_laws, fit_task_laws
 from analysis.laws.curve_shapes import CurveShapes, ShapesCompared, fit_curve_shapes
 from analysis.laws.decomposition import Decomposition, fit_decompositions
 from analysis.laws.delay import DelayLaw, fit_delay_laws
 from analysis.laws.early_stopping import EarlyStopping, fit_early_stopping
+from analysis.laws.entropy_course import EntropyCourse, fit_entropy_courses
 from analysis.laws.horizon import HorizonLaw, fit_horizon_laws
 from analysis.laws.law import AllFits, Fits, FittedLaw, LawKind, Quantity
 from analysis.laws.power import PowerLawFit, SharedPowerLaw, fit_power_laws
@@ -36,6 +38,8 @@ LAWS = (
     LawKind("optimizer_law", fit_optimizer_laws, "all_crossings"),
     LawKind("task_law", fit_task_laws),
     LawKind("curve_shapes", fit_curve_shapes, "curves"),
+    LawKind("entropy_course", fit_entropy_courses, "curves"),
+    LawKind("bits_law", fit_bits_laws, "curves"),
     LawKind("decomposition", fit_decompositions, "crossings_with_noise"),
     LawKind("early_stopping", fit_early_stopping, "gold_curves"),
 )
@@ -79,10 +83,12 @@ __all__ = [
     "AllFits",
     "BatchLaw",
     "BestSizes",
+    "BitsLaw",
     "CurveShapes",
     "Decomposition",
     "DelayLaw",
     "EarlyStopping",
+    "EntropyCourse",
     "Fits",
     "FittedLaw",
     "HorizonLaw",
@@ -96,10 +102,12 @@ __all__ = [
     "SizeExponent",
     "fit_batch_laws",
     "fit_best_sizes",
+    "fit_bits_laws",
     "fit_curve_shapes",
     "fit_decompositions",
     "fit_delay_laws",
     "fit_early_stopping",
+    "fit_entropy_courses",
     "fit_horizon_laws",
     "fit_laws",
     "fit_optimizer_laws",

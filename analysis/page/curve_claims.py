@@ -51,6 +51,8 @@ def shapes_claim(entry: Entry, of: str = "") -> Claim:
 def _rival(name: str, others: Mapping[str, Entry]) -> str:
     if name not in others:
         return f"{NAMES[name]} (no curve has both)"
+    if others[name].get("ratio_ci") and not is_determined(others[name], "ratio"):
+        return NAMES[name]
     return f"{NAMES[name]}, which has {with_interval(others[name], 'ratio')} times that error"
 
 

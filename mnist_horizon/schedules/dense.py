@@ -1,8 +1,11 @@
 """`dense`: every right answer is rewarded at once."""
 
+import numpy as np
 from jaxtyping import Float, Int
 
+from mnist_horizon.information import binary_entropy
 from mnist_horizon.lazy_jax import Array, jnp
+from mnist_horizon.moments import Value
 from mnist_horizon.schedules.additive import Additive
 from mnist_horizon.schedules.registry import register
 from mnist_horizon.schedules.schedule import Payments
@@ -30,6 +33,14 @@ class Dense(Additive):
     ) -> Float[Array, "*shape"]:
         """mu."""
         return jnp.broadcast_to(accuracy, jnp.shape(phase))
+
+    def bits(self, accuracy: Value) -> Value:
+        """`H(p mu) - mu H(p)`, p the probability that a right answer is rewarded; H(mu) at 1.
+
+        A reward of 0 is that of a wrong answer, or of a right one that is not rewarded.
+        """
+        p = self.reveal_probability
+        return binary_entropy(p * np.asarray(accuracy)) - accuracy * binary_entropy(p)
 
     def state_value(
         self,

@@ -44,9 +44,11 @@ import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 from jaxtyping import Float, Int
 
 from mnist_horizon.baselines import CENTRED
+from mnist_horizon.information import binary_entropy, surprise
 from mnist_horizon.lazy_jax import Array, jnp
 from mnist_horizon.moments import Covariance, Moments, Value
 from mnist_horizon.schedules import additive
@@ -102,6 +104,22 @@ class Lottery(Schedule):
     def window(self) -> int:
         """16: the phase says when the next draw is made. Every step may pay: the period is 1."""
         return WINDOW
+
+    def bits(self, accuracy: Value) -> Value:
+        """`(H(rewards) - H(rewards | answers)) / w` of a window of w = 16 steps.
+
+        With e = (1 - mu)^w, no answer right: all rewards are 0 with probability
+        `P_0 = 1 - p + p e`, other rewards say which answers were right, and that the window pays:
+
+            H(rewards) = h(P_0) + p (w H(mu) - h(e)) - (1 - e) p log2 p,  h(x) = -x log2 x
+            H(rewards | answers) = (1 - e) H(p)
+        """
+        mu, p = np.asarray(accuracy, dtype=float), self.level
+        none = (1 - mu) ** WINDOW
+        silent = 1 - p + p * none
+        rewards = surprise(silent) + p * (WINDOW * binary_entropy(mu) - surprise(none))
+        rewards = rewards + (1 - none) * surprise(p)
+        return (rewards - (1 - none) * binary_entropy(p)) / WINDOW
 
     @property
     def largest_carried(self) -> float:

@@ -2,7 +2,9 @@
 
 from jaxtyping import Float, Int
 
+from mnist_horizon.information import binomial_entropy
 from mnist_horizon.lazy_jax import Array
+from mnist_horizon.moments import Value
 from mnist_horizon.schedules.additive import Additive
 from mnist_horizon.schedules.delayed import Delayed
 from mnist_horizon.schedules.registry import register
@@ -19,6 +21,10 @@ class Periodic(Delayed, Additive):
     def expected_payment(self, accuracy: Float[Array, ""]) -> Float[Array, ""]:
         """`k mu`."""
         return self.level * accuracy
+
+    def bits(self, accuracy: Value) -> Value:
+        """Entropy of the number of right answers among k, over k."""
+        return binomial_entropy(int(self.level), accuracy) / self.level
 
     def state_value(
         self,

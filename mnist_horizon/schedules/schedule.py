@@ -192,6 +192,14 @@ class Schedule(ABC):
         """
         raise ValueError(f"schedule '{self}': no closed form of its gradient's noise is known")
 
+    def bits(self, accuracy: Value) -> Value:
+        """Mutual information of rewards and right answers, in bits per step, on numbers or arrays.
+
+        Answers are right or wrong, independently, right with probability `accuracy`. NaN where it
+        is not known.
+        """
+        return np.full_like(np.asarray(accuracy, dtype=float), np.nan)
+
     def window_covariance(
         self, estimator: Estimator, moments: Moments, batch: Value = math.inf
     ) -> Covariance:

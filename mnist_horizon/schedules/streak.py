@@ -3,9 +3,11 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
 from jaxtyping import Float, Int
 
 from mnist_horizon import baselines
+from mnist_horizon.information import binary_entropy
 from mnist_horizon.lazy_jax import Array, jax, jnp
 from mnist_horizon.moments import Covariance, Moments, Value
 from mnist_horizon.schedules.delayed import Delayed
@@ -65,6 +67,10 @@ class Streak(Delayed):
         ahead = self.steps_to_payment(phase)
         open_ = (carried == phase) * probability * accuracy**ahead
         return discount**ahead * (self.level * (open_ - accuracy**self.level))
+
+    def bits(self, accuracy: Value) -> Value:
+        """`H(mu^k) / k`: a payment says that all k answers were right, or that not all were."""
+        return binary_entropy(np.asarray(accuracy) ** self.level) / self.level
 
     def marginal_reward(self, accuracy: Value) -> Value:
         """`k mu^(k-1)`: the mean reward is mu^k, as the k - 1 others must be right too."""

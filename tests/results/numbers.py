@@ -286,6 +286,58 @@ def _plain(entry: Entry, name: str) -> str:
     return f"{number(entry[name])} {interval(entry[f'{name}_ci'])}"
 
 
+def _proxy() -> Numbers:
+    """Gold scores of penalised runs less those of stopping early, at the same KL."""
+
+    def law(error: str, rate: float) -> Entry:
+        laws = fitted(f"proxy_{error}", "early_stopping")["early_stopping"]
+        return next(one for one in laws if one["group"]["learning_rate"] == rate)
+
+    def largest(error: str, rate: float) -> str:
+        means = [
+            (row[name], row[f"{name}_ci"])
+            for row in law(error, rate)["coefficients"]
+            for name in ("gold_along", "gold_end")
+        ]
+        value, ends = max(means, key=lambda one: abs(one[0]))
+        return f"{number(value)} {interval(ends)}"
+
+    return {
+        "proxy.model": lambda: largest("digits", 3e-3),
+        "proxy.noise": lambda: largest("noise", 3e-4),
+        "proxy.gap": lambda: show(law("digits", 3e-3), "proxy_gap"),
+        "proxy.gap.penalised": lambda: show(law("digits", 3e-3), "proxy_gap_penalised"),
+    }
+
+
+def _entropy() -> Numbers:
+    """Which form predicts the course of entropy, and how much it moves about it."""
+
+    def law(sweep: str) -> Entry:
+        (found,) = fitted(sweep, "entropy_course")["entropy_course"]
+        return found
+
+    def over_least(sweep: str, least: str, other: str) -> str:
+        found = law(sweep)["entropy"]
+        assert found["best"] == least
+        return _plain(found["over_least"][other], "ratio")
+
+    return {
+        "entropy.mnist": lambda: over_least("horizon", "entropy_sqrt_kl", "entropy_linear"),
+        "entropy.digits": lambda: over_least("entropy_digits", "entropy_linear", "entropy_sqrt_kl"),
+        "entropy.roughness": lambda: show(law("paper"), "roughness_ratio"),
+    }
+
+
+def _bits() -> Numbers:
+    """What predicts the cost of a schedule: bits or noise."""
+
+    def law() -> Entry:
+        return one(fitted("sparsity", "bits_law")["bits_law"], width=24, threshold=0.7)
+
+    return {"bits.over_steps": lambda: show(law(), "bits_over_steps")}
+
+
 def _sparsity() -> Numbers:
     """One law for horizon and schedule: what it predicts, best horizons, streaks, sizes."""
 
@@ -350,7 +402,17 @@ def _with_zero(laws: list[Entry]) -> str:
 @functools.cache
 def numbers() -> Numbers:
     """How each number is made, by its name."""
-    return {**_horizon(), **_scaling(), **_paper(), **_shapes(), **_tasks(), **_sparsity()}
+    return {
+        **_horizon(),
+        **_scaling(),
+        **_paper(),
+        **_shapes(),
+        **_tasks(),
+        **_proxy(),
+        **_entropy(),
+        **_bits(),
+        **_sparsity(),
+    }
 
 
 NAMED = re.compile(r"\{\{(.+?)\}\}")

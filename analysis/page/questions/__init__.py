@@ -7,11 +7,13 @@ Each file has `sections`, from the content of a report to the sections that its 
 from analysis.page.content import Content
 from analysis.page.questions import (
     batches,
+    bits,
     comparisons,
     curve_shapes,
     curves,
     delays,
     early_stopping,
+    entropy,
     horizons,
     noise,
     parts,
@@ -22,8 +24,8 @@ from analysis.page.questions import (
 from analysis.page.section import Section
 
 QUESTIONS = (
-    *(early_stopping, schedules, delays, comparisons, batches, horizons, parts, sizes),
-    *(noise, curves, curve_shapes, rates),
+    *(early_stopping, schedules, delays, bits, comparisons, batches, horizons, parts, sizes),
+    *(noise, curves, curve_shapes, entropy, rates),
 )
 
 

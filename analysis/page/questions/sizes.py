@@ -197,9 +197,8 @@ def _best_size_figure(content: Content, family: Family) -> Iterator[PlannedFigur
     if laws:
         yield PlannedFigure(
             "optimal_size_against_compute",
-            "The size that needs the least compute for its return, against that compute: measured, "
-            "with no law of the curves. A line for each horizon (dashed: algorithms that have "
-            "none); slopes with 95% intervals over seeds and sizes, where the runs determine them.",
+            "The size that needs the least compute for its return, against that compute, by "
+            "horizon (dashed: algorithms without one). Slopes are with 95% intervals.",
             partial(power_figures.optimal_size_against_compute, laws),
         )
 

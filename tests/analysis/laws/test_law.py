@@ -25,7 +25,9 @@ from analysis.laws.law import (
 )
 from analysis.laws.synthetic import Design, HorizonTruth, Noise, PowerLawTruth, simulate
 from analysis.stats.intervals import LOG
+from tests.analysis.bits_runs import bits_runs
 from tests.analysis.curve_runs import curve_frame, sigmoid
+from tests.analysis.entropy_runs import entropy_runs, linear
 from tests.analysis.horizon_runs import over_batches, over_optimizers, over_tasks, table_of
 from tests.analysis.laws.test_ratio_by_size import table as over_sizes
 from tests.analysis.proxy_runs import frontiers_of, proxy_runs
@@ -87,6 +89,8 @@ SWEEPS: dict[str, Callable[[], pd.DataFrame]] = {
     ),
     "curve_shapes": lambda: curve_frame(sigmoid, np.random.default_rng(0), horizons=(1.0, 7.0)),
     "early_stopping": with_gold,
+    "bits_law": lambda: bits_runs("steps", np.random.default_rng(0), seeds=2),
+    "entropy_course": lambda: entropy_runs(linear, np.random.default_rng(0), seeds=2),
 }
 """A small sweep for each law of the registry, of one width where widths are no matter."""
 
@@ -158,6 +162,13 @@ def measured(key: str, law: Any, table: pd.DataFrame) -> tuple[pd.DataFrame, np.
     if key == "ratio_by_size":
         ratios = law.log_ratios.stack()
         return pd.DataFrame({"parameters": ratios.index.get_level_values(1)}), ratios.to_numpy()
+    if key == "bits_law":
+        return law.table, law.table["interactions"].to_numpy()
+    if key == "entropy_course":
+        rows = pd.concat(
+            [pd.DataFrame({"kl_initial": one.kl, "entropy": one.entropy}) for one in law.courses]
+        )
+        return rows, np.log(rows["entropy"].to_numpy())
     if key == "best_sizes":
         rows = law.table()
         return rows, np.log(rows["parameters"].to_numpy())

@@ -67,6 +67,13 @@ def test_undecided_names_those_that_may_be_as_good_and_no_other():
     assert "sigmoid" not in claim.text
 
 
+def test_a_ratio_that_spans_a_factor_10_is_no_number():
+    claim = shapes_claim(undecided(power_late={"ratio": 3.3, "ratio_ci": [0.05, 215.0]}))
+    assert claim.text.endswith(
+        "predicts better than a power law of the gap without the first 1/64."
+    )
+
+
 def test_without_intervals_every_other_may_be_as_good():
     bare = {name: {"ratio": one["ratio"]} for name, one in ENTRY["over_least"]["others"].items()}
     claim = shapes_claim(undecided(**bare))
