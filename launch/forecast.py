@@ -134,7 +134,7 @@ def describe(
     )
     runs = sum(len(cost.program.runs) for cost in costs)
     rows.append(("total", str(runs), *_row(total)[2:]))
-    stop = f", or until all have reached {spec.stop_at_return:g}" * (spec.stop_at_return > 0)
+    stop = f", or until all have reached {spec.stop_at_return:g}" * (spec.stop_at_return != 0)
     return "\n".join(
         [
             *table_lines(rows),

@@ -1,6 +1,6 @@
 """The base of networks, and networks by name.
 
-Observations are scaled here: bytes divided by 255. The first layer's product is by far the largest;
+Observations are scaled here: bytes are divided by 255, floats left as they are. The first layer's product is by far the largest;
 runs that share observations stack their first kernels side by side (`training.run_axes`), which
 makes it one product.
 """
@@ -134,16 +134,23 @@ def check_observations(spec: NetworkSpec, shape: tuple[int, ...]) -> None:
     get(spec.name).check_observations(shape)
 
 
+def scaled(observations: Num[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Bytes divided by 255; floats as they are, so that a task scales them itself."""
+    if jnp.issubdtype(observations.dtype, jnp.floating):
+        return observations
+    return observations.astype(jnp.float32) / 255
+
+
 def first_inputs(
     spec: NetworkSpec, images: Num[Array, "batch *shape"]
 ) -> Float[Array, "batch ..."]:
-    """The first layer's inputs: bytes divided by 255, in the order that the network needs.
+    """The first layer's inputs: observations `scaled`, in the order that the network needs.
 
     Raises:
         NetworkError: the network cannot take observations of this shape.
     """
     check_observations(spec, images.shape[1:])
-    return get(spec.name).first_inputs(images.astype(jnp.float32) / 255)
+    return get(spec.name).first_inputs(scaled(images))
 
 
 def init(spec: NetworkSpec, outputs: int, shape: tuple[int, ...], key: Array) -> dict[str, Any]:
