@@ -8,6 +8,7 @@ A right answer earns 0, a wrong one costs 1, 2 or 5 by the wine's class: returns
 from dataclasses import dataclass
 
 import jax.numpy as jnp
+from flax import struct
 from sklearn.datasets import load_wine
 from sklearn.model_selection import train_test_split
 
@@ -17,6 +18,7 @@ from mnist_horizon.tasks import LoadedTask, Task, make_examples, register, stand
 COSTS = jnp.array([1.0, 2.0, 5.0])
 
 
+@struct.dataclass
 class Costs(Task):
     def score(self, labels, actions):
         return jnp.where(labels == actions, 0.0, -COSTS[labels])

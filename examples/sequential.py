@@ -37,7 +37,7 @@ def learn(key, discount, updates):
         logits, state, returns = carry
         cells, actions, rewards = rollout(logits, jax.random.fold_in(key, number))
         sums = reverse_recurrence(rewards - rewards.mean(), jnp.full_like(rewards, discount))
-        grads = jax.grad(lambda l: policy_gradient_loss(l[cells], actions, sums))(logits)
+        grads = jax.grad(lambda table: policy_gradient_loss(table[cells], actions, sums))(logits)
         changes, state = optimizer.update(grads, state)
         return logits + changes, state, returns.at[number].set(rewards.mean())
 

@@ -37,8 +37,8 @@ class GymnaxParams:
 def make_gymnax(task: Task, params: EnvParams) -> tuple[Any, GymnaxParams]:
     """A gymnax environment and its parameters, as `gymnax.make` returns them.
 
-    Observations are images scaled to [0, 1], or a task's floats; where the phase is visible, the flattened pixels
-    followed by the phase's two features. `params` may be left out in calls outside of `jax.jit`;
+    Observations are images scaled to [0, 1], or a task's floats as they are; where the phase is
+    visible, the flattened pixels followed by the phase's two features. `params` may be left out in calls outside of `jax.jit`;
     inside a jitted function pass them as an argument, or the data set becomes a constant of the
     compiled program.
 
@@ -52,7 +52,8 @@ def make_gymnax(task: Task, params: EnvParams) -> tuple[Any, GymnaxParams]:
 def make_gymnasium(task: Task, params: EnvParams, environments: int) -> Any:
     """A `gymnasium.vector.VectorEnv` of this many environments, stepped as one compiled function.
 
-    Observations are images as bytes, or a task's floats, or a dict of `image` and `phase` where the phase is visible.
+    Observations are images as bytes, or a task's floats, or a dict of `image` and `phase` where the
+    phase is visible.
     An environment that ended is reset by the next step, which ignores its action and gives reward 0
     (`AutoresetMode.NEXT_STEP`, Gymnasium's default).
 

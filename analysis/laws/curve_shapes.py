@@ -475,8 +475,11 @@ def _families(frame: pd.DataFrame) -> Iterator[tuple[dict[str, Any], list[list[G
 
 
 def _usable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows after the first interaction, of runs whose returns are all numbers, in order."""
-    spoilt = frame.loc[~np.isfinite(frame["return_mean"]), "run_id"].unique()
+    """Rows after the first interaction, of runs whose returns are all in 0 to 1, in order.
+
+    The shapes start and end there, so that they do not describe costs.
+    """
+    spoilt = frame.loc[~frame["return_mean"].between(0, 1), "run_id"].unique()
     frame = frame[(frame["interactions"] > 0) & ~frame["run_id"].isin(spoilt)]
     frame = frame.drop_duplicates(["run_id", "interactions"])
     return frame.sort_values(["run_id", "interactions"], kind="stable", ignore_index=True)

@@ -49,6 +49,7 @@ from mnist_horizon.networks.network import (
     name_of,
     names,
     register,
+    scaled,
 )
 from mnist_horizon.networks.rates import REFERENCE_WIDTH, RULES, learning_rate_factors
 
@@ -84,6 +85,7 @@ __all__ = [
     "names",
     "patches",
     "register",
+    "scaled",
 ]
 
 for _module in pkgutil.iter_modules(__path__):

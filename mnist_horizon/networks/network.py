@@ -1,8 +1,8 @@
 """The base of networks, and networks by name.
 
-Observations are scaled here: bytes are divided by 255, floats left as they are. The first layer's product is by far the largest;
-runs that share observations stack their first kernels side by side (`training.run_axes`), which
-makes it one product.
+Observations are scaled here: bytes are divided by 255, floats left as they are. The first layer's
+product is by far the largest; runs that share observations stack their first kernels side by side
+(`training.run_axes`), which makes it one product.
 """
 
 from collections.abc import Callable

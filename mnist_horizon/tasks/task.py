@@ -107,7 +107,7 @@ def make_examples(
     labels: Integer[np.ndarray, "example"],
     paid: Float[np.ndarray, "example action"] | None = None,
 ) -> Examples:
-    """Put a split on the device: bytes as uint8 (int8 would turn 128 to 255 negative), or float32."""
+    """Put a split on the device: uint8 (int8 would turn 128 to 255 negative) or float32."""
     scores = None if paid is None else jnp.asarray(paid, jnp.float32)
     dtype = jnp.uint8 if images.dtype == np.uint8 else jnp.float32
     return Examples(jnp.asarray(images, dtype), jnp.asarray(labels, jnp.int32), scores)
@@ -144,6 +144,10 @@ def check(name: str, task: Task) -> None:
     Raises:
         TaskError: one line says what is wrong.
     """
+    if jax.tree_util.all_leaves([task]):
+        raise TaskError(
+            f"task {name!r}: {type(task).__name__} needs the line @flax.struct.dataclass"
+        )
     for split, part in (("train", task.train), ("test", task.test)):
         images, labels = part.images, part.labels
         problem = None
