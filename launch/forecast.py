@@ -15,6 +15,7 @@ from mnist_horizon.devices import memory
 from mnist_horizon.sweeps import SweepSpec, lanes, plan, workdir
 from mnist_horizon.sweeps.lanes import Lanes
 from mnist_horizon.sweeps.plan import Program
+from mnist_horizon.sweeps.spec import check_scores
 from mnist_horizon.tasks import LoadedTask
 
 EFFICIENCY = 0.65
@@ -61,6 +62,7 @@ def forecast(
     Raises:
         SweepError: a run does not fit into the memory.
     """
+    check_scores(spec, task.task)
     needs = plan.memory_by_width(spec, task.task)
     placed, rest = workdir.remaining_runs(folder, spec)
     data = memory.data_bytes(task.task)

@@ -38,9 +38,9 @@ def make_gymnax(task: Task, params: EnvParams) -> tuple[Any, GymnaxParams]:
     """A gymnax environment and its parameters, as `gymnax.make` returns them.
 
     Observations are images scaled to [0, 1], or a task's floats as they are; where the phase is
-    visible, the flattened pixels followed by the phase's two features. `params` may be left out in calls outside of `jax.jit`;
-    inside a jitted function pass them as an argument, or the data set becomes a constant of the
-    compiled program.
+    visible, the flattened pixels followed by the phase's two features. `params` may be left out in
+    calls outside of `jax.jit`; inside a jitted function pass them as an argument, or the data set
+    becomes a constant of the compiled program.
 
     Raises:
         ImportError: gymnax 1.x is not installed.

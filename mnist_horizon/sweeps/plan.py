@@ -24,7 +24,7 @@ from mnist_horizon.errors import SweepError
 from mnist_horizon.files import check_name
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.schedules import Schedule
-from mnist_horizon.sweeps.spec import SweepSpec, check_network, check_scores
+from mnist_horizon.sweeps.spec import SweepSpec, check_network
 from mnist_horizon.tasks import Task
 
 ELEMENTWISE_FLOPS = 45_000
@@ -124,10 +124,9 @@ def memory_by_width(spec: SweepSpec, task: Task) -> dict[int, ProgramMemory]:
 
     Raises:
         SweepError: one run alone needs more than `max_program_bytes`, or the network does not
-            suit the task (`check_network`), or its scores the sweep (`check_scores`).
+            suit the task (`check_network`).
     """
     check_network(spec, task.classes, task.train.images.shape[1:])
-    check_scores(spec, task)
     result = {width: memory_of_width(spec, width, task) for width in spec.widths}
     for number, width in enumerate(spec.widths):
         needed = result[width].total(groups=1, runs=1)

@@ -4,13 +4,11 @@ import importlib.util
 import json
 from types import ModuleType
 
-import numpy as np
 import pytest
 
 from analysis.report import write_report
-from mnist_horizon import tasks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import spec_from
+from mnist_horizon.sweeps import runner, spec_from
 from mnist_horizon.sweeps.spec import check_scores
 from tests.docs.pages import CHECKOUT
 
@@ -57,11 +55,11 @@ def test_a_step_pays_later_only_where_a_horizon_sees_it():
         ({"stop_at_return": 0.5}, "stop_at_return: must be 0 for none.*from -5 to 0"),
     ],
 )
-def test_what_costs_do_not_define_is_refused(changes, message):
-    task = example("bandit").Wine().load().task
+def test_what_costs_do_not_define_is_refused(changes, message, tmp_path):
+    loaded = example("bandit").Wine().load()
     fields = {"task": {"name": "wine"}, "widths": [4], "horizons": [1.0], "seeds": 1}
     spec = spec_from({**fields, "budget": 10_000, **changes})
     with pytest.raises(SweepError, match=message):
-        check_scores(spec, task)
-    check_scores(spec_from({**fields, "budget": 10_000, "stop_at_return": -0.1}), task)
-    assert np.isclose(float(tasks.load("wine", {}).optimal_return), 0)
+        runner.run_sweep(spec, tmp_path / "run", loaded)
+    assert not (tmp_path / "run").exists()
+    check_scores(spec_from({**fields, "budget": 10_000, "stop_at_return": -0.1}), loaded.task)
