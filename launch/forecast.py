@@ -15,6 +15,7 @@ from mnist_horizon.devices import memory
 from mnist_horizon.sweeps import SweepSpec, lanes, plan, workdir
 from mnist_horizon.sweeps.lanes import Lanes
 from mnist_horizon.sweeps.plan import Program
+from mnist_horizon.sweeps.spec import check_scores
 from mnist_horizon.tasks import LoadedTask
 
 EFFICIENCY = 0.65
@@ -61,6 +62,7 @@ def forecast(
     Raises:
         SweepError: a run does not fit into the memory.
     """
+    check_scores(spec, task.task)
     needs = plan.memory_by_width(spec, task.task)
     placed, rest = workdir.remaining_runs(folder, spec)
     data = memory.data_bytes(task.task)
@@ -135,7 +137,7 @@ def describe(
     runs = sum(len(cost.program.runs) for cost in costs)
     kept = f"policies kept along training: {size(plan.kept_bytes(spec, task.task))}"
     rows.append(("total", str(runs), *_row(total)[2:]))
-    stop = f", or until all have reached {spec.stop_at_return:g}" * (spec.stop_at_return > 0)
+    stop = f", or until all have reached {spec.stop_at_return:g}" * (spec.stop_at_return != 0)
     return "\n".join(
         [
             *table_lines(rows),

@@ -16,7 +16,7 @@ from flax import struct
 from jax import Array
 from jaxtyping import Bool, Float, Int, Key, Shaped
 
-from mnist_horizon import environment
+from mnist_horizon import environment, networks
 from mnist_horizon.environment import EnvParams, EnvState, Observation
 from mnist_horizon.tasks import Task
 
@@ -37,10 +37,10 @@ class GymnaxParams:
 def make_gymnax(task: Task, params: EnvParams) -> tuple[Any, GymnaxParams]:
     """A gymnax environment and its parameters, as `gymnax.make` returns them.
 
-    Observations are images scaled to [0, 1]; where the phase is visible, the flattened pixels
-    followed by the phase's two features. `params` may be left out in calls outside of `jax.jit`;
-    inside a jitted function pass them as an argument, or the data set becomes a constant of the
-    compiled program.
+    Observations are images scaled to [0, 1], or a task's floats as they are; where the phase is
+    visible, the flattened pixels followed by the phase's two features. `params` may be left out in
+    calls outside of `jax.jit`; inside a jitted function pass them as an argument, or the data set
+    becomes a constant of the compiled program.
 
     Raises:
         ImportError: gymnax 1.x is not installed.
@@ -52,7 +52,8 @@ def make_gymnax(task: Task, params: EnvParams) -> tuple[Any, GymnaxParams]:
 def make_gymnasium(task: Task, params: EnvParams, environments: int) -> Any:
     """A `gymnasium.vector.VectorEnv` of this many environments, stepped as one compiled function.
 
-    Observations are images as bytes, or a dict of `image` and `phase` where the phase is visible.
+    Observations are images as bytes, or a task's floats, or a dict of `image` and `phase` where the
+    phase is visible.
     An environment that ended is reset by the next step, which ignores its action and gives reward 0
     (`AutoresetMode.NEXT_STEP`, Gymnasium's default).
 
@@ -80,7 +81,7 @@ def _typed_key(key: Shaped[Array, "..."]) -> Key[Array, ""]:
 
 def _as_array(observation: Observation) -> Float[Array, "..."]:
     """An observation as the one array that gymnax's users feed to their networks."""
-    image = observation.image.astype(jnp.float32) / 255
+    image = networks.scaled(observation.image)
     if observation.phase is None:
         return image
     return jnp.concatenate([image.reshape(-1), observation.phase])
@@ -242,7 +243,9 @@ class _GymnasiumMethods:
             raise ValueError(
                 f"a vector environment needs at least 1 environment, not {environments}"
             )
-        image = spaces.Box(0, 255, task.train.images.shape[1:], np.uint8)
+        shape, dtype = task.train.images.shape[1:], np.dtype(task.train.images.dtype)
+        low, high = (0, 255) if dtype == np.uint8 else (-np.inf, np.inf)
+        image = spaces.Box(low, high, shape, dtype.type)
         phase = spaces.Box(-1, 1, (2,), np.float32)
         visible = params.phase_visible
         self.num_envs = environments

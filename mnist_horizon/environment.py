@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 from jax import Array
-from jaxtyping import Bool, Float, Int, Key, UInt8, UInt32
+from jaxtyping import Bool, Float, Float32, Int, Key, UInt8, UInt32
 
 from mnist_horizon.schedules import Reward, Schedule
 from mnist_horizon.tasks import Task
@@ -58,7 +58,7 @@ class EnvState:
 class Observation:
     """What the policy sees."""
 
-    image: UInt8[Array, "..."]
+    image: UInt8[Array, "..."] | Float32[Array, "..."]
     phase: Float[Array, "*env 2"] | None
     """`phase_features`, or None where the phase is hidden."""
 

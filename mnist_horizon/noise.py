@@ -189,7 +189,7 @@ def _finish(
     signal = (count * squared - sums["state_signal"]) / (count - 1)
     predicted, mean_square = _predict(spec, run, _moments(sums, signal), running_mean, phases)
     # The closed forms use c^2 = c.
-    is_graded = sums["grading"] > 0
+    is_graded = sums["grading"] != 0  # negative for scores beyond 0 and 1
     predicted = {name: jnp.where(is_graded, jnp.nan, one) for name, one in predicted.items()}
     return {
         "total": sums["total"] - mean_square,

@@ -116,6 +116,8 @@ def _quantity(logs: pd.Series) -> Quantity:
 def fit_bits_laws(frame: pd.DataFrame) -> Fits:
     """Every width and return that at least `LEAST_SCHEDULES` schedules reach at one horizon.
 
+    Groups with returns below 0 or above 1 are left out: they are no share of right answers.
+
     Args:
         frame: one row per run and evaluation.
     """
@@ -126,6 +128,8 @@ def fit_bits_laws(frame: pd.DataFrame) -> Fits:
         return Fits()
     found = []
     for group in split(frame, "schedule", "horizon"):
+        if not group.rows["return_mean"].dropna().between(0, 1).all():
+            continue  # no share of right answers
         crossings = interactions_to_threshold(group.rows, THRESHOLDS)
         for threshold, rows in crossings.groupby("threshold"):
             law = _law(group, float(threshold), rows)

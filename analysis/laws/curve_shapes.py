@@ -474,9 +474,17 @@ def _families(frame: pd.DataFrame) -> Iterator[tuple[dict[str, Any], list[list[G
         yield family.settings, [horizons[one] for one in sorted(horizons)]
 
 
+_BEYOND = 0.1
+
+
 def _usable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows after the first interaction, of runs whose returns are all numbers, in order."""
-    spoilt = frame.loc[~np.isfinite(frame["return_mean"]), "run_id"].unique()
+    """Rows after the first interaction, of runs whose returns are all in 0 to 1, in order.
+
+    The shapes start and end there, so that they do not describe costs. Measured with noise, a
+    return near an end may lie a little beyond it.
+    """
+    is_share = frame["return_mean"].between(-_BEYOND, 1 + _BEYOND)
+    spoilt = frame.loc[~is_share, "run_id"].unique()
     frame = frame[(frame["interactions"] > 0) & ~frame["run_id"].isin(spoilt)]
     frame = frame.drop_duplicates(["run_id", "interactions"])
     return frame.sort_values(["run_id", "interactions"], kind="stable", ignore_index=True)

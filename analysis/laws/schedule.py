@@ -414,7 +414,11 @@ def fit_schedule_laws(table: pd.DataFrame, departures: bool = True) -> Fits:
         if len(data.mean.schedules) < 2:
             continue
         name = f"law of horizon and schedule, {label(group.settings)}, return {group.threshold:g}"
-        if group.settings["batch"] <= 0:
+        if not 0 < group.threshold < 1:
+            notes.append(
+                f"{name}: not fitted, its noise is that of answers that are right or wrong"
+            )
+        elif group.settings["batch"] <= 0:
             notes.append(f"{name}: not fitted, the batch is not given")
         elif problems := data.problems():
             notes.append(f"{name}: not fitted, {'; '.join(problems)}")

@@ -41,6 +41,7 @@ def default_config() -> ml_collections.ConfigDict:
     config.budget = 1_000_000
     config.budget_width = 0
     config.stop_at_return = 0.0
+    config.thresholds = ()
     config.evaluations = 40
     config.test_sample = TEST_SAMPLE
     config.policies_every = 0

@@ -53,6 +53,7 @@ from mnist_horizon.networks.network import (
     name_of,
     names,
     register,
+    scaled,
 )
 from mnist_horizon.networks.rates import REFERENCE_WIDTH, RULES, learning_rate_factors
 
@@ -92,6 +93,7 @@ __all__ = [
     "names",
     "patches",
     "register",
+    "scaled",
 ]
 
 for _module in pkgutil.iter_modules(__path__):

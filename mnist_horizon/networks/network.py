@@ -1,8 +1,8 @@
 """The base of networks, and networks by name.
 
-Observations are scaled here: bytes divided by 255. The first layer's product is by far the largest;
-runs that share observations stack their first kernels side by side (`training.run_axes`), which
-makes it one product.
+Observations are scaled here: bytes are divided by 255, floats left as they are. The first layer's
+product is by far the largest; runs that share observations stack their first kernels side by side
+(`training.run_axes`), which makes it one product.
 """
 
 from collections.abc import Callable
@@ -148,7 +148,7 @@ def check_activation(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) ->
         return
     standard = replace(spec, activation=LEAKY_RELU)
     params = init(standard, outputs, shape, jax.random.key(0))
-    images = jax.random.uniform(jax.random.key(1), (4, *shape), maxval=255.0)
+    images = jax.random.uniform(jax.random.key(1), (4, *shape))
     inputs = first_inputs(spec, images)
     phase = jnp.ones((4, 2)) if spec.phase_visible else None
     one, other = (apply(each, outputs, params, inputs, phase) for each in (spec, standard))
@@ -158,16 +158,23 @@ def check_activation(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) ->
         )
 
 
+def scaled(observations: Num[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Bytes divided by 255; floats as they are, so that a task scales them itself."""
+    if jnp.issubdtype(observations.dtype, jnp.floating):
+        return observations
+    return observations.astype(jnp.float32) / 255
+
+
 def first_inputs(
     spec: NetworkSpec, images: Num[Array, "batch *shape"]
 ) -> Float[Array, "batch ..."]:
-    """The first layer's inputs: bytes divided by 255, in the order that the network needs.
+    """The first layer's inputs: observations `scaled`, in the order that the network needs.
 
     Raises:
         NetworkError: the network cannot take observations of this shape.
     """
     check_observations(spec, images.shape[1:])
-    return get(spec.name).first_inputs(images.astype(jnp.float32) / 255)
+    return get(spec.name).first_inputs(scaled(images))
 
 
 def init(spec: NetworkSpec, outputs: int, shape: tuple[int, ...], key: Array) -> dict[str, Any]:

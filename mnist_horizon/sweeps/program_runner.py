@@ -295,7 +295,7 @@ class ProgramRunner:
         `returns` are those of the program's runs that are no rows yet.
         """
         threshold = self.spec.stop_at_return
-        if threshold <= 0 or not (journal.rows or len(returns)):
+        if threshold == 0 or not (journal.rows or len(returns)):
             return False
         past = {row["run"] for row in journal.rows if row["return_mean"] >= threshold}
         past |= {run for run, value in enumerate(returns) if value >= threshold}

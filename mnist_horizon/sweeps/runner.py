@@ -27,7 +27,7 @@ from mnist_horizon.sweeps.initial import with_initial_policy
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.program_runner import Interrupted, ProgramRunner, Turns
 from mnist_horizon.sweeps.progress import Progress
-from mnist_horizon.sweeps.spec import SweepSpec
+from mnist_horizon.sweeps.spec import SweepSpec, check_scores
 from mnist_horizon.tasks import LoadedTask
 
 __all__ = ["Interrupted", "Outcome", "run_sweep", "stop_requested"]
@@ -68,7 +68,8 @@ def run_sweep(
         bar: whether to show a progress bar; by default where stderr is a terminal.
 
     Raises:
-        SweepError: the directory holds another sweep, or a program does not fit into the memory.
+        SweepError: the directory holds another sweep, a program does not fit into the memory, or
+            the task's scores do not suit the sweep (`check_scores`).
         Interrupted: SIGTERM or SIGINT was received; the same call resumes where this one stopped.
         OSError: the directory cannot be written; its files are complete, and the same call resumes
             from there.
@@ -76,6 +77,7 @@ def run_sweep(
     started = spec
     spec = hosts.on_first(lambda: workdir.as_started(folder, started))
     task = with_initial_policy(spec, task)
+    check_scores(spec, task.task)
     needs = plan.memory_by_width(spec, task.task)
     programs = hosts.on_first(lambda: workdir.prepare(folder, spec, needs, task.provenance))
     programs = [p for p in programs if only is None or p.program_id in only]

@@ -38,8 +38,12 @@ ABSENT: Mapping[str, Any] = {
     "initial_policy": {"run": "", "sha256": ""},
     "network.activation": networks.LEAKY_RELU,
     "policies_every": 0,
+    "thresholds": (),
 }
 """Fields that a spec on disk is without at this value: those of older versions lack them."""
+
+NO_NUMBERS = ("max_program_bytes", "thresholds")
+"""Fields that decide how a sweep is run or reported, and no number of its runs."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,10 @@ class SweepSpec:
 
     Policies are kept at update 0, at every `policies_every`-th evaluation and at the end
     (`results.kept_policies`; 0: those at the end alone).
+
+    `thresholds` are the returns whose interactions a report gives (none: 0.5, 0.7 and 0.85), for a
+    task whose scores are in another range. They decide no number of a run. `stop_at_return` is 0
+    for no early end.
     """
 
     task: str
@@ -183,6 +191,7 @@ class SweepSpec:
     batch: BatchChoice = field(default_factory=BatchChoice)
     noise: NoiseChoice = field(default_factory=NoiseChoice)
     stop_at_return: float = 0.0
+    thresholds: tuple[float, ...] = ()
     evaluations: int = 40
     test_sample: int = 0
     policies_every: int = 0
@@ -295,6 +304,7 @@ class SweepSpec:
             for group in groups:
                 place = place.get(group, {})
             place.pop(name, None)
+        settings.pop("thresholds", None)
         if not settings.get("references", True):
             del settings["references"]
         return settings
@@ -371,15 +381,38 @@ def check_network(spec: SweepSpec, classes: int, shape: tuple[int, ...]) -> None
         raise SweepError(f"network.name: {error}") from None
 
 
+def check_scores(spec: SweepSpec, task: tasks.Task) -> None:
+    """Refuse what is defined for scores between 0 and 1, or from 0, where the task has others.
+
+    Raises:
+        SweepError: one line names the setting.
+    """
+    splits = (task.train, task.test)
+    paid = [task.pays(split.labels, split.paid) for split in splits]
+    low, high = float(min(one.min() for one in paid)), float(max(one.max() for one in paid))
+    scores = f"task {spec.task!r} has scores from {low:g} to {high:g}"
+    for number, text in enumerate(spec.schedules):
+        message = f"{text!r} needs scores between 0 and 1; {scores}"
+        is_defined = schedules.parse(text).adds_up or (low >= 0 and high <= 1)
+        _require(is_defined, f"schedules[{number}]", message)
+    is_supervised = spec.algorithm.name == "supervised" or bool(spec.references.supervised)
+    name = "references.supervised" if spec.references.supervised else "algorithm.name"
+    message = f"the right answer of supervised learning needs scores of 0 or more; {scores}"
+    _require(low >= 0 or not is_supervised, name, message)
+    stop = spec.stop_at_return
+    message = f"must be 0 for none, or a return that can be reached, not {stop:g}; {scores}"
+    _require(stop == 0 or low <= stop <= high, "stop_at_return", message)
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Fields that are not axes and differ between two `to_json`s, as `field: old -> new`.
 
-    How many runs a program has is not part of the experiment.
+    Fields that decide no number of a run (`NO_NUMBERS`) are not part of the experiment.
     """
     old, new = {**ABSENT, **_flat(old)}, {**ABSENT, **_flat(new)}
     return [
         f"{name}: {old.get(name)!r} -> {new.get(name)!r}"
-        for name in sorted({*old, *new} - {*AXES, "max_program_bytes"})
+        for name in sorted({*old, *new} - {*AXES, *NO_NUMBERS})
         if old.get(name) != new.get(name)
     ]
 
@@ -581,11 +614,10 @@ def _check_numbers(spec: SweepSpec) -> None:
     _require(
         spec.algorithm.clip > 0, "algorithm.clip", f"must be above 0, not {spec.algorithm.clip}"
     )
-    for name, value in (
-        ("algorithm.gae_lambda", spec.algorithm.gae_lambda),
-        ("stop_at_return", spec.stop_at_return),
-    ):
-        _require(0 <= value <= 1, name, f"must be in 0 to 1, not {value:g}")
+    value = spec.algorithm.gae_lambda
+    _require(0 <= value <= 1, "algorithm.gae_lambda", f"must be in 0 to 1, not {value:g}")
+    message = f"holds a value twice: {list(spec.thresholds)}"
+    _require(len(set(spec.thresholds)) == len(spec.thresholds), "thresholds", message)
 
 
 def _require(condition: bool, name: str, message: str) -> None:

@@ -33,6 +33,7 @@ from mnist_horizon.tasks.task import (
     TaskError,
     in_sampling_order,
     make_examples,
+    standardised,
 )
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "names",
     "register",
     "settings_of",
+    "standardised",
 ]
 
 for _module in pkgutil.iter_modules(__path__):

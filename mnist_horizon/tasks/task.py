@@ -21,13 +21,15 @@ class TaskError(InputError):
 @struct.dataclass
 @no_type_check  # JAX rebuilds pytrees with other leaves than arrays; `check` tests real ones
 class Examples:
-    """One split: observations in 0 to 255 and the right answer to each.
+    """One split: observations and the right answer to each.
+
+    Networks see bytes divided by 255, and floats as they are (`networks.scaled`).
 
     `paid` is what each action earns at each example, where that is not `Task.score` of the label
     (a proxy of it): the score is then measured beside, and never paid.
     """
 
-    images: UInt8[Array, "example *shape"]
+    images: UInt8[Array, "example *shape"] | Float32[Array, "example *shape"]
     labels: Int32[Array, "example"]
     paid: Float32[Array, "example action"] | None = None
 
@@ -60,8 +62,8 @@ class Task:
     ) -> Float[Array, "*shape"]:
         """c: 1 where the action is the label, else 0.
 
-        A task with another rule overrides this, with scores in [0, 1] that depend on label and
-        action alone (`graded_digits`).
+        A task with another rule overrides this, with finite scores that depend on label and action
+        alone (`graded_digits`). They may be negative, as costs are, or above 1.
         """
         return (labels == actions).astype(jnp.float32)
 
@@ -101,13 +103,27 @@ class LoadedTask:
 
 
 def make_examples(
-    images: UInt8[np.ndarray, "example *shape"],
+    images: UInt8[np.ndarray, "example *shape"] | Float[np.ndarray, "example *shape"],
     labels: Integer[np.ndarray, "example"],
     paid: Float[np.ndarray, "example action"] | None = None,
 ) -> Examples:
-    """Put a split on the device, pixels as uint8 (int8 would turn 128 to 255 negative)."""
+    """Put a split on the device: uint8 (int8 would turn 128 to 255 negative) or float32."""
     scores = None if paid is None else jnp.asarray(paid, jnp.float32)
-    return Examples(jnp.asarray(images), jnp.asarray(labels, jnp.int32), scores)
+    dtype = jnp.uint8 if images.dtype == np.uint8 else jnp.float32
+    return Examples(jnp.asarray(images, dtype), jnp.asarray(labels, jnp.int32), scores)
+
+
+def standardised(
+    train: Float[np.ndarray, "example *shape"], test: Float[np.ndarray, "other *shape"]
+) -> tuple[Float32[np.ndarray, "example *shape"], Float32[np.ndarray, "other *shape"]]:
+    """Both splits less the train split's mean, over its standard deviation, number by number.
+
+    A number that is the same in every train example becomes its difference from that.
+    """
+    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    scale = np.where(deviation > 0, deviation, 1.0)
+    first, second = (((split - mean) / scale).astype(np.float32) for split in (train, test))
+    return first, second
 
 
 def in_sampling_order(examples: Examples) -> Examples:
@@ -128,17 +144,28 @@ def check(name: str, task: Task) -> None:
     Raises:
         TaskError: one line says what is wrong.
     """
+    if jax.tree_util.all_leaves([task]):
+        raise TaskError(
+            f"task {name!r}: {type(task).__name__} needs the line @flax.struct.dataclass"
+        )
     for split, part in (("train", task.train), ("test", task.test)):
         images, labels = part.images, part.labels
         problem = None
-        if images.dtype != jnp.uint8 or labels.dtype != jnp.int32:
-            problem = f"images {images.dtype} and labels {labels.dtype}, not uint8 and int32"
+        if images.dtype not in (jnp.uint8, jnp.float32) or labels.dtype != jnp.int32:
+            kinds = f"images {images.dtype} and labels {labels.dtype}"
+            problem = f"{kinds}, not uint8 (or float32) and int32"
         elif labels.ndim != 1 or images.shape[:1] != labels.shape or not len(labels):
             problem = f"images of shape {images.shape} and labels of shape {labels.shape}"
         elif images.shape[1:] != task.train.images.shape[1:]:
             problem = f"images of shape {images.shape}, unlike the train split"
+        elif images.dtype != task.train.images.dtype:
+            problem = f"images {images.dtype}, unlike the train split"
+        elif not jnp.isfinite(images).all():
+            problem = "images with numbers that are not finite"
         elif labels.min() < 0 or labels.max() >= task.classes:
             problem = f"labels {labels.min()} to {labels.max()}, not in 0 to {task.classes - 1}"
+        elif not jnp.isfinite(task.scores(labels)).all():
+            problem = "scores that are not finite"
         else:
             problem = _problem_of_pay(part, task)
         if problem:
@@ -158,8 +185,10 @@ def _problem_of_pay(part: Examples, task: Task) -> str | None:
 
 
 def content_checksum(examples: Examples) -> str:
-    """sha256 of a split's shape, pixels, labels and pay (little-endian), from any source."""
+    """sha256 of a split's shape, observations, labels and pay (little-endian), from any source."""
     images = np.ascontiguousarray(examples.images)
+    if images.dtype != np.uint8:
+        images = images.astype("<f4")
     digest = hashlib.sha256(repr(images.shape).encode())
     digest.update(images.tobytes())
     digest.update(np.asarray(examples.labels).astype("<i4").tobytes())

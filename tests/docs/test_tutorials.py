@@ -42,3 +42,8 @@ def test_a_new_task_takes_thirty_lines_and_learns(tmp_path: Path) -> None:
     last = frame.sort_values("interactions").groupby("run_id").tail(1)
     assert len(last) == 12
     assert last.return_mean[last.horizon == 1].min() > 0.9, "parity of two digits is learnt"
+
+
+def test_own_tasks() -> None:
+    namespace = run("docs/own_tasks.md")
+    assert abs(namespace["train"].std() - 1) < 1e-3

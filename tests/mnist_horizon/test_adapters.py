@@ -232,3 +232,15 @@ def test_gymnasium_refuses_misuse_in_one_line(task):
         adapters.make_gymnasium(task, params, 0)
     with pytest.raises(RuntimeError, match="reset"):
         adapters.make_gymnasium(task, params, 2).step(np.zeros(2, int))
+
+
+def test_float_observations_reach_gymnasium_unscaled():
+    gymnasium = pytest.importorskip("gymnasium")
+    floats = np.array([[-2.0, 300.0], [0.5, 7.0]])
+    split = tasks.make_examples(floats, np.array([0, 1]))
+    own = tasks.Task(split, split, classes=2)
+    env = adapters.make_gymnasium(own, environment.make_params(parse("dense")), 3)
+    assert env.single_observation_space == gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    seen, _ = env.reset(seed=0)
+    assert env.observation_space.contains(np.asarray(seen))
+    assert {tuple(row) for row in np.asarray(seen).tolist()} <= {(-2.0, 300.0), (0.5, 7.0)}

@@ -34,6 +34,13 @@ def test_schedules_that_do_not_reach_the_return_are_left_out() -> None:
     assert not fit_bits_laws(two).entries
 
 
+def test_returns_beyond_a_share_have_no_bits() -> None:
+    frame = bits_runs("bits", np.random.default_rng(0))
+    assert fit_bits_laws(frame).entries
+    frame.loc[frame.index[0], "return_mean"] = -0.1
+    assert not fit_bits_laws(frame).entries
+
+
 def test_a_run_is_weighed_along_its_own_curve() -> None:
     run = pd.DataFrame({"interactions": [100, 300, 1000], "return_mean": [0.1, 0.5, 0.9]})
     values = weights_of(run, parse("dense"), 1.0, 400.0)

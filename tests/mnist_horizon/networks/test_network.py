@@ -63,6 +63,12 @@ def test_bytes_are_scaled_and_flattened_where_a_network_wants_nothing_else():
     assert jnp.allclose(inputs, jnp.array([[0.0, 1.0, 0.2, 0.4]]))
 
 
+def test_floats_are_left_as_they_are():
+    observations = jnp.array([[[-3.0, 255.0], [0.5, 1e6]]])
+    inputs = networks.first_inputs(NetworkSpec("user_residual", 1, 2), observations)
+    assert inputs.tolist() == [[-3.0, 255.0, 0.5, 1e6]]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_phase_is_read_only_where_it_is_visible(name):
     inputs = jnp.zeros((3, 8, 8), jnp.uint8)

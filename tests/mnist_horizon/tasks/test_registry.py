@@ -207,6 +207,7 @@ def test_score_is_one_where_the_action_is_the_label():
     [
         (jnp.zeros((2, 3), jnp.int8), jnp.zeros(2, jnp.int32), "images int8 and labels int32, not"),
         (jnp.zeros((2, 3), jnp.uint8), jnp.zeros(2), "images uint8 and labels float32, not"),
+        (jnp.zeros((2, 3)), jnp.zeros(2, jnp.int32), "images float32, unlike the train split"),
         (jnp.zeros((2, 3), jnp.uint8), jnp.zeros(1, jnp.int32), "(2, 3) and labels of shape (1,)"),
         (jnp.zeros((0, 3), jnp.uint8), jnp.zeros(0, jnp.int32), "(0, 3) and labels of shape (0,)"),
         (jnp.zeros((2, 4), jnp.uint8), jnp.zeros(2, jnp.int32), "(2, 4), unlike the train split"),
@@ -226,6 +227,42 @@ def test_an_own_task_with_wrong_data_is_refused(images, labels, words):
         tasks.load("broken", {})
     assert str(caught.value).startswith("task 'broken': its test split has ")
     assert words in str(caught.value)
+
+
+def test_float_observations_are_kept_and_must_be_finite():
+    def task_of(values):
+        split = make_examples(np.asarray(values, float), np.array([0, 1]))
+        return Task(split, split, classes=2)
+
+    task = task_of([[-2.5], [1e4]])
+    tasks.task.check("floats", task)
+    assert task.train.images.dtype == jnp.float32
+    assert task.train.images.tolist() == [[-2.5], [1e4]]
+    with pytest.raises(TaskError, match="numbers that are not finite"):
+        tasks.task.check("floats", task_of([[np.nan], [0.0]]))
+    checksum = tasks.task.content_checksum
+    assert checksum(task.train) != checksum(task_of([[-2.5], [1e4 + 1]]).train)
+
+
+def test_a_subclass_that_is_no_pytree_is_refused():
+    class Plain(Task):
+        pass
+
+    split = make_examples(np.zeros((1, 1), np.uint8), np.zeros(1, int))
+    with pytest.raises(TaskError, match=r"Plain needs the line @flax\.struct\.dataclass"):
+        tasks.task.check("plain", Plain(split, split, classes=2))
+
+
+def test_splits_are_standardised_by_the_train_split():
+    generator = np.random.default_rng(0)
+    train, test = generator.normal(3, 2, (500, 2)), generator.normal(5, 2, (100, 2))
+    train[:, 1] = test[:, 1] = 7.0
+    first, second = tasks.standardised(train, test)
+    assert first.dtype == second.dtype == np.float32
+    assert np.allclose([first[:, 0].mean(), first[:, 0].std()], [0, 1], atol=1e-5)
+    assert np.allclose(second[:, 0], (test[:, 0] - train[:, 0].mean()) / train[:, 0].std())
+    assert (first[:, 1] == 0).all()
+    assert (second[:, 1] == 0).all()
 
 
 def test_content_checksum_tells_data_apart(sample):
