@@ -87,8 +87,9 @@ def measure(
         `total`, `future`, `action`, `state`, their `predicted_*` for rollouts of this length
         (`Schedule.window_covariance`), and `signal`. NaN where no closed form is known (a streak's
         parts with other baselines than `expected_reward` and `state`, or lambda below 1; a schedule
-        without theory; scores between 0 and 1). The predictions assume that a policy that sees the phase is the same at every phase. Also `fisher` and
-        `score_variance`.
+        without theory; scores between 0 and 1). The predictions assume that a policy that sees the
+        phase is the same at every phase, and that phi takes (1 - f)^2 of the action part. Also
+        `fisher` and `score_variance`.
 
     Raises:
         NetworkError: the network has parameters that are not those of its own `nn.Dense` layers.
