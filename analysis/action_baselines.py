@@ -99,7 +99,8 @@ def text(names: Sequence[str], sweeps: Sequence[Measurements]) -> str:
     for name, one in zip(names, sweeps, strict=True):
         for row in shares(one).to_dict("records"):
             where = " | ".join(str(row[key]) for key in CELL)
-            number = f"{row['share']:.3g}{_interval(row['low'], row['high'])}"
+            mean, low, high = (round(row[key], 6) + 0.0 for key in ("share", "low", "high"))
+            number = f"{mean:.3g}{_interval(low, high)}"
             lines.append(f"| {name} | {where} | {row['part']} | {number} | {row['seeds']} |")
     first = f"interactions to {THRESHOLD:g} over {names[0]}"
     lines += ["", f"| sweep | {head} | {first} | seeds | censored |", "|---" * 7 + "|"]

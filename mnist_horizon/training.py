@@ -488,7 +488,7 @@ def expected_advantages(
     run: RunParams,
     state: RunState,
     window: adv.Window,
-    values: Float[Array, "batch"] | None,
+    values: Float[Array, "*steps"] | None,
     right: Float[Array, "batch action"],
 ) -> tuple[Float[Array, "batch action"], Float[Array, "batch"]]:
     """E[A | state, action] of every action, and z(x), the state baseline less its mean.
@@ -501,7 +501,7 @@ def expected_advantages(
         run: its numbers.
         state: before the rollout.
         window: of the rollout.
-        values: of the value net, where there is one.
+        values: of the value net, where there is one, [batch] or [time, env].
         right: c of every action.
     """
     zero = jnp.zeros_like(window.rewards)

@@ -3,13 +3,13 @@
     for V in none exact normalised both advantage; do
         python -m launch.sweep --config=launch/configs/action_baselines.py:$V --workdir=runs/ab_$V
     done
-    python -m analysis.report runs/ab_*
+    python -m analysis.action_baselines runs/ab_none runs/ab_exact runs/ab_both runs/ab_advantage
 
 On the embedded digits. `none` and `normalised` have no action-dependent baseline; `exact` has
 phi = E[A | x, a]; `both` and `advantage` have half of that, with advantage and correction, or with
 the advantage alone, over the standard deviation of the batch's advantages. All have one rate: the
 steps of Adam hardly depend on the gradient's scale. `digits` is `exact`.
-docs/action_baselines.md has what was found.
+Time on 2 cores: 10 to 15 CPU seconds each. docs/action_baselines.md has what was found.
 """
 
 import ml_collections
