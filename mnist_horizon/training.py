@@ -444,11 +444,6 @@ def update_run(
         state.running_mean,
         None if values is None else values.reshape(draws.labels.shape),
     ).reshape(-1)
-    pays = task.pays(draws.labels.reshape(-1), draws.paid)
-    phi = None
-    if spec.has_action_baseline:
-        expected, _ = expected_advantages(spec, run, state, rollout.window, values, pays)
-        phi = spec.action_fraction * expected
     # A streak's signal grows with the accuracy; with fixed coefficients, bonus and penalty would
     # outweigh it at chance accuracy, and no policy would learn.
     signal = run.reward.marginal_reward(rollout.window.accuracy)
@@ -458,6 +453,11 @@ def update_run(
         entropy_coef=run.entropy_coef * signal,
         kl_coef=run.kl_coef * signal,
     )
+    pays = task.pays(draws.labels.reshape(-1), draws.paid)
+    phi = None
+    if spec.has_action_baseline:
+        expected, _ = expected_advantages(spec, run, state, rollout.window, values, pays)
+        phi = spec.action_fraction * expected
     batch = Batch(
         draws.inputs,
         phase_inputs,
