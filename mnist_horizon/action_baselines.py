@@ -9,7 +9,9 @@ al. 2018 (arXiv 1802.10031) it changes only the action part of the variance: wit
 phi = f E[A | x, a] that part falls by (1 - f)^2, and the future and state parts do not change.
 Dividing the first term by the advantages' standard deviation sigma and not the correction turns the
 mean m into `(m - m_phi) / sigma + m_phi`, m_phi the correction's mean: biased towards m_phi for
-sigma above 1, and away from it below.
+sigma above 1, and away from it below. With phi = f E[A | x, a], m_phi is f m: the direction stays,
+the length is `(1 - f) + f sigma` times that of m / sigma, and the correction, which has no noise of
+actions or the future, weighs sigma times as much beside the noisy term as it should.
 """
 
 import jax
@@ -18,6 +20,11 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from mnist_horizon.losses import pick, policy_gradient_loss
+
+NORMALISED = ("none", "both", "advantage")
+"""What is divided by sigma: nothing; advantage and correction; the advantage alone, a known bug."""
+
+_LEAST_SIGMA = 1e-8
 
 
 def action_dependent_loss(
@@ -46,3 +53,24 @@ def action_dependent_loss(
     score_loss = policy_gradient_loss(logits, actions, advantages - pick(baseline, actions))
     correction = jnp.mean(jnp.sum(jax.nn.softmax(logits) * baseline, axis=-1))
     return scale * score_loss - correction_scale * correction
+
+
+def normalised_loss(
+    logits: Float[Array, "batch action"],
+    actions: Int[Array, "batch"],
+    advantages: Float[Array, "batch"],
+    baseline: Float[Array, "batch action"],
+    normalise: str,
+) -> Float[Array, ""]:
+    """`action_dependent_loss` with sigma the standard deviation of the batch's advantages.
+
+    Args:
+        logits: of the policy.
+        actions: those taken.
+        advantages: of the actions taken, before phi is subtracted.
+        baseline: phi(x, a) of every action.
+        normalise: one of `NORMALISED`.
+    """
+    scale = 1.0 if normalise == "none" else 1 / (jnp.std(advantages) + _LEAST_SIGMA)
+    of_correction = scale if normalise == "both" else 1.0
+    return action_dependent_loss(logits, actions, advantages, baseline, scale, of_correction)

@@ -4,7 +4,7 @@ A step's gradient is `g = J(x)^T u`, J the Jacobian of the logits in the paramet
 derivative of the loss in the logits, so that all norms follow from the small matrices
 `G(x) = J J^T` (`logit_grams`): the gradient of a single step is never formed. Rollouts use the
 trainer's own `roll_out`, `advantages` and loss. Given state and action, the advantage splits into
-its mean (`expected_advantages`) and what the future adds; sums over actions are exact.
+its mean (`training.expected_advantages`) and what the future adds; sums over actions are exact.
 
     total  = E |g|^2 - |E g|^2                    sampled
     future = E |g - E[g | state, action]|^2       sampled
@@ -34,7 +34,6 @@ from mnist_horizon import advantages as adv
 from mnist_horizon.devices import memory
 from mnist_horizon.moments import Covariance, Moments, ValueMoments
 from mnist_horizon.networks import NetworkSpec
-from mnist_horizon.schedules import Estimator, States
 from mnist_horizon.tasks import Task
 from mnist_horizon.training import Draws, Params, RunParams, RunState, TrainSpec
 
@@ -88,9 +87,9 @@ def measure(
         `total`, `future`, `action`, `state`, their `predicted_*` for rollouts of this length
         (`Schedule.window_covariance`), and `signal`. NaN where no closed form is known (a streak's
         parts with other baselines than `expected_reward` and `state`, or lambda below 1; a schedule
-        without theory; scores between 0 and 1). The predictions hold for action_fraction 0 and
-        assume that a policy that sees the phase is the same at every phase. Also `fisher` and
-        `score_variance`.
+        without theory; scores between 0 and 1). The predictions assume that a policy that sees the
+        phase is the same at every phase, and that phi takes (1 - f)^2 of the action part. Also
+        `fisher` and `score_variance`.
 
     Raises:
         NetworkError: the network has parameters that are not those of its own `nn.Dense` layers.
@@ -112,7 +111,8 @@ def measure(
             chosen = jax.tree.map(take, state, axes)
             some = jax.tree.map(lambda leaf: leaf[index], runs)
             roll = functools.partial(_measure_rollout, spec, task, limits.examples, action_fraction)
-            return _measure_runs(spec, roll, rollouts, chosen, some, task, key)
+            finish = functools.partial(_finish, spec, rollouts, action_fraction)
+            return _measure_runs(spec, roll, finish, rollouts, chosen, some, task, key)
 
         parts = lax.map(some_runs, index)
         return jax.tree.map(lambda leaf: leaf.reshape(-1)[:count], parts)
@@ -123,6 +123,7 @@ def measure(
 def _measure_runs(
     spec: TrainSpec,
     measure_rollout: Callable[..., Any],
+    finish: Callable[..., Any],
     rollouts: int,
     state: RunState,
     runs: RunParams,
@@ -144,7 +145,6 @@ def _measure_runs(
     start = state.phase, state.carried, jax.tree.map(jnp.zeros_like, state.params)
     (*_, gradient), (sums, phases) = lax.scan(one_rollout, start, jnp.arange(rollouts))
     sums = jax.tree.map(lambda leaf: leaf.mean(axis=0), sums)
-    finish = functools.partial(_finish, spec, rollouts)
     in_axes = (0, 0, gradient_axes, 0, 1)
     return jax.vmap(finish, in_axes)(state.running_mean, runs, gradient, sums, phases)
 
@@ -176,6 +176,7 @@ def _measure_rollout(
 def _finish(
     spec: TrainSpec,
     rollouts: int,
+    action_fraction: float,
     running_mean: Float[Array, ""],
     run: RunParams,
     gradient: Params,
@@ -188,6 +189,10 @@ def _finish(
     # Pairs of different examples only: the square of a sample mean is biased by its noise.
     signal = (count * squared - sums["state_signal"]) / (count - 1)
     predicted, mean_square = _predict(spec, run, _moments(sums, signal), running_mean, phases)
+    if action_fraction:
+        left = (1 - action_fraction) ** 2
+        predicted["predicted_total"] -= (1 - left) * predicted["predicted_action"]
+        predicted["predicted_action"] *= left
     # The closed forms use c^2 = c.
     is_graded = sums["grading"] != 0  # negative for scores beyond 0 and 1
     predicted = {name: jnp.where(is_graded, jnp.nan, one) for name, one in predicted.items()}
@@ -322,25 +327,6 @@ def squared_norms(
     return jnp.sum(cotangents * product, axis=-2)
 
 
-def expected_advantages(
-    spec: TrainSpec,
-    run: RunParams,
-    window: adv.Window,
-    running_mean: Float[Array, ""],
-    value: Float[Array, "time env"],
-    value_mean: Float[Array, ""],
-) -> tuple[Float[Array, "time env"], Float[Array, "time env"]]:
-    """E[A | state, action] if the action is wrong, and if it is right; NaN where it is not known.
-
-    With the window's own estimate of mu, as the trainer centres rewards.
-    """
-    estimator = _estimator(spec, run, window.phase[0], running_mean)
-    states = States(
-        window.phase[:-1], window.carried[:-1], window.success_probability, window.accuracy
-    )
-    return run.reward.expected_advantages(estimator, states, value, value_mean)
-
-
 def example_moments(
     grams: Float[Array, "action action batch"], measured: Measured, loss: Loss
 ) -> dict[str, Float[Array, "batch"]]:
@@ -435,12 +421,8 @@ def _roll_out(
     window = rollout.window
     net, _ = training.net_values(spec, state, draws, phase_inputs)
     net = None if net is None else net.reshape(draws.labels.shape)
-    zero = jnp.zeros_like(window.rewards)
-    exact = window.success_probability - window.accuracy
     mean = jnp.float32(0) if net is None else net.mean()
-    value = {"state": exact, "value_net": zero if net is None else net - mean}
-    centred = value.get(spec.baseline, zero)
-    if_wrong, if_right = expected_advantages(spec, run, window, state.running_mean, centred, mean)
+    expected, centred = training.expected_advantages(spec, run, state, window, net, right)
     advantages = adv.advantages(
         window,
         spec.baseline,
@@ -450,14 +432,13 @@ def _roll_out(
         state.running_mean,
         net,
     )
-    if_wrong, if_right = if_wrong.reshape(-1, 1), if_right.reshape(-1, 1)
     measured = Measured(
         rollout.actions,
         logits,
         advantages.reshape(-1),
-        if_wrong + (if_right - if_wrong) * right,
+        expected,
         right,
-        centred.reshape(-1),
+        centred,
     )
     return measured, gradient, window, mean
 
@@ -470,12 +451,6 @@ def _moments(sums: dict[str, Array], signal: Array) -> Moments:
     return Moments(**scores, signal=signal, values=values, example_variance=spread)
 
 
-def _estimator(spec: TrainSpec, run: RunParams, phase: Array, running_mean: Array) -> Estimator:
-    """The trainer's estimator of advantages, over a rollout that begins at `phase`."""
-    shape = (spec.baseline, spec.rollout_length)
-    return Estimator(*shape, run.discount, run.gae_lambda, phase, running_mean)
-
-
 def _predict(
     spec: TrainSpec,
     run: RunParams,
@@ -486,7 +461,7 @@ def _predict(
     """Predicted parts, and the mean over steps of |E g|^2, over rollouts that begin at `phases`."""
 
     def of_phase(phase: Array) -> Covariance:
-        estimator = _estimator(spec, run, phase, running_mean)
+        estimator = training.estimator_of(spec, run, phase, running_mean)
         return run.reward.window_covariance(estimator, moments, spec.batch)
 
     mean = jax.tree.map(lambda leaf: leaf.mean(axis=0), lax.map(of_phase, phases))

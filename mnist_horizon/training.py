@@ -20,14 +20,14 @@ from jax import Array
 from jax.extend.random import threefry_2x32
 from jaxtyping import Bool, Float, Int, Key, UInt32
 
+from mnist_horizon import action_baselines, losses, networks, optimizers
 from mnist_horizon import advantages as adv
-from mnist_horizon import losses, networks, optimizers
 from mnist_horizon.algorithms import ALGORITHMS
 from mnist_horizon.baselines import BASELINES
 from mnist_horizon.environment import index_of, phase_features
 from mnist_horizon.errors import check_choice
 from mnist_horizon.networks import NetworkSpec
-from mnist_horizon.schedules import Reward
+from mnist_horizon.schedules import Estimator, Reward, States
 from mnist_horizon.tasks import Task
 
 RUNNING_MEAN_RATE = 0.05
@@ -57,17 +57,25 @@ class TrainSpec:
     optimizer: str = "adam"
     rule: str = "constant"
     kl_penalty: bool = False
+    action_fraction: float = 0.0
+    action_normalise: str = "none"
 
     def __post_init__(self) -> None:
         check_choice("algorithm", self.algorithm, ALGORITHMS)
         check_choice("baseline", self.baseline, BASELINES)
         check_choice("optimizer", self.optimizer, optimizers.names())
         check_choice("rule", self.rule, networks.RULES)
+        check_choice("action_normalise", self.action_normalise, action_baselines.NORMALISED)
 
     @property
     def batch(self) -> int:
         """Interactions per update."""
         return self.environments * self.rollout_length
+
+    @property
+    def has_action_baseline(self) -> bool:
+        """Whether the loss is that of `action_baselines`."""
+        return self.action_fraction > 0 or self.action_normalise != "none"
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
@@ -161,6 +169,8 @@ class Batch(NamedTuple):
     values: Float[Array, "batch"] | None
     scores: Float[Array, "batch action"]
     """c of every action, for an algorithm that sees them all (`algorithms.REFERENCES`)."""
+    action_baseline: Float[Array, "batch action"] | None = None
+    """phi(x, a) of every action (`action_baselines`), where there is one."""
 
 
 class Train(NamedTuple):
@@ -369,6 +379,9 @@ def policy_loss(
         return losses.cross_entropy(logits, batch.scores)
     if spec.algorithm == "exact":
         loss = -losses.expected_score(logits, batch.scores).mean()
+    elif batch.action_baseline is not None:
+        sampled = logits, batch.actions, batch.advantages, batch.action_baseline
+        loss = action_baselines.normalised_loss(*sampled, spec.action_normalise)
     elif spec.algorithm == "vpg":
         loss = losses.policy_gradient_loss(logits, batch.actions, batch.advantages)
     else:
@@ -440,6 +453,11 @@ def update_run(
         entropy_coef=run.entropy_coef * signal,
         kl_coef=run.kl_coef * signal,
     )
+    pays = task.pays(draws.labels.reshape(-1), draws.paid)
+    phi = None
+    if spec.has_action_baseline:
+        expected, _ = expected_advantages(spec, run, state, rollout.window, values, pays)
+        phi = spec.action_fraction * expected
     batch = Batch(
         draws.inputs,
         phase_inputs,
@@ -448,7 +466,8 @@ def update_run(
         logits,
         reference,
         values,
-        task.pays(draws.labels.reshape(-1), draws.paid),
+        pays,
+        phi,
     )
     if spec.algorithm != "ppo":
         gradient = whole_gradient(spec, batch, run, pull_back, pull_back_value)
@@ -456,6 +475,48 @@ def update_run(
     else:
         state = ppo_updates(spec, state, run, task, batch, draws.minibatch_key)
     return _advance(state, rollout, logits, number)
+
+
+def estimator_of(spec: TrainSpec, run: RunParams, phase: Array, running_mean: Array) -> Estimator:
+    """The trainer's estimator of advantages, over a rollout that begins at `phase`."""
+    shape = (spec.baseline, spec.rollout_length)
+    return Estimator(*shape, run.discount, run.gae_lambda, phase, running_mean)
+
+
+def expected_advantages(
+    spec: TrainSpec,
+    run: RunParams,
+    state: RunState,
+    window: adv.Window,
+    values: Float[Array, "*steps"] | None,
+    right: Float[Array, "batch action"],
+) -> tuple[Float[Array, "batch action"], Float[Array, "batch"]]:
+    """E[A | state, action] of every action, and z(x), the state baseline less its mean.
+
+    With the window's own estimate of mu, as the trainer centres rewards; NaN where no closed form
+    is known (`Schedule.expected_advantages`).
+
+    Args:
+        spec: of the program.
+        run: its numbers.
+        state: before the rollout.
+        window: of the rollout.
+        values: of the value net, where there is one, [batch] or [time, env].
+        right: c of every action.
+    """
+    zero = jnp.zeros_like(window.rewards)
+    net = None if values is None else values.reshape(zero.shape)
+    mean = jnp.float32(0) if net is None else net.mean()
+    exact = window.success_probability - window.accuracy
+    value = {"state": exact, "value_net": zero if net is None else net - mean}
+    centred = value.get(spec.baseline, zero)
+    states = States(
+        window.phase[:-1], window.carried[:-1], window.success_probability, window.accuracy
+    )
+    estimator = estimator_of(spec, run, window.phase[0], state.running_mean)
+    both = run.reward.expected_advantages(estimator, states, centred, mean)
+    if_wrong, if_right = (one.reshape(-1, 1) for one in both)
+    return if_wrong + (if_right - if_wrong) * right, centred.reshape(-1)
 
 
 def learning_rate_factor(decay: Float[Array, ""], number: Int[Array, ""]) -> Float[Array, ""]:

@@ -15,6 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from mnist_horizon import networks, optimizers, schedules, tasks, theory
+from mnist_horizon.action_baselines import NORMALISED
 from mnist_horizon.algorithms import ALGORITHMS, REFERENCES
 from mnist_horizon.baselines import BASELINES
 from mnist_horizon.errors import InputError, SweepError
@@ -39,6 +40,7 @@ ABSENT: Mapping[str, Any] = {
     "network.activation": networks.LEAKY_RELU,
     "policies_every": 0,
     "thresholds": (),
+    "action_baseline": {"fraction": 0.0, "normalise": "none"},
 }
 """Fields that a spec on disk is without at this value: those of older versions lack them."""
 
@@ -152,6 +154,17 @@ class InitialPolicy:
 
 
 @dataclass(frozen=True)
+class ActionBaseline:
+    """`action_baseline.*`: phi(x, a) = `fraction` E[A | x, a], and what is divided by sigma.
+
+    `normalise` is one of `action_baselines.NORMALISED`. Noise is measured before normalisation.
+    """
+
+    fraction: float = 0.0
+    normalise: str = "none"
+
+
+@dataclass(frozen=True)
 class SweepSpec:
     """Everything that decides a sweep's numbers.
 
@@ -188,6 +201,7 @@ class SweepSpec:
     kl_coef: float = 0.0
     kl_coefs: tuple[float, ...] = ()
     initial_policy: InitialPolicy = field(default_factory=InitialPolicy)
+    action_baseline: ActionBaseline = field(default_factory=ActionBaseline)
     batch: BatchChoice = field(default_factory=BatchChoice)
     noise: NoiseChoice = field(default_factory=NoiseChoice)
     stop_at_return: float = 0.0
@@ -228,6 +242,7 @@ class SweepSpec:
         if reference:
             changes["algorithm"] = dataclasses.replace(self.algorithm, name=reference)
             changes |= {"noise": NoiseChoice(), "kl_coefs": ()}
+            changes["action_baseline"] = ActionBaseline()
         if name == "supervised":
             changes |= {"entropy_coef": 0.0, "kl_coef": 0.0}
         return dataclasses.replace(self, **changes)
@@ -258,6 +273,8 @@ class SweepSpec:
             optimizer=self.optimizer.name,
             rule=self.optimizer.rule,
             kl_penalty=self.kl_coef > 0 or bool(self.kl_coefs),
+            action_fraction=self.action_baseline.fraction,
+            action_normalise=self.action_baseline.normalise,
         )
 
     def evaluation_updates(self, width: int) -> list[int]:
@@ -493,6 +510,7 @@ def _check(spec: SweepSpec) -> None:
     _check_names(spec)
     _check_axes(spec)
     _check_numbers(spec)
+    _check_action_baseline(spec)
     batch, parts = spec.batch_size, spec.algorithm.minibatches
     divides = spec.algorithm.name != "ppo" or batch % parts == 0
     message = f"must divide the batch of {batch} interactions, not {parts}"
@@ -516,6 +534,7 @@ def _check_names(spec: SweepSpec) -> None:
         ("optimizer.name", spec.optimizer.name, optimizers.names()),
         ("optimizer.rule", spec.optimizer.rule, networks.RULES),
         ("precision", spec.precision, networks.PRECISIONS),
+        ("action_baseline.normalise", spec.action_baseline.normalise, NORMALISED),
     ]
     for name, value, choices in names:
         _require(value in choices, name, f"must be one of {', '.join(choices)}, not {value!r}")
@@ -580,6 +599,26 @@ def _check_references(spec: SweepSpec) -> None:
         _require(not any(vars(spec.references).values()), "references", message)
 
 
+def _check_action_baseline(spec: SweepSpec) -> None:
+    """Refuse an action-dependent baseline where E[A | x, a] is not used, or not known."""
+    chosen = spec.action_baseline
+    if chosen == ActionBaseline():
+        return
+    name, alone = "action_baseline", spec.algorithm.name
+    _require(alone == "vpg", name, f"is for algorithm.name 'vpg' only, not {alone!r}")
+    has_correction = chosen.fraction > 0 or chosen.normalise == "both"
+    message = "'advantage' leaves a correction as it is, and fraction 0 has none: choose 'both'"
+    _require(has_correction, f"{name}.normalise", message)
+    message = f"needs baseline 'expected_reward' or 'state', not {spec.baseline!r}"
+    _require(spec.baseline in ("expected_reward", "state"), name, message)
+    message = f"needs algorithm.gae_lambda 1, not {spec.algorithm.gae_lambda:g}"
+    _require(spec.algorithm.gae_lambda == 1, name, message)
+    for text in spec.schedules:
+        own = type(schedules.parse(text)).expected_advantages
+        message = f"E[A | x, a] is not known for schedule {text!r}"
+        _require(own is not schedules.Schedule.expected_advantages, name, message)
+
+
 def _check_noise_is_known(name: str, schedule: schedules.Schedule) -> None:
     """A learning rate that falls with the noise needs the noise of the schedule."""
     try:
@@ -614,8 +653,11 @@ def _check_numbers(spec: SweepSpec) -> None:
     _require(
         spec.algorithm.clip > 0, "algorithm.clip", f"must be above 0, not {spec.algorithm.clip}"
     )
-    value = spec.algorithm.gae_lambda
-    _require(0 <= value <= 1, "algorithm.gae_lambda", f"must be in 0 to 1, not {value:g}")
+    for name, value in (
+        ("algorithm.gae_lambda", spec.algorithm.gae_lambda),
+        ("action_baseline.fraction", spec.action_baseline.fraction),
+    ):
+        _require(0 <= value <= 1, name, f"must be in 0 to 1, not {value:g}")
     message = f"holds a value twice: {list(spec.thresholds)}"
     _require(len(set(spec.thresholds)) == len(spec.thresholds), "thresholds", message)
 

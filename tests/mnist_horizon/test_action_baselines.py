@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mnist_horizon.action_baselines import action_dependent_loss
+from mnist_horizon.action_baselines import action_dependent_loss, normalised_loss
+from mnist_horizon.errors import SweepError
 from mnist_horizon.losses import policy_gradient_loss
+from mnist_horizon.sweeps.spec import differences, spec_from
 
 RNG = np.random.default_rng(3)
 EXAMPLES, ACTIONS = 6, 3
@@ -59,3 +61,68 @@ def test_normalising_without_the_correction_is_biased(sigma):
     assert cosine(found, true) < 0.95
     towards = np.sum((found * sigma - true) * of_baseline)
     assert (towards > 0) == (sigma > 1)
+
+
+@pytest.mark.parametrize(("fraction", "length"), [(0.5, 2.5), (1.0, 4.0), (0.0, 1.0)])
+def test_with_a_share_of_the_mean_advantage_the_bug_changes_the_length_alone(fraction, length):
+    """(1 - f) + f sigma, at sigma = 4, in units of the normalised gradient."""
+    policy = jax.nn.softmax(LOGITS)
+
+    def loss(action):
+        actions = jnp.full(EXAMPLES, action)
+        settings = {"scale": 0.25, "correction_scale": 1.0}
+        gradient = jax.grad(action_dependent_loss)(
+            LOGITS, actions, ADVANTAGES[:, action], fraction * ADVANTAGES, **settings
+        )
+        return policy[:, action, None] * gradient
+
+    found = -EXAMPLES * np.asarray(sum(loss(a) for a in range(ACTIONS)))
+    np.testing.assert_allclose(found, length * policy_gradient(ADVANTAGES) / 4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("normalise", "scale", "of_correction"),
+    [("none", 1.0, 1.0), ("both", "sigma", "sigma"), ("advantage", "sigma", 1.0)],
+)
+def test_the_batch_normalises_what_is_named(normalise, scale, of_correction):
+    actions, advantages = jnp.array([0, 1, 2, 0, 1, 2]), 7 * ADVANTAGES[:, 0]
+    scales = [1 / jnp.std(advantages) if one == "sigma" else one for one in (scale, of_correction)]
+    found = normalised_loss(LOGITS, actions, advantages, BASELINE, normalise)
+    expected = action_dependent_loss(LOGITS, actions, advantages, BASELINE, *scales)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+SETTINGS = {
+    **{"task": {"name": "digits"}, "widths": (4,), "horizons": (1.0,), "seeds": 1},
+    "budget": 2048,
+    "action_baseline": {"fraction": 0.5, "normalise": "advantage"},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"action_baseline": {"fraction": 1.5}}, "fraction: must be in 0 to 1"),
+        ({"action_baseline": {"normalise": "some"}}, "normalise: must be one of none, both"),
+        ({"action_baseline": {"normalise": "advantage"}}, "fraction 0 has none: choose 'both'"),
+        ({"algorithm": {"name": "ppo"}}, "for algorithm.name 'vpg' only, not 'ppo'"),
+        ({"algorithm": {"gae_lambda": 0.9}}, "needs algorithm.gae_lambda 1, not 0.9"),
+        ({"baseline": "value_net"}, "needs baseline 'expected_reward' or 'state'"),
+    ],
+)
+def test_where_it_has_no_meaning_it_is_refused_in_one_line(changes, message):
+    with pytest.raises(SweepError, match=message) as caught:
+        spec_from({**SETTINGS, **changes})
+    assert "\n" not in str(caught.value)
+
+
+def test_the_choice_is_part_of_a_sweep_and_absent_where_it_is_off():
+    spec = spec_from(SETTINGS)
+    assert spec_from(spec.to_json()) == spec
+    assert spec.fixed_settings()["action_baseline"] == SETTINGS["action_baseline"]
+    assert spec.train_spec(4).has_action_baseline
+    assert not spec.of("exact").train_spec(4).has_action_baseline
+    off = spec_from({**SETTINGS, "action_baseline": {}})
+    assert "action_baseline" not in off.to_json()
+    assert not off.train_spec(4).has_action_baseline
+    assert any("action_baseline" in one for one in differences(off.to_json(), spec.to_json()))
