@@ -31,7 +31,7 @@ class Shown:
         question: the heading.
         claims: sentences, and whether each is decided.
         figure: its PNG, relative to the page.
-        report: the report's page, relative to the page.
+        report: the report's page, relative to the page; the figure where the report has none.
     """
 
     question: str
@@ -66,11 +66,10 @@ def _shown(folder: Path, name: str, question: str, section: str, figure: str, re
     if not claims or not figures:
         missing = f"section {section!r}" if not claims else f"figure {figure!r}"
         raise InputError(f"{place}: the report of {name} has no {missing}")
+    drawn = figures[0].relative_to(folder).as_posix()
+    has_page = (place / "report.html").exists()
     return Shown(
-        question,
-        claims[:SENTENCES],
-        figures[0].relative_to(folder).as_posix(),
-        f"{report}/report.html",
+        question, claims[:SENTENCES], drawn, f"{report}/report.html" if has_page else drawn
     )
 
 

@@ -2,10 +2,10 @@
 
     python -m analysis.privileged_basis WORKDIR [MORE ...] [--out=DIR]
 
-reads the policies that sweeps of `launch/configs/privileged_basis.py` kept along training, prints a
-sentence for each condition and hidden layer, and writes `privileged_basis.png`, `.svg`, the numbers
-as `privileged_basis.csv` (values after the activation function as well) and the sentences with
-their numbers as `claims.json`, by default into privileged_basis/ of the first directory.
+reads the policies that sweeps of `launch/configs/privileged_basis.py` kept along training, prints
+sentences on each condition and hidden layer, and writes `fits.json` (the numbers and the sentences)
+and `figures/privileged_basis.png`, `.svg` and `.csv` (with the values after the activation function
+as well), by default into privileged_basis/ of the first directory.
 docs/privileged_basis.md says what is computed and how to read it.
 
 Exit codes: 0 done; 2 a working directory keeps no policies, or what it holds cannot be read.
@@ -21,7 +21,7 @@ from analysis.data.activations import read_conditions
 from mnist_horizon import cli, files
 from mnist_horizon.errors import InputError
 
-NAME = "privileged_basis"
+NAME, SECTION = "privileged_basis", "privileged-basis"
 
 
 def define_flags() -> None:
@@ -30,7 +30,7 @@ def define_flags() -> None:
 
 
 def write_basis(workdirs: Sequence[Path], out: Path) -> list[str]:
-    """Write figure, table and claims; returns the lines to print.
+    """Write figure, table and sentences; returns the lines to print.
 
     Raises:
         InputError: no policies were kept, or a file cannot be read.
@@ -43,11 +43,12 @@ def write_basis(workdirs: Sequence[Path], out: Path) -> list[str]:
     from analysis.page.privileged_basis_claims import privileged_basis_claims
 
     table = basis_table(conditions)
-    claims = privileged_basis_claims(basis_entries(table))
+    entries = basis_entries(table)
+    claims = privileged_basis_claims(entries)
     figure, _ = kurtosis_along_training(table)
-    theme.save(figure, table, out, NAME)
-    text = json.dumps([claim.to_json() for claim in claims], indent=1)
-    files.write_text(out / "claims.json", text)
+    theme.save(figure, table, out / "figures", NAME)
+    said = [{"section": SECTION, **claim.to_json()} for claim in claims]
+    files.write_text(out / "fits.json", json.dumps({NAME: entries, "claims": said}, indent=1))
     lines = [f"note: {note}" for note in notes] + [claim.text for claim in claims]
     return [*lines, f"figure, numbers and sentences: {out}"]
 

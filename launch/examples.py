@@ -4,7 +4,7 @@
     python -m launch.examples bits proxy
 
 Trains each on the embedded digits (sweeps that are done are not trained again), writes its report,
-and then OUT/index.html with a figure and sentences of each: 4 minutes on 2 cores beside other work.
+and then OUT/index.html with a figure and sentences of each: 6 minutes on 2 cores beside other work.
 
 Exit codes: 0 done; 2 a name is unknown; else that of the command that failed.
 """
@@ -35,6 +35,7 @@ class Example:
         section: of the report, whose sentences are shown.
         figure: the name that the shown figure begins with.
         reported: the working directories in the report; by default all.
+        command: what writes the report.
     """
 
     question: str
@@ -42,6 +43,7 @@ class Example:
     section: str
     figure: str
     reported: Sequence[str] = ()
+    command: str = "analysis.report"
 
 
 EXAMPLES = {
@@ -79,6 +81,19 @@ EXAMPLES = {
         "gold_against_kl",
         ("proxy",),
     ),
+    "privileged_basis": Example(
+        "Are single hidden units a privileged basis?",
+        {
+            f"basis_{activation}_{optimizer}": (
+                f"privileged_basis.py:{activation},{optimizer},digits",
+            )
+            for activation in ("leaky_relu", "relu", "tanh", "linear")
+            for optimizer in ("adam", "sgd")
+        },
+        "privileged-basis",
+        "privileged_basis",
+        command="analysis.privileged_basis",
+    ),
 }
 """Every small experiment by its name; a new one is an entry here."""
 
@@ -98,7 +113,7 @@ def commands(name: str, out: Path) -> list[list[str]]:
         command = ["launch.sweep", f"--config={CONFIGS / config}", f"--workdir={out / workdir}"]
         found.append([*command, *(flag.format(out=out) for flag in more)])
     workdirs = [str(out / name) for name in example.reported or example.sweeps]
-    return [*found, ["analysis.report", *workdirs, f"--out={out / 'reports' / name}"]]
+    return [*found, [example.command, *workdirs, f"--out={out / 'reports' / name}"]]
 
 
 def main(argv: Sequence[str]) -> int:

@@ -121,7 +121,7 @@ def basis_entries(table: pd.DataFrame) -> list[dict[str, Any]]:
                 **{"seeds": int(last["seeds"]), "seeds_initial": int(first["seeds"])},
                 **{"verdict": verdicts[-1], "verdict_initial": verdicts[0]},
                 "interactions": int(last["interactions"]),
-                "return": float(last["return_mean"]),
+                "return": None if np.isnan(last["return_mean"]) else float(last["return_mean"]),
                 "since": int(rows["interactions"].iloc[since]) if has_sign else None,
                 **{"end": float(last["difference"]), "initial": float(first["difference"])},
                 **{"end_ci": _ends(last), "initial_ci": _ends(first)},

@@ -8,8 +8,40 @@ from analysis.page.wording import interval, number
 
 
 def privileged_basis_claims(entries: Sequence[Entry]) -> list[Claim]:
-    """A sentence for each condition and hidden layer."""
-    return [_claim(entry) for entry in entries]
+    """Two sentences on all conditions, at the end and before training; one for each and layer."""
+    times = {"verdict": "At the end of training", "verdict_initial": "Before training"}
+    summaries = [_summary(entries, name, when) for name, when in times.items()]
+    return [*summaries, *(_claim(entry) for entry in entries)]
+
+
+_KINDS = {
+    "above": "a privileged basis of few large units",
+    "below": "a privileged basis of units of more equal size than random directions",
+    "none": f"none seen (excess kurtosis within {number(MARGIN)} of that of random rotations)",
+    "undecided": "undecided",
+}
+
+
+def _summary(entries: Sequence[Entry], name: str, when: str) -> Claim:
+    """Which conditions have which verdict; layers are named where they differ."""
+    labels = list(dict.fromkeys(entry["label"] for entry in entries))
+    parts = []
+    for verdict, kind in _KINDS.items():
+        found = []
+        for label in labels:
+            layers = {one["layer"]: one[name] for one in entries if one["label"] == label}
+            chosen = [str(layer) for layer, of_layer in layers.items() if of_layer == verdict]
+            only = f" (layer {' and '.join(chosen)})" if len(chosen) < len(layers) else ""
+            found += [f"{label}{only}"] * bool(chosen)
+        parts += [f"{kind}: {'; '.join(found)}"] * bool(found)
+    verdicts = {entry[name] for entry in entries}
+    text = f"{when}, by activation function and optimiser. {'. '.join(map(_sentence, parts))}."
+    verdict = verdicts.pop() if len(verdicts) == 1 else "several"
+    return Claim(text, verdict != "undecided", "privileged_basis_summary", verdict)
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _claim(entry: Entry) -> Claim:
@@ -30,7 +62,7 @@ def _claim(entry: Entry) -> Claim:
         f"units less that of random rotations is in {interval(entry['end_ci'])}",
     }[entry["verdict"]]
     text = f"{where}: {text} after {_interactions(entry['interactions'])}"
-    if entry["return"] == entry["return"]:
+    if entry["return"] is not None:
         text += f" (return {number(entry['return'])})"
     if entry["seeds"] < entry["seeds_initial"]:
         text += f", of the {entry['seeds']} of {entry['seeds_initial']} seeds that are finite"

@@ -23,6 +23,7 @@ def folder(tmp_path: Path) -> Path:
     (report / "figures").mkdir(parents=True)
     (report / "fits.json").write_text(json.dumps({"claims": CLAIMS}))
     (report / "figures" / "bits-a.png").write_bytes(b"")
+    (report / "report.html").write_text("")
     return tmp_path
 
 
@@ -41,6 +42,13 @@ def test_a_report_is_shown_with_its_decided_sentences_first(folder: Path) -> Non
     assert "Noise &lt;b&gt;predicts&lt;/b&gt;." in page
     assert "<b>Not decided.</b> Not clear." in page
     assert 'href="reports/bits/report.html"' in page
+
+
+def test_a_report_without_a_page_links_to_its_figure(folder: Path) -> None:
+    (folder / "reports" / "bits" / "report.html").unlink()
+    listed(folder)
+    (shown,) = gallery.read(folder)
+    assert shown.report == shown.figure
 
 
 @pytest.mark.parametrize(

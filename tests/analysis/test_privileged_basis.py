@@ -17,21 +17,27 @@ def test_figure_numbers_and_sentences_are_written(tmp_path: Path) -> None:
     command = commands.run(tmp_path / "io", str(workdir), module=MODULE)
     assert command.process.exitcode == 0, command.err
     out = workdir / "privileged_basis"
-    names = {"privileged_basis.png", "privileged_basis.svg", "privileged_basis.csv", "claims.json"}
-    assert {path.name for path in out.iterdir()} == names
-    claims = json.loads((out / "claims.json").read_text())
+    names = {f"privileged_basis.{ending}" for ending in ("png", "svg", "csv")}
+    assert {path.name for path in (out / "figures").iterdir()} == names
+    fits = json.loads((out / "fits.json").read_text())
+    assert [entry["layer"] for entry in fits["privileged_basis"]] == [1, 2]
+    claims = fits["claims"]
+    assert {claim["section"] for claim in claims} == {"privileged-basis"}
     *sentences, place = command.out.splitlines()
     assert [claim["text"] for claim in claims] == sentences
-    assert claims[0]["verdict"] == "above"
+    assert claims[2]["verdict"] == "above"
     assert str(out) in place
-    assert set(pd.read_csv(out / "privileged_basis.csv")["stage"]) == {"before", "after"}
+    assert set(pd.read_csv(out / "figures" / "privileged_basis.csv")["stage"]) == {
+        "before",
+        "after",
+    }
 
 
 def test_out_names_another_folder(tmp_path: Path) -> None:
     workdir, out = write_kept(tmp_path / "w"), tmp_path / "elsewhere"
     command = commands.run(tmp_path / "io", str(workdir), f"--out={out}", module=MODULE)
     assert command.process.exitcode == 0, command.err
-    assert (out / "claims.json").exists()
+    assert (out / "fits.json").exists()
     assert not (workdir / "privileged_basis").exists()
 
 

@@ -8,7 +8,7 @@ from launch import examples
 from launch.examples import EXAMPLES
 from tests.launch import commands
 
-QUESTIONS = Path(examples.__file__).parents[1] / "analysis" / "page" / "questions"
+ANALYSIS = Path(examples.__file__).parents[1] / "analysis"
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -16,11 +16,15 @@ def test_its_config_section_and_figure_exist(name: str, tmp_path: Path) -> None:
     example = EXAMPLES[name]
     for config, *_ in example.sweeps.values():
         assert (examples.CONFIGS / config.partition(":")[0]).exists()
-    sources = "".join(path.read_text() for path in QUESTIONS.glob("*.py"))
+    places = [ANALYSIS / f"{example.command.removeprefix('analysis.')}.py"]
+    if example.command == "analysis.report":
+        places = list((ANALYSIS / "page" / "questions").glob("*.py"))
+    sources = "".join(path.read_text() for path in places)
     assert f'"{example.section}"' in sources
     assert f'"{example.figure}' in sources
     *sweeps, report = examples.commands(name, tmp_path)
     assert [one[0] for one in sweeps] == ["launch.sweep"] * len(example.sweeps)
+    assert report[0] == example.command
     assert report[-1] == f"--out={tmp_path / 'reports' / name}"
     assert not any("{out}" in flag for command in (*sweeps, report) for flag in command)
 

@@ -22,8 +22,7 @@ ENTRY = {
 
 
 def sentence(**changes):
-    (claim,) = privileged_basis_claims([{**ENTRY, **changes}])
-    return claim
+    return privileged_basis_claims([{**ENTRY, **changes}])[-1]
 
 
 def test_a_basis_is_said_with_its_size_and_since_when():
@@ -62,11 +61,28 @@ def test_what_is_undecided_has_no_number_and_one_seed_none_at_all():
     assert not any(character.isdigit() for character in claim.text.replace("layer 2", ""))
 
 
+def test_all_conditions_are_summed_up_first():
+    layers = [{**ENTRY, "layer": 1}, ENTRY, {**ENTRY, "label": "tanh, sgd", "verdict": "none"}]
+    end, before, *others = privileged_basis_claims([*layers, {**ENTRY, "layer": 3}])
+    assert len(others) == 4
+    assert end.text == (
+        "At the end of training, by activation function and optimiser. A privileged basis of few "
+        "large units: relu, adam. None seen (excess kurtosis within 0.1 of that of random "
+        "rotations): tanh, sgd."
+    )
+    assert "rotations): relu, adam; tanh, sgd." in before.text
+    assert (end.verdict, before.verdict) == ("several", "none")
+    mixed = [{**ENTRY, "layer": 1, "verdict": "undecided"}, ENTRY]
+    text = privileged_basis_claims(mixed)[0].text
+    assert "large units: relu, adam (layer 2). Undecided: relu, adam (layer 1)." in text
+    assert not privileged_basis_claims(mixed[:1])[0].decided
+
+
 def test_runs_that_diverged_are_counted():
     assert "(return 0.9), of the 6 of 8 seeds that are finite; the sign" in sentence(seeds=6).text
 
 
 def test_before_training_alone_nothing_is_said_twice():
-    claim = sentence(verdict="none", since=None, interactions=0, **{"return": float("nan")})
+    claim = sentence(verdict="none", since=None, interactions=0, **{"return": None})
     assert "Before training" not in claim.text
     assert "return" not in claim.text
