@@ -18,6 +18,7 @@ import pandas as pd
 from analysis.data.measurements import Measurements, read
 from analysis.data.noise import before_threshold
 from analysis.data.ratios import Ratio, ratio
+from analysis.page.wording import interval
 from analysis.stats.intervals import mean_interval
 from mnist_horizon import cli
 from mnist_horizon.errors import InputError
@@ -81,7 +82,7 @@ def check_comparable(names: Sequence[str], sweeps: Sequence[Measurements]) -> No
 
 
 def _interval(low: float, high: float) -> str:
-    return "" if pd.isna(low) else f" [{low:.3g}, {high:.3g}]"
+    return "" if pd.isna(low) else f" {interval((low, high))}"
 
 
 def _ratio_line(name: str, cell: tuple[object, ...], found: Ratio, censored: int) -> str:
