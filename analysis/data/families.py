@@ -386,9 +386,11 @@ def families(frame: pd.DataFrame) -> list[Family]:
 def _differing_settings(texts: Sequence[str]) -> list[str]:
     """For each `settings` those of its values that differ between them, in words: ", data web".
 
-    Without those that have a column of results, which names the family.
+    Without those that have a column of results, which names the family. A setting that only some
+    have, at its default in the others, is named where it is; but where a table has none at all
+    (those of older versions), only what all have.
     """
-    flat = []
+    flat: list[dict[str, Any]] = []
     for text in texts:
         settings = json.loads(text or "{}")
         values = {name: value for name, value in settings.items() if not isinstance(value, dict)}
@@ -402,10 +404,12 @@ def _differing_settings(texts: Sequence[str]) -> list[str]:
     names = [
         name
         for name in names
-        if all(name in values for values in flat)
-        and len({json.dumps(values[name]) for values in flat}) > 1
+        if (all(flat) or all(name in values for values in flat))
+        and len({json.dumps(values.get(name)) for values in flat}) > 1
     ]
-    return ["".join(f", {name} {values[name]}" for name in names) for values in flat]
+    return [
+        "".join(f", {name} {values[name]}" for name in names if name in values) for values in flat
+    ]
 
 
 def _varies(groups: Sequence[Group], name: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from analysis.laws.curve_shapes import UNDECIDED
 from analysis.page.claims import Claim, Entry
 from analysis.page.section import Table
-from analysis.page.wording import cell, is_determined, number, with_interval
+from analysis.page.wording import cell, is_above_one, is_determined, number, with_interval
 
 NAMES = {
     "sigmoid": "a sigmoid in log E",
@@ -32,7 +32,7 @@ def shapes_claim(entry: Entry, of: str = "") -> Claim:
     start = f"{of}: from" if of else "From"
     start += " the first quarter of training"
     if entry["best"] == UNDECIDED:
-        rivals = [name for name in shapes if name != least and not _is_worse(others.get(name))]
+        rivals = [name for name in shapes if name != least and not is_above_one(others.get(name))]
         text = (
             f"{start}, the least error in predicting the returns of the rest is that of "
             f"{NAMES[least]}, {error}; undecided whether it predicts better than "
@@ -54,11 +54,6 @@ def _rival(name: str, others: Mapping[str, Entry]) -> str:
     if others[name].get("ratio_ci") and not is_determined(others[name], "ratio"):
         return NAMES[name]
     return f"{NAMES[name]}, which has {with_interval(others[name], 'ratio')} times that error"
-
-
-def _is_worse(other: Entry | None) -> bool:
-    low, _ = (other or {}).get("ratio_ci") or (None, None)
-    return low is not None and low > 1
 
 
 def _counted(shape: Entry) -> str:

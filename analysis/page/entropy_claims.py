@@ -6,7 +6,7 @@ Entries are those of `entropy_course` in `fits.json`.
 from collections.abc import Mapping
 
 from analysis.page.claims import Claim, Entry
-from analysis.page.wording import is_determined, number, with_interval
+from analysis.page.wording import is_above_one, is_determined, number, with_interval
 
 FORMS: Mapping[str, str] = {
     "entropy_linear": "linear in interactions",
@@ -36,7 +36,7 @@ def _form(entry: Entry, name: str, of: str) -> Claim:
     text = f"{start} entropy has fallen by 80%, the second half of the course of {_SUBJECTS[name]}"
     numbers = {least: (entry[least], entry.get(f"{least}_ci"))}
     error = f"an error of {number(entry[least])} of its change"
-    rivals = {other: one for other, one in found["over_least"].items() if not _is_worse(one)}
+    rivals = {other: one for other, one in found["over_least"].items() if not is_above_one(one)}
     if found["best"] == "undecided":
         names = " or ".join(FORMS[other] for other in rivals)
         text += f" is predicted with the least error as {FORMS[least]}, {error}; undecided whether "
@@ -52,11 +52,6 @@ def _form(entry: Entry, name: str, of: str) -> Claim:
         other: (one["ratio"], one["ratio_ci"]) for other, one in found["over_least"].items()
     }
     return Claim(text, True, f"{name}_course", least, numbers)
-
-
-def _is_worse(one: Entry) -> bool:
-    low, _ = one.get("ratio_ci") or (None, None)
-    return low is not None and low > 1
 
 
 def _roughness(entry: Entry, of: str) -> Claim:

@@ -54,6 +54,12 @@ def known(entry: Mapping[str, Any], name: str) -> str:
     return f"{NOT_DETERMINED} (needed: {needed})" if needed else NOT_DETERMINED
 
 
+def is_above_one(entry: Mapping[str, Any] | None) -> bool:
+    """Whether the interval of an entry's `ratio` lies above 1."""
+    low, _ = (entry or {}).get("ratio_ci") or (None, None)
+    return low is not None and low > 1
+
+
 def cell(entry: Mapping[str, Any], name: str) -> str:
     """The same for a table: a dash where these runs do not determine the number."""
     return with_interval(entry, name) if is_determined(entry, name) else "-"

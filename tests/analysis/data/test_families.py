@@ -9,6 +9,7 @@ import pytest
 
 from analysis.data.crossings import interactions_to_threshold
 from analysis.data.families import (
+    _differing_settings,
     coefficient_as_given,
     families,
     has_several_rates,
@@ -108,6 +109,12 @@ def test_what_says_how_a_run_is_looked_at_is_no_identity():
     longer = frame.assign(run_id="l-" + frame["run_id"], settings=settings(budget=2000))
     both = pd.concat([frame.assign(settings=settings()), longer], ignore_index=True)
     assert len(families(both)) == 1
+
+
+def test_a_setting_that_others_have_at_its_default_names_the_family():
+    plain, other = '{"batch": 1}', '{"action_baseline": {"fraction": 0.5}, "batch": 1}'
+    assert _differing_settings([plain, other]) == ["", ", action_baseline.fraction 0.5"]
+    assert _differing_settings(["", other]) == ["", ""]  # an older table has none at all
 
 
 @pytest.mark.parametrize(
