@@ -126,16 +126,17 @@ def fit_bits_laws(frame: pd.DataFrame) -> Fits:
     frame = without_references(frame)
     if frame[["schedule", "schedule_level"]].drop_duplicates().shape[0] < LEAST_SCHEDULES:
         return Fits()
-    found = []
+    found, notes = [], []
     for group in split(frame, "schedule", "horizon"):
         if not group.rows["return_mean"].dropna().between(0, 1).all():
-            continue  # no share of right answers
+            notes.append(f"bits and noise, {group.label}: left out, returns are not in 0 to 1")
+            continue
         crossings = interactions_to_threshold(group.rows, THRESHOLDS)
         for threshold, rows in crossings.groupby("threshold"):
             law = _law(group, float(threshold), rows)
             if law is not None:
                 found.append(law)
-    return Fits(tuple(found))
+    return Fits(tuple(found), tuple(notes))
 
 
 def _law(group: Group, threshold: float, crossings: pd.DataFrame) -> BitsLaw | None:

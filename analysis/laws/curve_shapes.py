@@ -439,12 +439,14 @@ def fit_curve_shapes(frame: pd.DataFrame) -> Fits:
     """The shapes of every group with curves that are long enough, and those of each family.
 
     Groups whose curves are too short, or have not risen by a quarter of their training, are absent
-    without a note: they are no fault of a sweep.
+    without a note: they are no fault of a sweep. Runs with returns beyond 0 to 1 are counted.
 
     Args:
         frame: tidy results, one run per width, horizon and seed of each group.
     """
-    frame = _usable(frame)
+    runs = frame["run_id"].nunique()
+    others = _others(frame)
+    frame = _usable(frame[~frame["run_id"].isin(others)])
     found: list[CurveShapes] = []
     compared: list[ShapesCompared] = []
     for settings, horizons in _families(frame) if len(frame) else ():
@@ -452,7 +454,8 @@ def fit_curve_shapes(frame: pd.DataFrame) -> Fits:
         if groups:
             found += groups
             compared.append(ShapesCompared(settings, tuple(groups)))
-    return Fits((*found, *compared))
+    note = f"shapes of curves: {len(others)} of {runs} runs left out, returns are not in 0 to 1"
+    return Fits((*found, *compared), (note,) if others else ())
 
 
 def _families(frame: pd.DataFrame) -> Iterator[tuple[dict[str, Any], list[list[Group]]]]:
@@ -477,14 +480,19 @@ def _families(frame: pd.DataFrame) -> Iterator[tuple[dict[str, Any], list[list[G
 _BEYOND = 0.1
 
 
-def _usable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows after the first interaction, of runs whose returns are all in 0 to 1, in order.
+def _others(frame: pd.DataFrame) -> list[str]:
+    """Ids of runs with returns that are not in 0 to 1, where the shapes start and end: costs.
 
-    The shapes start and end there, so that they do not describe costs. Measured with noise, a
-    return near an end may lie a little beyond it.
+    Measured with noise, a return near an end may lie a little beyond it.
     """
-    is_share = frame["return_mean"].between(-_BEYOND, 1 + _BEYOND)
-    spoilt = frame.loc[~is_share, "run_id"].unique()
+    beyond = ~frame["return_mean"].dropna().between(-_BEYOND, 1 + _BEYOND)
+    ids: list[str] = frame.loc[beyond.index[beyond], "run_id"].unique().tolist()
+    return ids
+
+
+def _usable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows after the first interaction with a return, of runs that have one in each, in order."""
+    spoilt = frame.loc[frame["return_mean"].isna(), "run_id"].unique()
     frame = frame[(frame["interactions"] > 0) & ~frame["run_id"].isin(spoilt)]
     frame = frame.drop_duplicates(["run_id", "interactions"])
     return frame.sort_values(["run_id", "interactions"], kind="stable", ignore_index=True)

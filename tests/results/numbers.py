@@ -117,6 +117,11 @@ def _scaling() -> Numbers:
         )
         for name, wanted in conditions.items()
     }
+    numbers["best.sizes"] = lambda: span(
+        size
+        for wanted in conditions.values()
+        for size in one(fitted("scaling", "best_sizes")["best_sizes"], **wanted)["parameters"]
+    ).replace(" to ", " and ")
     numbers["best.supervised.change"] = lambda: _change("references", "supervised")
     for among in ("references", "horizons"):
         numbers[f"best.{among}.within"] = lambda among=among: number(

@@ -35,7 +35,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import brentq
 
-from analysis.data.crossings import RunCurve
+from analysis.data.crossings import RunCurve, crossing
 from analysis.data.families import split
 from analysis.laws.equality import Condition, Equality, EqualityTest, Exponents, Part
 from analysis.laws.law import Fits, FittedLaw, Quantity
@@ -359,18 +359,10 @@ def measure_best_sizes(runs: pd.DataFrame) -> BestSizes | None:
 def _log_crossings(
     curve: RunCurve, returns: Float[np.ndarray, "return"]
 ) -> Float[np.ndarray, "return"]:
-    """log E at which an isotonic curve reaches each return, linear between rows.
-
-    As `crossings.crossing`, but NaN where the curve does not reach the return, or too early.
-    """
-    places, values = np.log(curve.places), curve.monotone
-    after = np.searchsorted(values, returns, side="left")
-    inside = (after >= FIRST_ROWS) & (after < len(values))
-    after = np.clip(after, 1, len(values) - 1)
-    low, high = values[after - 1], values[after]
-    share = (returns - low) / np.where(high > low, high - low, 1.0)
-    found = places[after - 1] + share * (places[after] - places[after - 1])
-    return np.where(inside, found, np.nan)
+    """log E at which a curve reaches each return; NaN where it does not, or too early."""
+    first = curve.places[:FIRST_ROWS][-1]
+    found = [crossing(curve.places, curve.monotone, one)[:2] for one in returns.tolist()]
+    return np.array([np.nan if censored or at <= first else np.log(at) for at, censored in found])
 
 
 def compare_best_sizes(laws: Sequence[BestSizes]) -> list[Equality]:

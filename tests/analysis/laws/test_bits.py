@@ -41,6 +41,14 @@ def test_returns_beyond_a_share_have_no_bits() -> None:
     assert not fit_bits_laws(frame).entries
 
 
+def test_returns_that_are_no_shares_are_left_out_with_a_note() -> None:
+    frame = bits_runs("bits", np.random.default_rng(0))
+    fits = fit_bits_laws(frame.assign(return_mean=frame["return_mean"] - 1))
+    assert not fits.entries
+    (note,) = fits.notes
+    assert "returns are not in 0 to 1" in note
+
+
 def test_a_run_is_weighed_along_its_own_curve() -> None:
     run = pd.DataFrame({"interactions": [100, 300, 1000], "return_mean": [0.1, 0.5, 0.9]})
     values = weights_of(run, parse("dense"), 1.0, 400.0)

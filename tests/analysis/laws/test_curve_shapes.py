@@ -309,3 +309,12 @@ def test_predictions_of_the_comparison_are_those_of_each_group():
         here = (frame["width"] == one.group["width"]) & (frame["horizon"] == one.group["horizon"])
         np.testing.assert_array_equal(found[here], one.predict(frame[here]))
     assert np.isnan(compared.predict(frame.assign(horizon=3.0))).all()
+
+
+def test_runs_of_costs_are_left_out_with_a_note_and_others_stay() -> None:
+    frame = curve_frame(sigmoid, np.random.default_rng(0))
+    costs = frame.assign(run_id="c-" + frame["run_id"], task="costs")
+    costs["return_mean"] -= 1
+    fits = fit_curve_shapes(pd.concat([frame, costs], ignore_index=True))
+    assert {law.group["task"] for law in fits.entries} == {"made"}
+    assert fits.notes == ("shapes of curves: 4 of 8 runs left out, returns are not in 0 to 1",)
