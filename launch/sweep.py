@@ -12,8 +12,19 @@ the tasks of an `srun`, the hosts of a TPU pod, or are given `--coordinator`, `-
 
 Exit codes: 0 done, or left to other processes; 1 done, and some runs diverged (they are named);
 2 the input is invalid, nothing was written; 3 interrupted, and 4 the working directory could not be
-written (a full disk): its files are complete, and the same command resumes from there.
+written (a full disk): its files are complete, and the same command resumes from there; 5 an
+unexpected error, with its traceback in WORKDIR/problems.log.
+
+SIGTERM, SIGINT (Ctrl-C), SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU interrupt it: the chunk of updates in
+flight is finished and a checkpoint written. The loss of stderr (a full disk, a closed terminal) does
+not: the training goes on, and WORKDIR/problems.log has a line.
 """
+
+from mnist_horizon import interruption, terminal
+
+if __name__ == "__main__":  # before the other imports, which take seconds
+    terminal.keep_streams()
+    interruption.end_at_once()
 
 import errno
 import logging as standard_logging
@@ -70,6 +81,7 @@ def main(argv: Sequence[str]) -> int:
     devices.use_cpu_cores()
     devices.keep_compiled()
     hosts.start(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
+    interruption.end_at_once()  # JAX has set a handler of its own where it joined processes
     if not hosts.is_first():
         LOG.setLevel(standard_logging.CRITICAL)  # only the first process logs
     folder = Path(WORKDIR.value)
@@ -79,6 +91,8 @@ def main(argv: Sequence[str]) -> int:
         _describe(spec, folder, task)
     if DRY_RUN.value:
         return cli.DONE
+    if hosts.is_first():
+        terminal.problems.folder = folder
     try:
         only = PROGRAMS.value or None
         outcome = runner.run_sweep(spec, folder, task, CHECKPOINT_SECONDS.value, only)
@@ -86,11 +100,7 @@ def main(argv: Sequence[str]) -> int:
         LOG.info("interrupted: all is saved, the same command continues")
         hosts.leave(cli.INTERRUPTED)
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        reason = f"{place}{error.strerror}" if error.strerror else str(error)
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = f"make room in {folder}" if is_full else f"check {folder}"
-        LOG.error("error: %s: %s, and the same command continues", reason, remedy)
+        LOG.error("error: %s, and the same command continues", _what_to_do(error, folder))
         return cli.CANNOT_WRITE
     for program in outcome.busy:
         LOG.info("%s is left to the process that works on it", program)
@@ -100,6 +110,17 @@ def main(argv: Sequence[str]) -> int:
         LOG.error("error: not finite, so stopped: %s: try a lower learning rate", runs)
         return cli.FAILED
     return cli.DONE
+
+
+def _what_to_do(error: OSError, folder: Path) -> str:
+    """Why a file cannot be written, and what changes that."""
+    path = error.filename2 or error.filename  # of a file that is renamed: its new name
+    reason = f"{path}: {error.strerror}" if path else error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{reason}: make room in {folder}"
+    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY):
+        return f"{reason}: move it away"
+    return f"{reason}: check {folder}"
 
 
 def _stay_on_the_host() -> None:
@@ -136,7 +157,7 @@ def _check(folder: Path, spec: SweepSpec) -> None:
     """
     from mnist_horizon.sweeps import workdir
 
-    workdir.check(folder, spec)
+    workdir.check(folder, spec, is_written=not DRY_RUN.value)
     placed = {path.stem for path in folder.glob("programs/*.json")}
     if unknown := [name for name in PROGRAMS.value if name not in placed]:
         raise SweepError(f"--programs: {unknown[0]} is not a program of {folder}")

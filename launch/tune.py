@@ -6,8 +6,16 @@ lines for a config, and writes them with their spread to `rule.json`. The same c
 resumes; cells that are done are not computed again. `--dry_run` prints what would be run.
 
 Exit codes: 0 done, or left to other processes; 2 the input is invalid, nothing was written; 3
-interrupted, and 4 the working directory could not be written: the same command resumes.
+interrupted, and 4 the working directory could not be written: the same command resumes; 5 an
+unexpected error, with its traceback in WORKDIR/problems.log. What interrupts it, and that it does
+not need its stderr, is as for `launch.sweep`.
 """
+
+from mnist_horizon import interruption, terminal
+
+if __name__ == "__main__":  # before the other imports, which take seconds
+    terminal.keep_streams()
+    interruption.end_at_once()
 
 import logging as standard_logging
 import sys
@@ -46,12 +54,13 @@ def main(argv: Sequence[str]) -> int:
     devices.use_cpu_cores()
     devices.keep_compiled()
     folder = Path(WORKDIR.value)
-    workdir.check(folder, tuning)
+    workdir.check(folder, tuning, is_written=not DRY_RUN.value)
     task = tasks.load(tuning.sweep.task, tuning.sweep.task_settings)
     workdir.check_task(folder, tuning, task)
     if DRY_RUN.value:
         print(_describe(tuning, folder, task))
         return cli.DONE
+    terminal.problems.folder = folder
     try:
         found = workdir.search(folder, tuning, task)
     except Interrupted:

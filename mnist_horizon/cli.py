@@ -3,15 +3,22 @@
 import re
 import resource
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import app, flags
 
+from mnist_horizon import interruption, terminal
 from mnist_horizon.errors import InputError
 
-DONE, FAILED, BAD_INPUT, INTERRUPTED, CANNOT_WRITE = range(5)
-"""Exit codes of all commands; each command's docstring says which it uses."""
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+INTERRUPTED, CANNOT_WRITE, UNEXPECTED = interruption.EXIT_CODE, 4, 5
+"""Exit codes of all commands; each command's docstring says which it uses.
+
+Any command may end with 4 where what it prints cannot be written, and with 5: an error that nobody
+foresaw, with its traceback in `problems.log` of the working directory, or on stderr.
+"""
 
 _ERROR_CLASS = re.compile(r"mnist_horizon(\.\w+)+: ")
 
@@ -19,17 +26,24 @@ _ERROR_CLASS = re.compile(r"mnist_horizon(\.\w+)+: ")
 def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = False) -> None:
     """Run a command; invalid input is reported as one line on stderr, with exit code 2.
 
+    Losing stdout or stderr does not stop it (`terminal`).
+
     Args:
         main: takes the arguments that are not flags, the program's name first; returns the exit
             code (None for 0), and raises `InputError` for invalid input.
         takes_arguments: whether arguments that are not flags are accepted.
     """
 
+    terminal.keep_streams()
+
     def guarded(argv: Sequence[str]) -> None:
         try:
-            sys.exit(main(argv))
+            code = main(argv)
         except (InputError, flags.Error) as error:
             refuse(error)
+        except Exception as error:  # whatever nobody foresaw
+            code = _report_unexpected(error)
+        sys.exit(_when_all_is_told(code or DONE))
 
     def parse(argv: Sequence[str]) -> list[str]:
         try:
@@ -41,8 +55,16 @@ def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = Fal
         except Exception as error:  # a config file may raise any exception
             refuse(error)
             raise AssertionError("unreachable") from None
+        except SystemExit as error:
+            if _is_of_a_config(error):
+                refuse(InputError(f"--config: the file ends the process (exit code {error.code})"))
+            raise
 
-    app.run(guarded, flags_parser=parse)
+    try:
+        app.run(guarded, flags_parser=parse)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
 
 
 def refuse(error: BaseException) -> None:
@@ -55,6 +77,35 @@ def refuse(error: BaseException) -> None:
         text = " ".join(lines)
     print(f"error: {text or type(error).__name__}", file=sys.stderr)
     sys.exit(BAD_INPUT)
+
+
+def _report_unexpected(error: Exception) -> int:
+    """Say an error in one line, note its traceback; returns the exit code."""
+    text = "".join(traceback.format_exception(error))
+    path = terminal.problems.note(text)
+    if path is None:
+        sys.stderr.write(text)
+    where = f": its traceback is in {path}" if path else ""
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    print(f"error: unexpected {said}{where}: please report it", file=sys.stderr)
+    return UNEXPECTED
+
+
+def _when_all_is_told(code: int) -> int:
+    """The exit code of a command that ends with this one, once what it printed has arrived."""
+    error = terminal.stdout_error()
+    if code != DONE or error is None:
+        return code
+    print(f"error: what was printed could not be written: {error.strerror}", file=sys.stderr)
+    return CANNOT_WRITE
+
+
+def _is_of_a_config(error: SystemExit) -> bool:
+    """Whether it was raised while a config file was read, and not by a flag such as `--help`."""
+    modules = (
+        frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
+    return "ml_collections.config_flags.config_flags" in modules
 
 
 def define_config() -> flags.FlagHolder:

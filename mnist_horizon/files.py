@@ -26,6 +26,9 @@ PLAIN_NAME = (
 )
 """What `is_name` requires, for messages."""
 
+CHECKPOINTS = "checkpoints"
+"""The folder of a working directory that holds folders; the others hold files."""
+
 _NAME = re.compile(rf"(?!\.)[A-Za-z0-9._@+-]{{1,{LONGEST_NAME}}}")
 
 
@@ -95,28 +98,63 @@ def check_no_links(workdir: Path | str, folders: Iterable[str]) -> None:
                 refuse_link(Path(root) / name)
 
 
-def check_writable(workdir: Path, names: Iterable[str], folders: Collection[str]) -> None:
-    """Refuse a working directory that cannot be written, without touching it; it need not exist.
+def check_usable(
+    workdir: Path, names: Iterable[str], folders: Collection[str], is_written: bool = True
+) -> None:
+    """Refuse a working directory that cannot be used, without touching it; it need not exist.
 
     Args:
         workdir: the directory.
         names: of files in it.
         folders: of folders in it.
+        is_written: whether it must be writable.
 
     Raises:
-        InputError: it, its nearest parent or one of its folders is no writable folder; or a link
-            stands in its place or in it.
+        InputError: it, its nearest parent or one of its folders is no folder, or not writable; a
+            link stands in its place or in it; or it holds a folder where a file belongs.
     """
     try:
-        nearest = next(path for path in (workdir, *workdir.absolute().parents) if path.exists())
+        places = (workdir, *workdir.absolute().parents)
+        nearest = next(path for path in places if path.exists() or path.is_symlink())
     except OSError as error:
         raise SweepError(f"--workdir: {error.strerror}: choose another") from None
+    if not nearest.exists():
+        raise SweepError(
+            f"--workdir: {nearest} is a link to {nearest.readlink()}, which is not there: make "
+            "that folder, or choose another"
+        )
     for path in (nearest, *(workdir / name for name in folders)):
-        if path.exists() and not (path.is_dir() and os.access(path, os.W_OK)):
-            raise SweepError(f"--workdir: {path} is not a writable folder")
+        if path.exists() and not (path.is_dir() and (not is_written or os.access(path, os.W_OK))):
+            raise SweepError(f"--workdir: {path} is not a {'writable ' * is_written}folder")
     for name in names:
-        inside(workdir, name)
+        _refuse_folder(inside(workdir, name))
+        _refuse_folder(_temporary(workdir / name))
     check_no_links(workdir, folders)
+    _check_kinds(workdir, folders)
+
+
+def _check_kinds(workdir: Path, folders: Iterable[str]) -> None:
+    """Refuse a folder with the name of a file, or a file with that of a checkpoint's folder.
+
+    Names of files have endings, but for locks, and those of the folders have none.
+    """
+    for folder in folders:
+        if not (workdir / folder).is_dir():
+            continue
+        with os.scandir(workdir / folder) as entries:
+            for entry in entries:
+                has_ending = "." in entry.name
+                if folder == CHECKPOINTS and not has_ending and not entry.is_dir():
+                    raise SweepError(f"--workdir: {entry.path} is not a folder: move it away")
+                if folder != CHECKPOINTS and (has_ending or folder == "locks"):
+                    _refuse_folder(entry)
+
+
+def _refuse_folder(path: "Path | os.DirEntry[str]") -> None:
+    if path.is_dir():
+        raise SweepError(
+            f"--workdir: {os.fspath(path)} is a folder, and a file belongs there: move it away"
+        )
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -134,7 +172,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         OSError: it cannot be written; the previous content is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = _temporary(path)
     try:
         temporary.unlink(missing_ok=True)
         with _open_plain(temporary, os.O_WRONLY | os.O_EXCL, "wb") as file:
@@ -146,6 +184,11 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         with contextlib.suppress(OSError):  # the first error is the one to report
             temporary.unlink(missing_ok=True)
         raise
+
+
+def _temporary(path: Path) -> Path:
+    """Where the content of a file is written first."""
+    return path.with_name(f".{path.name}.tmp")
 
 
 def write_text(path: Path, text: str) -> None:

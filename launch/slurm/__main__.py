@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
         return cli.DONE
     jax.config.update("jax_platforms", "cpu")  # a login node's accelerators are not used
     spec = spec_from(cli.settings_of(CONFIG.value))
-    workdir.check(folder, spec)
+    workdir.check(folder, spec, is_written=not DRY_RUN.value)
     files.inside(folder, "slurm")
     task = tasks.load(spec.task, spec.task_settings)
     settings = sbatch_settings()

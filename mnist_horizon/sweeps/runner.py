@@ -5,8 +5,6 @@ run side by side (`lanes`) one by one, each a generator that yields while its de
 """
 
 import logging
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -17,7 +15,7 @@ from pathlib import Path
 
 import jax
 
-from mnist_horizon import files
+from mnist_horizon import files, interruption
 from mnist_horizon.devices import hosts
 from mnist_horizon.devices.compilation import DETERMINISTIC, is_deterministic
 from mnist_horizon.errors import SweepError
@@ -30,7 +28,7 @@ from mnist_horizon.sweeps.progress import Progress
 from mnist_horizon.sweeps.spec import SweepSpec, check_scores
 from mnist_horizon.tasks import LoadedTask
 
-__all__ = ["Interrupted", "Outcome", "run_sweep", "stop_requested"]
+__all__ = ["Interrupted", "Outcome", "run_sweep"]
 
 LOG = logging.getLogger(__name__)
 
@@ -70,7 +68,8 @@ def run_sweep(
     Raises:
         SweepError: the directory holds another sweep, a program does not fit into the memory, or
             the task's scores do not suit the sweep (`check_scores`).
-        Interrupted: SIGTERM or SIGINT was received; the same call resumes where this one stopped.
+        Interrupted: a signal was received (`interruption`); the same call resumes where this one
+            stopped.
         OSError: the directory cannot be written; its files are complete, and the same call resumes
             from there.
     """
@@ -97,7 +96,7 @@ def run_sweep(
         each = jax.device_count() // division.count
         LOG.info("up to %d programs side by side, each on %d devices", division.count, each)
     with (
-        stop_requested() as stop,
+        interruption.requested() as stop,
         Progress(log, spec, programs, cost, bar) as progress,
         Compiler(spec, task.task) as compiler,
     ):
@@ -239,23 +238,3 @@ def _memory_named(program: Program) -> Iterator[None]:
             f"max_program_bytes: {program.program_id} needs more memory than the device has: "
             "choose a smaller one, and another --workdir"
         ) from error
-
-
-@contextmanager
-def stop_requested() -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM or SIGINT was received; the current chunk is finished first.
-
-    Python handles signals only in its main thread: in another, such as a notebook's worker, none is
-    caught.
-    """
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    kinds = (signal.SIGTERM, signal.SIGINT)
-    before = {kind: signal.signal(kind, lambda kind, _: received.append(kind)) for kind in kinds}
-    try:
-        yield lambda: bool(received)
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)

@@ -22,7 +22,7 @@ from typing import Any
 
 import jax
 
-from mnist_horizon import files, results, schedules, tasks
+from mnist_horizon import files, results, schedules, tasks, terminal
 from mnist_horizon.algorithms import REFERENCES
 from mnist_horizon.devices.compilation import is_deterministic
 from mnist_horizon.devices.memory import ProgramMemory
@@ -38,20 +38,25 @@ SWEEP = "sweep.json"
 PLACING = "placing.json"
 """Records of programs that are being written one by one; removed when all are written."""
 
-FILES = (SWEEP, PLACING, "progress.jsonl")
+FILES = (SWEEP, PLACING, "progress.jsonl", terminal.PROBLEMS)
 
 PACKAGES = ("mnist_horizon", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
 
 
-def check(workdir: Path, spec: SweepSpec) -> None:
-    """Refuse a directory that cannot be written or holds another sweep, without touching it.
+def check(workdir: Path, spec: SweepSpec, is_written: bool = True) -> None:
+    """Refuse a directory that cannot be used or holds another sweep, without touching it.
+
+    Args:
+        workdir: the directory, which may not exist yet.
+        spec: the sweep.
+        is_written: whether the directory must be writable.
 
     Raises:
         InputError: it is not a writable folder; it holds links, or ids that are not plain names; or
             the settings there differ in something that is not an axis.
     """
     plan.check_ids(spec)
-    files.check_writable(workdir, FILES, FOLDERS)
+    files.check_usable(workdir, FILES, FOLDERS, is_written)
     _read_placing(workdir)
     records, _ = results.read_programs(workdir, strict=True)
     spec = as_started(workdir, spec)

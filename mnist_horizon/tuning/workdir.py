@@ -15,10 +15,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mnist_horizon import files
+from mnist_horizon import files, interruption, terminal
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan
-from mnist_horizon.sweeps.runner import stop_requested
 from mnist_horizon.sweeps.spec import check_network, differences
 from mnist_horizon.tasks import LoadedTask
 from mnist_horizon.tuning import cells, rule
@@ -30,13 +29,18 @@ SETTINGS, TABLE, RULE = "tuning.json", "tuning.parquet", "rule.json"
 FOLDERS = ("cells", "locks")
 
 
-def check(folder: Path, tuning: Tuning) -> None:
+def check(folder: Path, tuning: Tuning, is_written: bool = True) -> None:
     """Refuse a directory that does not suit a search, without touching it.
+
+    Args:
+        folder: the directory.
+        tuning: the search.
+        is_written: whether the directory must be writable.
 
     Raises:
         InputError: it cannot be written, or holds something else, or a search with other settings.
     """
-    files.check_writable(folder, (SETTINGS, TABLE, RULE), FOLDERS)
+    files.check_usable(folder, (SETTINGS, TABLE, RULE, terminal.PROBLEMS), FOLDERS, is_written)
     for cell in tuning.cells:
         files.check_name(cell.name)
     if (folder / "sweep.json").exists():
@@ -91,7 +95,7 @@ def search(folder: Path, tuning: Tuning, task: LoadedTask) -> dict[str, Any] | N
 
     Raises:
         InputError: the directory holds something else (`check`, `check_task`).
-        Interrupted: SIGTERM or SIGINT was received; cells that are done are kept.
+        Interrupted: a signal was received (`interruption`); cells that are done are kept.
         OSError: the directory cannot be written; its files are complete.
     """
     with files.lock(files.inside(folder, "locks", "search"), wait=True):
@@ -103,7 +107,7 @@ def search(folder: Path, tuning: Tuning, task: LoadedTask) -> dict[str, Any] | N
     LOG.info(
         "%d cells, %d of them done already", len(tuning.cells), len(tuning.cells) - len(waiting)
     )
-    with stop_requested() as stop:
+    with interruption.requested() as stop:
         _search(folder, tuning, task, waiting, stop)
     if left := missing(folder, tuning):
         LOG.info("left to other processes: %s", ", ".join(cell.name for cell in left))
