@@ -50,7 +50,7 @@ from launch.benchmarks import loop, peer, wait
 from launch.benchmarks.cases import Case, measure, mnist_shaped_task
 from launch.benchmarks.start import cold_start
 from launch.forecast import product_speed
-from mnist_horizon import cli, devices, networks
+from mnist_horizon import cli, devices, files, networks
 from mnist_horizon.errors import SweepError
 
 RUNS = flags.DEFINE_list("runs", ["16", "64"], "Runs updated together (against a peer: 1,16).")
@@ -145,7 +145,7 @@ def main(argv: Sequence[str]) -> int:
             **measured,
         }
     if JSON.value:
-        Path(JSON.value).write_text(json.dumps(report, indent=1))
+        files.write_text(Path(JSON.value), json.dumps(report, indent=1))
     return cli.DONE
 
 

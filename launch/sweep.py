@@ -16,7 +16,7 @@ written (a full disk): its files are complete, and the same command resumes from
 unexpected error, with its traceback in WORKDIR/problems.log.
 
 SIGTERM, SIGINT (Ctrl-C), SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU interrupt it: the chunk of updates in
-flight is finished and a checkpoint written. The loss of stderr (a full disk, a closed terminal) does
+flight is finished and a checkpoint written. Losing stderr (a full disk, a closed terminal) does
 not: the training goes on, and WORKDIR/problems.log has a line.
 """
 
@@ -28,6 +28,7 @@ if __name__ == "__main__":  # before the other imports, which take seconds
 
 import errno
 import logging as standard_logging
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,13 +87,13 @@ def main(argv: Sequence[str]) -> int:
         LOG.setLevel(standard_logging.CRITICAL)  # only the first process logs
     folder = Path(WORKDIR.value)
     hosts.on_first(lambda: _check(folder, spec))
-    task = tasks.load(spec.task, spec.task_settings)
-    if DRY_RUN.value and hosts.is_first():
-        _describe(spec, folder, task)
     if DRY_RUN.value:
+        if hosts.is_first():
+            _describe(spec, folder)
         return cli.DONE
     if hosts.is_first():
         terminal.problems.folder = folder
+    task = tasks.load(spec.task, spec.task_settings)
     try:
         only = PROGRAMS.value or None
         outcome = runner.run_sweep(spec, folder, task, CHECKPOINT_SECONDS.value, only)
@@ -105,6 +106,8 @@ def main(argv: Sequence[str]) -> int:
     for program in outcome.busy:
         LOG.info("%s is left to the process that works on it", program)
     LOG.info("results in %s; peak memory %s", folder / "results", forecast.size(cli.peak_bytes()))
+    if not outcome.busy and not PROGRAMS.value:
+        LOG.info("%s", _next(folder))
     if outcome.diverged:
         runs = ", ".join(f"{run} (update {at})" for run, at in outcome.diverged.items())
         LOG.error("error: not finite, so stopped: %s: try a lower learning rate", runs)
@@ -131,15 +134,22 @@ def _stay_on_the_host() -> None:
     jax.config.update("jax_enable_compilation_cache", False)
 
 
-def _describe(spec: SweepSpec, folder: Path, task: tasks.LoadedTask) -> None:
-    """Print what would be run, on this machine or on the target's chips.
+def _describe(spec: SweepSpec, folder: Path) -> None:
+    """Print what would be run, on this machine or on the target's chips; the data may be missing.
 
     Raises:
         SweepError: the target is unknown, or a program does not fit into its memory.
     """
     from launch import forecast, targets
     from mnist_horizon.devices.targets import parse
+    from mnist_horizon.sweeps import plan, workdir
 
+    if not any(workdir.remaining_runs(folder, spec)):
+        print(f"done: all {len(plan.all_runs(spec))} runs; {_next(folder)}")
+        return
+    task, problem = tasks.load_or_stand_in(spec.task, spec.task_settings)
+    if problem:
+        print(f"the data are not there, so this is by their shapes alone: {problem}")
     if TARGET.value:
         target = parse(TARGET.value)
         print(targets.describe(spec, target, targets.compile_sweep(spec, folder, task, target)))
@@ -147,6 +157,11 @@ def _describe(spec: SweepSpec, folder: Path, task: tasks.LoadedTask) -> None:
         costs = forecast.forecast(spec, folder, task, forecast.product_speed())
         print(forecast.describe(spec, task, costs, forecast.divide(spec, folder, task)))
     print(f"peak memory of this process so far: {forecast.size(cli.peak_bytes())}")
+
+
+def _next(folder: Path) -> str:
+    """What to do when a sweep is done."""
+    return f"next: python -m analysis.report {shlex.quote(str(folder))}"
 
 
 def _check(folder: Path, spec: SweepSpec) -> None:

@@ -157,22 +157,26 @@ def _refuse_folder(path: "Path | os.DirEntry[str]") -> None:
         )
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_atomically(
+    path: Path, write: Callable[[BinaryIO], object], is_locked: bool = True
+) -> None:
     """Call `write` with a temporary file in the folder of `path`, flush it to disk, rename it.
 
     The temporary file's name follows from `path`, so that a file left by a killed process is
-    replaced when the work resumes; a writer must hold the lock of its program or sweep. The file is
-    created anew: an existing link of its name is removed, not followed.
+    replaced when the work resumes. The file is created anew: an existing link of its name is
+    removed, not followed.
 
     Args:
         path: the file; in a working directory, made by `inside`. Its folder is created if absent.
         write: writes the content to the file that it is given.
+        is_locked: whether this process holds the lock of its program or sweep; without, others may
+            write the same file, so the temporary file's name has this process's number.
 
     Raises:
         OSError: it cannot be written; the previous content is unchanged.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
+    temporary = _temporary(path) if is_locked else _temporary(path, f".{os.getpid()}")
     try:
         temporary.unlink(missing_ok=True)
         with _open_plain(temporary, os.O_WRONLY | os.O_EXCL, "wb") as file:
@@ -186,14 +190,14 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise
 
 
-def _temporary(path: Path) -> Path:
+def _temporary(path: Path, writer: str = "") -> Path:
     """Where the content of a file is written first."""
-    return path.with_name(f".{path.name}.tmp")
+    return path.with_name(f".{path.name}{writer}.tmp")
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, is_locked: bool = True) -> None:
     """Write a text file in UTF-8 (`write_atomically`)."""
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_atomically(path, lambda file: file.write(text.encode()), is_locked)
 
 
 def append_line(path: Path, line: str) -> None:

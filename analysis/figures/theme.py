@@ -5,11 +5,11 @@ marker each; categories (laws, parts of a variance) take Okabe and Ito's colours
 each, so that nothing is shown by colour alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import matplotlib as mpl
 import numpy as np
@@ -32,6 +32,7 @@ from analysis.figures.palette import (  # noqa: F401  figures take all of them f
     SKY,
     VERMILION,
 )
+from mnist_horizon import files
 
 FADED = 0.35
 """Opacity of unfinished runs."""
@@ -293,10 +294,14 @@ def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> Non
 
     The same figure gives the same bytes: files carry no date and no random ids.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+
+    def write(ending: str, content: Callable[[BinaryIO], object]) -> None:
+        files.write_atomically(directory / f"{name}.{ending}", content, is_locked=False)
+
+    undated = {"Date": None, "Creator": None}
     with style():
         _lay_out(figure)
-        figure.savefig(directory / f"{name}.svg", metadata={"Date": None, "Creator": None})
+        write("svg", lambda file: figure.savefig(file, format="svg", metadata=undated))
         figure.dpi = DOTS_PER_INCH
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
@@ -304,5 +309,5 @@ def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> Non
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     reduced = image.quantize(256, method=Image.Quantize.FASTOCTREE)
     dots = (DOTS_PER_INCH, DOTS_PER_INCH)
-    reduced.save(directory / f"{name}.png", optimize=True, dpi=dots)
-    table.to_csv(directory / f"{name}.csv", index=False)
+    write("png", lambda file: reduced.save(file, format="PNG", optimize=True, dpi=dots))
+    write("csv", lambda file: table.to_csv(file, index=False))

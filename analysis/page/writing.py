@@ -1,7 +1,6 @@
 """The files of a report: `fits.json`, then figures and their numbers, then the page."""
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +21,7 @@ from analysis.page.page import Page, Tools, headlines
 from analysis.page.questions import sections
 from analysis.page.section import Section
 from analysis.stats.processes import side_by_side
+from mnist_horizon import files
 
 if TYPE_CHECKING:
     from analysis.page.explorer_charts import FixedParts
@@ -104,7 +104,7 @@ def write_files(
         notes=notes,
         tools=_tools(measured, fits, content, fixed),
     )
-    _write(out / "report.html", page.html())
+    files.write_text(out / "report.html", page.html(), is_locked=False)
     return Report(found, compared, notes, out / "report.html")
 
 
@@ -114,7 +114,8 @@ def _write_fits(
     """Write the laws, every sentence of the page, and what is missing."""
     said = [{"section": one.key, **claim.to_json()} for one in found for claim in one.claims]
     entries = {**content.entries, "claims": said, "notes": notes}
-    _write(path, json.dumps(entries, indent=1, allow_nan=False) + "\n")
+    text = json.dumps(entries, indent=1, allow_nan=False) + "\n"
+    files.write_text(path, text, is_locked=False)
 
 
 def _fixed_parts() -> "FixedParts":
@@ -164,12 +165,3 @@ def _count(frame: pd.DataFrame, column: str, name: str = "") -> str:
     """How many different values a column has, in words: 1 width, 3 widths."""
     count = frame[column].nunique()
     return f"{count} {name or column}{'s' * (count != 1)}"
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file at once, so that two reports of a sweep at the same time do not conflict."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
-        draft = Path(folder) / path.name
-        draft.write_text(text)
-        draft.replace(path)

@@ -72,15 +72,18 @@ def main(argv: Sequence[str]) -> int:
     spec = spec_from(cli.settings_of(CONFIG.value))
     workdir.check(folder, spec, is_written=not DRY_RUN.value)
     files.inside(folder, "slurm")
-    task = tasks.load(spec.task, spec.task_settings)
     settings = sbatch_settings()
     if DRY_RUN.value:
+        task, problem = tasks.load_or_stand_in(spec.task, spec.task_settings)
+        if problem:
+            print(f"the data are not there, so this is by their shapes alone: {problem}")
         live = Queue.ask(folder).programs() if folder.exists() else {}
         placed, rest = workdir.remaining_runs(folder, spec)
         missing = [program for program in placed if program.program_id not in live]
         missing += plan.plan(spec, rest, plan.memory_by_width(spec, task.task))
         print(describe_jobs(spec, pack(spec, task, missing, TASKS.value), settings))
         return cli.DONE
+    task = tasks.load(spec.task, spec.task_settings)
     with workdir.lock(folder, "slurm", wait=True):
         live = Queue.ask(folder).programs()
         programs = workdir.prepare(

@@ -11,6 +11,7 @@ import operator
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -168,9 +169,14 @@ class ProgramRunner:
             state, metrics = self._advance(state, journal, count)
             pending: Any = metrics.updates
             yield pending.is_ready
-            self._note(state, metrics, journal)
-            seconds = time.monotonic() - started
-            _report(progress, self.program, count, seconds, journal.rows)
+            pending.block_until_ready()
+            updated = time.monotonic()
+            is_evaluated = self._note(state, metrics, journal)
+            ended = time.monotonic()
+            seconds = ended - started
+            evaluating = ended - updated if is_evaluated else 0.0
+            report = partial(progress.advance, self.program, count, seconds, journal.rows)
+            hosts.on_first(partial(report, evaluating))  # all processes raise its errors
             seconds, is_stopping = hosts.synchronize(seconds, stop())
             journal.seconds += seconds
             unsaved, unflushed = unsaved + seconds, unflushed + seconds
@@ -210,15 +216,17 @@ class ProgramRunner:
         )
         return started
 
-    def _note(self, state: RunState, metrics: Metrics, journal: Journal) -> None:
-        """Note what updates gave, and do the evaluation that is due after them."""
+    def _note(self, state: RunState, metrics: Metrics, journal: Journal) -> bool:
+        """Note what updates gave, and do the evaluation that is due after them; was it done?"""
         self._note_divergence(state, journal)
-        if journal.update in self.marks:
-            self._write_rows(state, metrics, journal)
-            if self.marks.index(journal.update) in self._noisy_marks:
-                self._write_noise(state, journal)
-            if journal.update in self._kept_marks:
-                self._keep(state, journal.update)
+        if journal.update not in self.marks:
+            return False
+        self._write_rows(state, metrics, journal)
+        if self.marks.index(journal.update) in self._noisy_marks:
+            self._write_noise(state, journal)
+        if journal.update in self._kept_marks:
+            self._keep(state, journal.update)
+        return True
 
     def _write_rows(self, state: RunState, metrics: Metrics, journal: Journal) -> None:
         """Add a row for each run, of the updates since the rows before."""
@@ -366,13 +374,6 @@ class ProgramRunner:
         path = files.inside(self.folder, "frontier", f"{self.program.program_id}.parquet")
         results.write_results(path, rows, schema)
         return path
-
-
-def _report(
-    progress: Progress, program: Program, count: int, seconds: float, rows: list[dict[str, Any]]
-) -> None:
-    """Report a chunk's progress; an error while writing it is raised in all processes."""
-    hosts.on_first(lambda: progress.advance(program, count, seconds, rows))
 
 
 def _next_chunk(chunk: int, seconds: float, is_whole: bool) -> int:

@@ -12,9 +12,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from mnist_horizon import files
+from mnist_horizon import files, terminal
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.spec import SweepSpec
+from mnist_horizon.sweeps.time_left import TimeLeft
 
 LOG = logging.getLogger(__name__)
 
@@ -33,13 +34,10 @@ class _Started:
 
 
 class Progress:
-    """Counts a sweep's work, and estimates the time left.
+    """Counts a sweep's work, and tells it with the time left (`TimeLeft`).
 
     Work is interactions times what one costs at its width, as the widths of a sweep differ in speed
-    a hundredfold. Time left is the work left at the speed of the updates so far, without
-    compilation, plus, for each program left, the time that a program has taken besides updates. It
-    assumes that every run spends its budget: where a sweep stops at a return, it ends earlier. The
-    time of a program on a share of the devices counts in proportion to it.
+    a hundredfold. What is told on stderr may be lost, which is no error (`terminal`).
     """
 
     def __init__(
@@ -64,57 +62,75 @@ class Progress:
         self._interactions = sum(self._size(p, spec.updates(p.width)) for p in programs)
         self._work = sum(self._size(p, spec.updates(p.width)) * cost[p.width] for p in programs)
         self._interactions_done, self._work_done = 0, 0.0
-        self._fresh_work, self._update_seconds = 0.0, 0.0
-        self._started, self._waiting = 0, len(programs)
-        self._begin = self._last_line = time.monotonic()
+        self._time_left = TimeLeft(spec, programs, cost)
+        self._begin, self._last_line = time.monotonic(), -math.inf
         self._running: dict[str, _Started] = {}
         self._newest: _Started | None = None
+        stderr = terminal.tolerant(sys.stderr)
         self._bar = tqdm(
             total=self._work,
             bar_format="{percentage:3.0f}%|{bar}| {desc}",
-            file=sys.stderr,
-            disable=folder is None or not (sys.stderr.isatty() if bar is None else bar),
+            file=stderr,
+            disable=folder is None or not (stderr.isatty() if bar is None else bar),
             dynamic_ncols=True,
         )
 
     def __enter__(self) -> "Progress":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._bar.close()
+        if kind is None and self.is_complete:
+            LOG.info("100%% of the sweep, in %s", duration(time.monotonic() - self._begin))
 
     def skip(self, program: Program) -> None:
         """Count a program that was done before, or by another process."""
-        self._waiting -= 1
+        self._time_left.skip(program)
         self._count(program, self._spec.updates(program.width))
 
     def start(self, program: Program, update: int, share: float = 1.0) -> None:
         """Start or resume a program at this update, on this share of the devices."""
         self._newest = self._running[program.program_id] = _Started(program, update, share)
-        self._waiting -= 1
-        self._started += 1
+        self._time_left.start(program, update, share)
         self._count(program, update)
+        self._show(program, "compiling")
+        self._bar.refresh()
 
     def advance(
-        self, program: Program, updates: int, seconds: float, rows: Sequence[Mapping[str, Any]]
+        self,
+        program: Program,
+        updates: int,
+        seconds: float,
+        rows: Sequence[Mapping[str, Any]],
+        evaluating: float = 0.0,
     ) -> None:
-        """Count updates that took `seconds`; `rows` are the program's so far, the newest last."""
+        """Count updates.
+
+        Args:
+            program: that did them.
+            updates: their number.
+            seconds: that they and an evaluation after them took.
+            rows: the program's so far, the newest last.
+            evaluating: seconds of the evaluation; 0 without one.
+        """
         started = self._newest = self._running[program.program_id]
         size = self._size(program, updates)
         started.update += updates
         started.interactions += size
         started.seconds += seconds
-        self._fresh_work += size * self._cost[program.width]
-        self._update_seconds += seconds * started.share
+        self._time_left.advance(program, updates, seconds - evaluating, evaluating)
         self._count(program, updates)
         newest = [row for row in rows if row["updates"] == rows[-1]["updates"]]
         mean = sum(row["return_mean"] for row in newest) / len(newest) if newest else math.nan
-        self._show(started, mean)
+        self._show(
+            program, f"{self.interactions_per_second:.3g} interactions/s", f"mean return {mean:.3f}"
+        )
         if newest and newest[-1]["updates"] == started.update:
             self._record(started, mean)
 
     def finish(self, program: Program) -> None:
         """Count a program as done, possibly before its budget was spent."""
+        self._time_left.finish(program)
         left = self._spec.updates(program.width) - self._running.pop(program.program_id).update
         self._count(program, left)
 
@@ -126,18 +142,21 @@ class Progress:
         return self._newest.interactions / max(self._newest.seconds, 1e-9)
 
     @property
-    def seconds_left(self) -> float:
-        """Until the sweep is done, estimated as the class says."""
-        speed = self._fresh_work / max(self._update_seconds, 1e-9)
-        overhead = time.monotonic() - self._begin - self._update_seconds
-        rest = (self._work - self._work_done) / speed if speed else math.inf
-        return rest + self._waiting * overhead / max(self._started, 1)
+    def seconds_left(self) -> float | None:
+        """Until the sweep is done, as `TimeLeft` estimates it; None before there is an estimate."""
+        return self._time_left.seconds
 
-    def _show(self, started: _Started, mean: float) -> None:
-        text = (
-            f"{started.program.program_id}, {self.interactions_per_second:.3g} interactions/s, "
-            f"{_duration(self.seconds_left)} left, mean return {mean:.3f}"
-        )
+    @property
+    def is_complete(self) -> bool:
+        """Whether all programs are done."""
+        return self._interactions_done == self._interactions
+
+    def _show(self, program: Program, *texts: str) -> None:
+        """Tell what a program does: on the bar, else in a line where the last one is old enough."""
+        left = self.seconds_left
+        first, *others = texts
+        time_left = [] if left is None else [f"{duration(left)} left"]
+        text = ", ".join([program.program_id, first, *time_left, *others])
         self._bar.set_description_str(text, refresh=False)
         now = time.monotonic()
         pause = min(LATER_LINES_SECONDS, max(FIRST_LINES_SECONDS, (now - self._begin) / 10))
@@ -170,9 +189,8 @@ class Progress:
         return len(program.runs) * updates * self._spec.batch_size
 
 
-def _duration(seconds: float) -> str:
-    if not math.isfinite(seconds):
-        return "?"
+def duration(seconds: float) -> str:
+    """Seconds as `1:05`, or `2:01:05` with hours."""
     hours, rest = divmod(round(seconds), 3600)
     minutes, rest = divmod(rest, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

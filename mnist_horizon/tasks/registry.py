@@ -69,6 +69,26 @@ def load(name: str, settings: Mapping[str, Any]) -> LoadedTask:
     return describe(name, settings, loaded)
 
 
+def load_or_stand_in(name: str, settings: Mapping[str, Any]) -> tuple[LoadedTask, str]:
+    """A task; where its data are not there, arrays of zeros in their shapes, to plan with.
+
+    A task's class may have a method `stand_in` that gives these.
+
+    Returns:
+        The task, and why its data cannot be loaded ("" where they were).
+
+    Raises:
+        TaskError: as `load`, where the task has no `stand_in`.
+    """
+    try:
+        return load(name, settings), ""
+    except TaskError as error:
+        task = _make(name, settings)
+        if not hasattr(task, "stand_in"):
+            raise
+        return LoadedTask(task.stand_in(), provenance={}), str(error)
+
+
 def describe(name: str, settings: Mapping[str, Any], loaded: LoadedTask) -> LoadedTask:
     """A loaded task, checked, with what a sweep records about it.
 
