@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 PROBLEMS = "problems.log"
 """In a working directory: streams that were lost, and the tracebacks of unexpected errors."""
@@ -22,7 +22,7 @@ class Tolerant:
         error: the first of them.
     """
 
-    def __init__(self, stream: TextIO, on_error: Callable[[OSError], object] | None = None) -> None:
+    def __init__(self, stream: Any, on_error: Callable[[OSError], object] | None = None) -> None:
         """Wrap a stream.
 
         Args:
@@ -90,7 +90,7 @@ problems = Problems()
 """Of this process."""
 
 
-def tolerant(stream: TextIO | None, on_error: Callable[[OSError], object] | None = None) -> Any:
+def tolerant(stream: Any, on_error: Callable[[OSError], object] | None = None) -> Any:
     """A stream that raises no errors of writing; the same where it is one, nothing for None."""
     if isinstance(stream, Tolerant):
         return stream

@@ -125,7 +125,7 @@ class TimeLeft:
     @property
     def seconds(self) -> float | None:
         """The estimate; None before there is one."""
-        measured = [width for width in self._widths.values() if width.update_seconds]
+        measured = [width for width in self._widths.values() if width.work]
         if not measured:
             return None
         everywhere = _Width(
@@ -165,7 +165,7 @@ class TimeLeft:
 
 def _seconds(width: _Width, everywhere: _Width) -> float:
     """Of the updates and evaluations that are left at a width."""
-    speed = width if width.update_seconds else everywhere
+    speed = width if width.work else everywhere
     evaluation = width.evaluation if width.evaluation.count else everywhere.evaluation
     return (
         width.work_left * speed.update_seconds / speed.work

@@ -127,6 +127,7 @@ FILES = {
     "syntax error": ("def get_config(:\n", "invalid syntax (broken.py, line 1)"),
     "no get_config": ("widths = 3\n", "get_config"),
     "no ConfigDict": ("def get_config():\n    return {'widths': (3,)}\n", "return a ConfigDict"),
+    "ends the process": ("import sys\nsys.exit(0)\n", "the file ends the process (exit code 0)"),
     "imports what is not there": ("import no_such_module\n", "no_such_module"),
 }
 

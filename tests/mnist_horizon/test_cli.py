@@ -1,13 +1,15 @@
 """What is wrong with a command's input is one line and exit code 2."""
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import ml_collections
 import pytest
 from absl import flags
 
-from mnist_horizon import cli
+from mnist_horizon import cli, terminal
 from mnist_horizon.errors import InputError, SweepError
 
 
@@ -19,6 +21,12 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, **options: bool) -> tu
         given.extend(argv[1:])
         if "bad" in given:
             raise SweepError("widths: two\n  lines")
+        if "stop" in given:
+            raise KeyboardInterrupt
+        if "defect" in given:
+            raise ZeroDivisionError("nobody\nforesaw this")
+        if "print" in given:
+            print("a result")
         if "flag" in given:
             raise flags.IllegalFlagValueError("--speed: too fast")
         return cli.FAILED if "fail" in given else cli.DONE
@@ -79,6 +87,52 @@ def test_of_a_traceback_in_a_message_the_last_line_is_said(
     with pytest.raises(SystemExit):
         cli.refuse(ValueError(text))
     assert capsys.readouterr().err == said
+
+
+def test_an_unexpected_error_has_a_code_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Its traceback is in the working directory, or on stderr where there is none."""
+    monkeypatch.setattr(terminal, "problems", terminal.Problems())
+    said = "error: unexpected ZeroDivisionError: nobody foresaw this: {}please report it"
+    code, _ = run(monkeypatch, "defect", takes_arguments=True)
+    assert code == cli.UNEXPECTED not in (cli.DONE, cli.FAILED)
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "Traceback (most recent call last):"
+    assert last == said.format("")
+    terminal.problems.folder = tmp_path
+    assert run(monkeypatch, "defect", takes_arguments=True)[0] == cli.UNEXPECTED
+    (line,) = capsys.readouterr().err.splitlines()
+    log = tmp_path / "problems.log"
+    assert line == said.format(f"its traceback is in {log}: ")
+    assert "in main" in log.read_text()
+
+
+def test_ctrl_c_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "stop", takes_arguments=True)[0] == cli.INTERRUPTED
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_a_reader_that_wants_no_more_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in `command --status | head`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    monkeypatch.setattr(sys, "stdout", os.fdopen(writer, "w"))
+    assert run(monkeypatch, "print", takes_arguments=True)[0] == cli.DONE
+    assert capsys.readouterr().err == ""
+
+
+def test_what_cannot_be_printed_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdout", os.fdopen(os.open("/dev/full", os.O_WRONLY), "w"))
+    assert run(monkeypatch, "print", takes_arguments=True)[0] == cli.CANNOT_WRITE
+    line = "error: what was printed could not be written: No space left on device\n"
+    assert capsys.readouterr().err == line
 
 
 def test_the_settings_of_a_config_are_a_dict() -> None:

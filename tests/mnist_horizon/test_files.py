@@ -3,6 +3,7 @@
 import os
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -147,3 +148,68 @@ def test_a_folder_is_removed_but_not_what_a_link_leads_to(tmp_path: Path) -> Non
     files.remove_folder(workdir, "own", "a")
     assert (victim / "file").read_text() == "precious"
     assert not (workdir / "own" / "a").exists()
+
+
+def test_two_writers_without_a_lock_leave_a_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, numbers = tmp_path / "fits.json", iter((1, 2))
+    monkeypatch.setattr(os, "getpid", lambda: next(numbers))
+
+    def write(file: BinaryIO) -> None:
+        file.write(b"outer")
+        files.write_text(path, "inner", is_locked=False)
+        assert path.read_text() == "inner"
+
+    files.write_atomically(path, write, is_locked=False)
+    assert path.read_text() == "outer"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def usable(workdir: Path, is_written: bool = True) -> None:
+    files.check_usable(workdir, ["a.json"], ["results", "locks", "checkpoints"], is_written)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.json/", "is a folder, and a file belongs there: move it away"),
+        (".a.json.tmp/", "is a folder, and a file belongs there: move it away"),
+        ("results/w4.parquet/", "is a folder, and a file belongs there: move it away"),
+        ("results/.w4.parquet.tmp/", "is a folder, and a file belongs there: move it away"),
+        ("locks/w4/", "is a folder, and a file belongs there: move it away"),
+        ("checkpoints/w4", "is not a folder: move it away"),
+        ("results", "is not a writable folder"),
+    ],
+)
+def test_what_stands_in_the_place_of_another_kind_is_named(
+    name: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "results" / "of mine").mkdir(parents=True)  # is in no one's way
+    usable(tmp_path)
+    if name == "results":
+        (tmp_path / "results").rename(tmp_path / "elsewhere")
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.mkdir() if name.endswith("/") else path.write_text("")
+    with pytest.raises(InputError) as error:
+        usable(tmp_path)
+    assert str(error.value) == f"--workdir: {path} {message}"
+
+
+def test_a_link_to_nowhere_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "w").symlink_to("nowhere")
+    for workdir in (tmp_path / "w", tmp_path / "w" / "below"):
+        with pytest.raises(InputError, match="w is a link to nowhere, which is not there: make"):
+            usable(workdir)
+    (tmp_path / "nowhere").mkdir()
+    usable(tmp_path / "w")
+
+
+def test_a_directory_that_is_only_read_need_not_be_writable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    usable(tmp_path, is_written=False)
+    with pytest.raises(InputError, match="is not a writable folder"):
+        usable(tmp_path)

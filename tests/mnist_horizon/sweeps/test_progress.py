@@ -1,8 +1,11 @@
 """Progress counts the work, knows what is left, and writes whole lines."""
 
+import contextlib
 import itertools
 import json
 import logging
+import os
+import sys
 import time
 from pathlib import Path
 
@@ -35,37 +38,63 @@ def row(update: int, value: float) -> dict[str, float]:
     return {"updates": update, "return_mean": value}
 
 
-def test_the_time_left_leaves_compilation_out_of_the_speed(
-    tmp_path: Path, clock: list[float]
+def test_compiling_is_said_at_once_and_a_time_when_there_is_an_estimate(
+    tmp_path: Path, clock: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = programs()
-    with Progress(tmp_path, SPEC, [first, second], COST) as progress:
+    with caplog.at_level(logging.INFO), Progress(tmp_path, SPEC, [first, second], COST) as progress:
         progress.start(first, 0)
-        clock[0] += 30  # to compile
-        clock[0] += 5
-        progress.advance(first, 10, 5.0, [])
-        assert progress.interactions_per_second == RUNS * BATCH * 10 / 5
-        # 10 updates of cost 1 and 20 of cost 3 at 2 updates a second, and 30 s to compile again.
-        assert progress.seconds_left == pytest.approx(5 + 30 + 30)
-        clock[0] += 5
-        progress.advance(first, 10, 5.0, [])
+        assert caplog.messages == [f"0% of the sweep: {first.program_id}, compiling"]
+        clock[0] += 30
+        progress.advance(first, 1, 1.0, [row(1, 0.5)])
+        assert progress.seconds_left is None
+        assert "left" not in caplog.messages[-1]
+        clock[0] += 10
+        progress.advance(first, 9, 9.0, [row(10, 0.5)], evaluating=0.0)
+        assert progress.interactions_per_second == RUNS * BATCH * 10 / 10
+        # 10 updates of cost 1 and 20 of cost 3 at 1 update a second, and 30 s to compile again.
+        assert progress.seconds_left == pytest.approx(10 + 60 + 30)
+        assert ", 1:40 left, mean return 0.500" in caplog.messages[-1]
         progress.finish(first)
+        clock[0] += 60
         progress.start(second, 0)
-        assert progress.seconds_left == pytest.approx(30)
+        assert caplog.messages[-1].endswith(f"{second.program_id}, compiling, 1:30 left")
 
 
-def test_a_program_that_ends_early_or_was_done_leaves_no_work(
-    tmp_path: Path, clock: list[float]
+def test_a_sweep_that_is_complete_ends_with_100_percent_and_its_time(
+    tmp_path: Path, clock: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = programs()
-    with Progress(tmp_path, SPEC, [first, second], COST) as progress:
-        progress.skip(second)
-        progress.start(first, 4)
-        clock[0] += 1
-        progress.advance(first, 1, 1.0, [])
-        assert progress.seconds_left == pytest.approx(15)
-        progress.finish(first)
-        assert progress.seconds_left == 0
+    with caplog.at_level(logging.INFO):
+        for skipped in ((second,), ()):
+            with Progress(tmp_path, SPEC, [first, second], COST) as progress:
+                for program in skipped:
+                    progress.skip(program)
+                progress.start(first, 4)
+                clock[0] += 65
+                progress.advance(first, 1, 1.0, [])
+                progress.finish(first)
+        with contextlib.suppress(KeyError), Progress(tmp_path, SPEC, [first], COST) as progress:
+            progress.skip(first)
+            raise KeyError
+    ends = [message for message in caplog.messages if "100%" in message]
+    assert ends == ["100% of the sweep, in 1:05"]
+
+
+def test_a_bar_on_a_stream_that_is_lost_is_no_error(
+    tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = programs()
+    lost = os.fdopen(os.open("/dev/full", os.O_WRONLY), "w", 1)
+    for stream in (lost, None):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with Progress(tmp_path, SPEC, [first, second], COST, bar=True) as progress:
+            progress.start(first, 0)
+            clock[0] += 10
+            progress.advance(first, 10, 5.0, [row(10, 0.5)])
+            progress.finish(first)
+    assert len((tmp_path / "progress.jsonl").read_text().splitlines()) == 2
+    monkeypatch.undo()
 
 
 def test_every_evaluation_is_a_line_of_json(tmp_path: Path, clock: list[float]) -> None:
@@ -120,6 +149,6 @@ def test_lines_come_every_ten_seconds_and_then_every_minute(
     assert times[0] == 10
     assert min(gaps) == 10
     assert max(gaps) == 60
-    message = caplog.records[0].getMessage()
-    for part in (first.program_id, "interactions/s", "left", "mean return 0.500"):
+    message = caplog.messages[1]
+    for part in (first.program_id, "interactions/s", "mean return 0.500"):
         assert part in message
