@@ -46,7 +46,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished")
     command = commands.run(folder / "io", *TINY, f"--workdir={folder / 'w'}")
     assert command.wait() == cli.DONE, command.err
-    assert f"results in {folder}/w/results; peak memory" in command.err
+    assert "0% of the sweep: " in command.err
+    assert ", compiling\n" in command.err
+    *_, complete, results_in, following = command.err.splitlines()
+    assert re.fullmatch(r"100% of the sweep, in \d:\d\d", complete)
+    assert results_in.startswith(f"results in {folder}/w/results; peak memory")
+    assert following == f"next: python -m analysis.report {folder}/w"
     return folder / "w"
 
 
@@ -66,6 +71,52 @@ def test_a_results_folder_from_elsewhere_goes_on(finished: Path, tmp_path: Path)
     assert command.wait() == cli.DONE, command.err
     assert results.read_results(moved).frame["run_id"].nunique() == 8
     assert outputs(finished).items() <= outputs(moved).items()
+
+
+def test_a_dry_run_of_what_is_done_says_so(finished: Path, tmp_path: Path) -> None:
+    command = commands.run(tmp_path, *TINY, f"--workdir={finished}", "--dry_run")
+    assert command.wait() == cli.DONE, command.err
+    assert command.out == f"done: all 4 runs; next: python -m analysis.report {finished}\n"
+
+
+def test_a_sweep_goes_on_without_its_log(finished: Path, tmp_path: Path) -> None:
+    workdir = tmp_path / "w"
+    command = commands.start(tmp_path, *TINY, f"--workdir={workdir}", stderr="/dev/full")
+    assert command.wait() == cli.DONE
+    assert outputs(workdir) == outputs(finished)
+    (line,) = (workdir / "problems.log").read_text().splitlines()
+    assert "stderr cannot be written (No space left on device)" in line
+
+
+DEFECT = """
+import optax
+from launch.configs import smoke
+from mnist_horizon.optimizers import register
+
+@register("defect")
+def defect():
+    def update(updates, state, params=None):
+        raise RuntimeError("nobody foresaw this")
+    return optax.GradientTransformation(optax.identity().init, update)
+
+def get_config():
+    config = smoke.get_config()
+    config.optimizer.name = "defect"
+    return config
+"""
+
+
+def test_an_unexpected_error_is_told_from_diverged_runs(tmp_path: Path) -> None:
+    (tmp_path / "defect.py").write_text(DEFECT)
+    workdir = tmp_path / "w"
+    flags = (f"--config={tmp_path}/defect.py", "--config.widths=(4,)", f"--workdir={workdir}")
+    command = commands.run(tmp_path, *flags)
+    assert command.wait() == cli.UNEXPECTED, command.err
+    log = workdir / "problems.log"
+    said = f"RuntimeError: nobody foresaw this: its traceback is in {log}: please report it"
+    assert command.err.splitlines()[-1] == f"error: unexpected {said}"
+    assert "Traceback" not in command.err
+    assert "defect.py" in log.read_text()
 
 
 def test_another_sweep_is_refused(finished: Path, tmp_path: Path) -> None:
@@ -132,17 +183,22 @@ def test_a_forecast_is_of_what_is_missing(finished: Path) -> None:
         assert cost.seconds > slower
 
 
-def test_paper_py_can_be_afforded(mnist_dir: Path, tmp_path: Path) -> None:
-    """The grid for an accelerator: its dry run on this machine, against a direct count."""
+def test_paper_py_can_be_afforded(tmp_path: Path) -> None:
+    """The grid for an accelerator: its dry run on this machine, against a direct count.
+
+    Its data are not here, and are not needed.
+    """
     command = commands.run(
         tmp_path,
         "--config=launch/configs/paper.py",
-        f"--config.task.data_dir={mnist_dir}",
+        f"--config.task.data_dir={tmp_path / 'absent'}",
         f"--workdir={tmp_path / 'w'}",
         "--dry_run",
     )
     assert command.wait() == cli.DONE, command.err
     assert not (tmp_path / "w").exists()
+    first = command.out.splitlines()[0]
+    assert first.startswith("the data are not there, so this is by their shapes alone: task.data")
     total = re.split(r"\s{2,}", next(r for r in command.out.splitlines() if "total" in r).strip())
     assert total[:3] == ["total", "792", f"{792 * 4_194_304:,}"]
     widths = (4, 9, 20, 45, 100, 225, 500, 1100, 2500)
@@ -150,13 +206,13 @@ def test_paper_py_can_be_afforded(mnist_dir: Path, tmp_path: Path) -> None:
     assert float(total[3]) == pytest.approx(flops, rel=1e-3)
 
 
-def test_sigterm_ends_with_code_3_and_the_command_goes_on(tmp_path: Path) -> None:
+def test_a_closed_terminal_ends_with_code_3_and_the_command_goes_on(tmp_path: Path) -> None:
     whole = commands.run(tmp_path / "io", *LONGER, f"--workdir={tmp_path / 'whole'}")
     assert whole.wait() == cli.DONE, whole.err
     arguments = (*LONGER, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
     command = commands.start(tmp_path, *arguments)
     wait_until(lambda: is_checkpointed(tmp_path / "w"))
-    os.kill(command.process.pid or 0, signal.SIGTERM)
+    os.kill(command.process.pid or 0, signal.SIGHUP)
     assert command.wait() == cli.INTERRUPTED, command.err
     assert command.err.splitlines()[-1] == ("interrupted: all is saved, the same command continues")
     again = commands.run(tmp_path, *arguments)
