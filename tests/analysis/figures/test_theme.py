@@ -1,11 +1,14 @@
 """Looks, axes and files of figures."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
 
 from analysis.figures import curves, theme
 from tests.analysis.report_sweeps import sweep_frame
@@ -37,6 +40,23 @@ def test_saved_files_are_small_and_repeat(tmp_path):
     assert (tmp_path / "first" / "curves.png").stat().st_size < 300_000
     kept = pd.read_csv(tmp_path / "first" / "curves.csv")
     np.testing.assert_allclose(kept["return_mean"], table["return_mean"])
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "csv"])
+def test_a_file_that_cannot_be_written_to_its_end_is_left_as_it_was(ending, tmp_path, monkeypatch):
+    figure, table = curves.return_against_interactions(sweep_frame())
+    (tmp_path / f"curves.{ending}").write_text("whole")
+
+    def half(_, file, *args, **kwargs):
+        Path(file).write_bytes(b"half") if isinstance(file, Path) else file.write(b"half")
+        raise OSError("No space left on device")
+
+    writers = {"png": (Image.Image, "save"), "svg": (Figure, "savefig")}
+    monkeypatch.setattr(*writers.get(ending, (pd.DataFrame, "to_csv")), half)
+    with pytest.raises(OSError, match="No space left"):
+        theme.save(figure, table, tmp_path, "curves")
+    assert (tmp_path / f"curves.{ending}").read_text() == "whole"
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.parametrize(
