@@ -67,7 +67,7 @@ def test_a_jobset_restarts_what_was_interrupted_and_nothing_else(name: str) -> N
     assert spec["backoffLimit"] == 0, "one host alone can't go on"
     (rule,) = spec["podFailurePolicy"]["rules"]
     assert rule["onExitCodes"]["containerName"] == container(name)["name"]
-    assert rule["onExitCodes"]["values"] == [cli.FAILED, cli.BAD_INPUT]
+    assert rule["onExitCodes"]["values"] == [cli.FAILED, cli.BAD_INPUT, cli.UNEXPECTED]
     assert pod["restartPolicy"] == "Never", "else the policy for exit codes is refused"
     mounted = {mount["name"] for mount in container(name)["volumeMounts"]}
     assert mounted == {volume["name"] for volume in pod["volumes"]}
