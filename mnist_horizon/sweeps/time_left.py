@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.spec import SweepSpec
 
+PRIOR_SECONDS = 2.0
+"""How much the speed at all widths counts at each: the first chunks there are short and slow."""
+
 
 @dataclass
 class _Mean:
@@ -55,8 +58,9 @@ class _Running:
 class TimeLeft:
     """Estimates the time left, the sum of
 
-    - the updates left, at the speed of those so far of the same width, else of all widths;
-    - the evaluations left, at the mean time of one so far, chosen likewise;
+    - the updates left, at the speed of those so far of the same width, and for a short while of
+      those of all widths;
+    - the evaluations left, at the mean time of one so far of the same width, else of all widths;
     - for each program left, what one has taken besides: to compile, for its first chunk of updates,
       in which everything is done for the first time, and for its files. Programs of the same shapes
       are compiled once.
@@ -165,10 +169,12 @@ class TimeLeft:
 
 def _seconds(width: _Width, everywhere: _Width) -> float:
     """Of the updates and evaluations that are left at a width."""
-    speed = width if width.work else everywhere
+    speed = everywhere.work / everywhere.update_seconds
     evaluation = width.evaluation if width.evaluation.count else everywhere.evaluation
     return (
-        width.work_left * speed.update_seconds / speed.work
+        width.work_left
+        * (width.update_seconds + PRIOR_SECONDS)
+        / (width.work + PRIOR_SECONDS * speed)
         + width.evaluations_left * evaluation.value
     )
 
