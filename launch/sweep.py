@@ -26,7 +26,6 @@ if __name__ == "__main__":  # before the other imports, which take seconds
     terminal.keep_streams()
     interruption.end_at_once()
 
-import errno
 import logging as standard_logging
 import shlex
 import sys
@@ -36,7 +35,7 @@ from pathlib import Path
 from absl import flags, logging
 from tqdm import tqdm
 
-from mnist_horizon import cli, tasks
+from mnist_horizon import cli, files, tasks
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import SweepSpec, spec_from
 
@@ -101,7 +100,7 @@ def main(argv: Sequence[str]) -> int:
         LOG.info("interrupted: all is saved, the same command continues")
         hosts.leave(cli.INTERRUPTED)
     except OSError as error:
-        LOG.error("error: %s, and the same command continues", _what_to_do(error, folder))
+        LOG.error("error: %s, and the same command continues", files.remedy(error, folder))
         return cli.CANNOT_WRITE
     for program in outcome.busy:
         LOG.info("%s is left to the process that works on it", program)
@@ -113,17 +112,6 @@ def main(argv: Sequence[str]) -> int:
         LOG.error("error: not finite, so stopped: %s: try a lower learning rate", runs)
         return cli.FAILED
     return cli.DONE
-
-
-def _what_to_do(error: OSError, folder: Path) -> str:
-    """Why a file cannot be written, and what changes that."""
-    path = error.filename2 or error.filename  # of a file that is renamed: its new name
-    reason = f"{path}: {error.strerror}" if path else error.strerror or str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{reason}: make room in {folder}"
-    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY):
-        return f"{reason}: move it away"
-    return f"{reason}: check {folder}"
 
 
 def _stay_on_the_host() -> None:

@@ -25,7 +25,7 @@ from typing import Any
 
 from absl import flags, logging
 
-from mnist_horizon import cli, tasks
+from mnist_horizon import cli, files, tasks
 from mnist_horizon.errors import SweepError
 from mnist_horizon.tuning import Tuning, tuning_from
 
@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
         LOG.info("interrupted: cells that are done are saved, the same command continues")
         return cli.INTERRUPTED
     except OSError as error:
-        LOG.error("error: %s: check %s, and the same command continues", error, folder)
+        LOG.error("error: %s, and the same command continues", files.remedy(error, folder))
         return cli.CANNOT_WRITE
     if found:
         print("\n".join(_summary(found, folder)))

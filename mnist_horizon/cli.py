@@ -41,7 +41,7 @@ def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = Fal
             code = main(argv)
         except (InputError, flags.Error) as error:
             refuse(error)
-        except Exception as error:  # whatever nobody foresaw
+        except (Exception, SystemExit) as error:  # whatever nobody foresaw
             code = _report_unexpected(error)
         sys.exit(_when_all_is_told(code or DONE))
 
@@ -79,7 +79,7 @@ def refuse(error: BaseException) -> None:
     sys.exit(BAD_INPUT)
 
 
-def _report_unexpected(error: Exception) -> int:
+def _report_unexpected(error: BaseException) -> int:
     """Say an error in one line, note its traceback; returns the exit code."""
     text = "".join(traceback.format_exception(error))
     path = terminal.problems.note(text)

@@ -7,6 +7,7 @@ itself may be a link, as the user chose it.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -188,6 +189,17 @@ def write_atomically(
         with contextlib.suppress(OSError):  # the first error is the one to report
             temporary.unlink(missing_ok=True)
         raise
+
+
+def remedy(error: OSError, workdir: Path) -> str:
+    """Why a file of a working directory cannot be written, and what changes that, for a message."""
+    path = error.filename2 or error.filename  # of a file that is renamed: its new name
+    reason = f"{path}: {error.strerror}" if path else error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{reason}: make room in {workdir}"
+    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY):
+        return f"{reason}: move it away"
+    return f"{reason}: check {workdir}"
 
 
 def _temporary(path: Path, writer: str = "") -> Path:

@@ -54,8 +54,9 @@ def requested() -> Iterator[Callable[[], bool]]:
 
 
 def _catch(handler: Callable[[int, FrameType | None], Any]) -> dict[signal.Signals, Any]:
-    """Handle the signals; those that the parent had ignored (nohup, `&`) stay so."""
-    caught = [kind for kind in SIGNALS if signal.getsignal(kind) != signal.SIG_IGN]
+    """Handle the signals, but for those that others handle or the parent ignores (nohup, `&`)."""
+    own = (signal.SIG_DFL, signal.default_int_handler, _end)
+    caught = [kind for kind in SIGNALS if signal.getsignal(kind) in own]
     return {kind: signal.signal(kind, handler) for kind in caught}
 
 

@@ -25,6 +25,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, **options: bool) -> tu
             raise KeyboardInterrupt
         if "defect" in given:
             raise ZeroDivisionError("nobody\nforesaw this")
+        if "exit" in given:
+            sys.exit(0)
         if "print" in given:
             print("a result")
         if "flag" in given:
@@ -106,6 +108,13 @@ def test_an_unexpected_error_has_a_code_of_its_own(
     log = tmp_path / "problems.log"
     assert line == said.format(f"its traceback is in {log}: ")
     assert "in main" in log.read_text()
+
+
+def test_code_of_the_users_that_ends_the_process_does_not_end_it_with_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "exit", takes_arguments=True)[0] == cli.UNEXPECTED
+    assert capsys.readouterr().err.endswith("error: unexpected SystemExit: 0: please report it\n")
 
 
 def test_ctrl_c_is_one_line(

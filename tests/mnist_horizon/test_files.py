@@ -1,5 +1,6 @@
 """Names from elsewhere become no paths, and nothing is written through a link."""
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -213,3 +214,14 @@ def test_a_directory_that_is_only_read_need_not_be_writable(
     usable(tmp_path, is_written=False)
     with pytest.raises(InputError, match="is not a writable folder"):
         usable(tmp_path)
+
+
+def test_what_a_person_can_do_about_an_error_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(OSError, match="Is a directory") as error:
+        files.write_text(tmp_path / "a.json", "content")
+    said = files.remedy(error.value, tmp_path)
+    assert said == f"{tmp_path}/a.json: Is a directory: move it away"
+    full = OSError(errno.ENOSPC, "No space left", "a.json")
+    assert files.remedy(full, Path("w")) == "a.json: No space left: make room in w"
+    assert files.remedy(OSError("no reason"), Path("w")) == "no reason: check w"
