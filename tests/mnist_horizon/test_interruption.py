@@ -58,10 +58,15 @@ def test_in_another_thread_none_is_caught() -> None:
     assert asked == [False]
 
 
-@pytest.mark.parametrize("module", ["launch.sweep", "launch.tune"])
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        *(("launch.sweep", name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2")),
+        ("launch.tune", "SIGINT"),
+    ],
+)
 def test_a_signal_during_the_imports_is_one_line_and_code_3(
-    name: str, module: str, tmp_path: Path
+    module: str, name: str, tmp_path: Path
 ) -> None:
     """The first package that the command imports, absl, is one that sends the signal."""
     code = f"import os, signal, time\nos.kill(os.getpid(), signal.{name})\ntime.sleep(60)\n"
