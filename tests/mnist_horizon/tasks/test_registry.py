@@ -288,3 +288,18 @@ def test_a_name_that_is_no_plain_one_is_refused(name: str) -> None:
     with pytest.raises(TaskError, match="its name must be plain"):
         tasks.register(name)(Paths)
     assert name not in tasks.names()
+
+
+def test_where_the_data_are_not_there_their_shapes_stand_in(mnist_dir, tmp_path):
+    absent = {"data_dir": str(tmp_path / "absent")}
+    planned, problem = tasks.load_or_stand_in("mnist", absent)
+    assert problem == f"task.data_dir: there is no folder {tmp_path}/absent"
+    real, none = tasks.load_or_stand_in("mnist", {"data_dir": str(mnist_dir)})
+    assert none == ""
+    assert real.provenance["content"]
+    shapes = [jax.tree.map(lambda a: (a.shape, a.dtype), one.task) for one in (planned, real)]
+    assert shapes[0] == shapes[1]
+    with pytest.raises(TaskError, match=r"task\.size: unknown setting"):
+        tasks.load_or_stand_in("mnist", {"size": 3})
+    with pytest.raises(TaskError, match="must be at least"):  # a task without a stand-in
+        tasks.load_or_stand_in("teacher", {"classes": 0})
