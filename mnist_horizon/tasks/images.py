@@ -87,7 +87,7 @@ class ImageTask:
         for split in ("train", "t10k"):
             parts = [f"{split}-images", f"{split}-labels"]
             images_path, labels_path = (self._find(folder, part) for part in parts)
-            pair = read_pair(images_path, labels_path, classes=CLASSES)
+            pair = read_pair(images_path, labels_path, CLASSES, (SIDE, SIDE))
             if pair[0].array.shape[1:] != (SIDE, SIDE):
                 shape = "x".join(str(size) for size in pair[0].array.shape[1:])
                 raise TaskError(f"{pair[0].path}: images of {shape}, not {SIDE}x{SIDE} pixels")
