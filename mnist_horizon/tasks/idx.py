@@ -18,8 +18,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from jaxtyping import UInt8
@@ -36,7 +36,7 @@ ELEMENT_TYPES = {
     0x0D: "float32",
     0x0E: "float64",
 }
-PART = 2**20
+PART = 2**18
 """Bytes that are decompressed at once."""
 
 _MOST_BYTES_PER_GZIPPED = 1032  # two bits of DEFLATE stand for at most 258 bytes
@@ -117,7 +117,7 @@ def available_memory() -> float:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+def _opened(path: Path) -> Iterator[tuple[BufferedIOBase, BufferedIOBase]]:
     """The file as it is, and its content, which is another one where it is gzipped.
 
     Raises:
@@ -127,7 +127,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         with path.open("rb") as raw:
             is_gzipped = raw.read(2) == GZIP_MAGIC
             raw.seek(0)
-            content: IO[bytes] = gzip.GzipFile(fileobj=raw) if is_gzipped else raw
+            content: BufferedIOBase = gzip.GzipFile(fileobj=raw) if is_gzipped else raw
             yield raw, content
     except EOFError:
         raise TaskError(f"{path}: truncated gzip file, copy or download it again") from None
@@ -138,7 +138,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 
 
 def _read_header(
-    path: Path, raw: IO[bytes], content: IO[bytes], dimensions: int
+    path: Path, raw: BufferedIOBase, content: BufferedIOBase, dimensions: int
 ) -> tuple[bytes, tuple[int, ...]]:
     """The header, and the shape in it, which the file's size and the memory allow."""
     magic = content.read(4)
@@ -173,12 +173,12 @@ def _check_size(path: Path, shape: tuple[int, ...], most: int, is_exact: bool) -
     if is_exact and most > expected:
         raise TaskError(f"{path}: {most - expected} bytes too many after shape {shape}")
     if expected > available:
-        needed = f"{expected / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are free"
+        needed = f"{expected / 1e6:.0f} MB of memory, and {available / 1e6:.0f} MB are free"
         raise TaskError(f"{path}: shape {shape} needs {needed}")
 
 
 def _fill(
-    path: Path, content: IO[bytes], array: UInt8[np.ndarray, "byte"], shape: tuple[int, ...]
+    path: Path, content: BufferedIOBase, array: UInt8[np.ndarray, "byte"], shape: tuple[int, ...]
 ) -> None:
     """Read the elements in parts, and check that nothing follows them."""
     start = 0
