@@ -16,7 +16,7 @@ import math
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -104,6 +104,23 @@ def read_pair(
             f"is not in 0 to {classes - 1}"
         )
     return images, labels
+
+
+def check_same(file: IdxFile, others: Iterable[Path]) -> None:
+    """Refuse other files for the same part that have another content.
+
+    Raises:
+        TaskError: as `read_idx`, of one of them; or it differs, so that either may be meant.
+    """
+    for path in others:
+        shape = read_shape(path, file.array.ndim)
+        if (
+            shape != file.array.shape
+            or read_idx(path, len(shape)).content_sha256 != file.content_sha256
+        ):
+            raise TaskError(
+                f"{file.path} and {path} differ, and either may be meant: remove the other one"
+            )
 
 
 def available_memory() -> float:
