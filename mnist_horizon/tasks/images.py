@@ -78,7 +78,7 @@ class ImageTask:
         if self.data_dir:
             folder = Path(os.path.expanduser(self.data_dir))  # noqa: PTH111  Path's raises
             if os.path.isfile(folder):  # noqa: PTH113
-                kind = kind_of_file(folder) or "one of the four, so name its folder"
+                kind = kind_of_file(folder) or "a file: name the folder of the four IDX files"
                 raise TaskError(f"task.data_dir: {folder} is not a folder but {kind}")
             if not os.path.isdir(folder):  # noqa: PTH112
                 raise TaskError(f"task.data_dir: there is no folder {folder}")
