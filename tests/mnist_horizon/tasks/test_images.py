@@ -118,7 +118,7 @@ def test_a_file_in_place_of_a_folder_is_named(tmp_path):
     (tmp_path / "archive.zip").write_bytes(b"PK\3\4")
     for path, words in (
         (tmp_path / "archive.zip", "archive.zip is not a folder but a zip archive: unpack it"),
-        (folder / f"{NAMES['train', 'images']}.gz", "is not a folder but a file: name the folder of the four"),
+        (folder / f"{NAMES['train', 'images']}.gz", "not a folder but a file: name the folder"),
     ):
         with pytest.raises(TaskError, match=words):
             tasks.load("mnist", {"data_dir": str(path)})
