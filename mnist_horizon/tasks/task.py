@@ -113,19 +113,6 @@ def make_examples(
     return Examples(jnp.asarray(images, dtype), jnp.asarray(labels, jnp.int32), scores)
 
 
-def standardised(
-    train: Float[np.ndarray, "example *shape"], test: Float[np.ndarray, "other *shape"]
-) -> tuple[Float32[np.ndarray, "example *shape"], Float32[np.ndarray, "other *shape"]]:
-    """Both splits less the train split's mean, over its standard deviation, number by number.
-
-    A number that is the same in every train example becomes its difference from that.
-    """
-    mean, deviation = train.mean(axis=0), train.std(axis=0)
-    scale = np.where(deviation > 0, deviation, 1.0)
-    first, second = (((split - mean) / scale).astype(np.float32) for split in (train, test))
-    return first, second
-
-
 def in_sampling_order(examples: Examples) -> Examples:
     """A split in one random order, whose first examples are a fixed sample of it.
 

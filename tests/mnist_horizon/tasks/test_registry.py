@@ -253,18 +253,6 @@ def test_a_subclass_that_is_no_pytree_is_refused():
         tasks.task.check("plain", Plain(split, split, classes=2))
 
 
-def test_splits_are_standardised_by_the_train_split():
-    generator = np.random.default_rng(0)
-    train, test = generator.normal(3, 2, (500, 2)), generator.normal(5, 2, (100, 2))
-    train[:, 1] = test[:, 1] = 7.0
-    first, second = tasks.standardised(train, test)
-    assert first.dtype == second.dtype == np.float32
-    assert np.allclose([first[:, 0].mean(), first[:, 0].std()], [0, 1], atol=1e-5)
-    assert np.allclose(second[:, 0], (test[:, 0] - train[:, 0].mean()) / train[:, 0].std())
-    assert (first[:, 1] == 0).all()
-    assert (second[:, 1] == 0).all()
-
-
 def test_content_checksum_tells_data_apart(sample):
     def content(images, labels):
         return tasks.task.content_checksum(make_examples(images, labels))
