@@ -90,7 +90,7 @@ def _standardised(values: Num[np.ndarray, "example *shape"]) -> Statistics:
 def _standardised_together(values: Num[np.ndarray, "example *shape"]) -> Statistics:
     mean, deviation = _moments(values)
     together = np.sqrt(np.mean(deviation**2) + np.var(mean))
-    return np.asarray(mean.mean()), np.asarray(together if together > 0 else 1.0)
+    return np.full_like(mean, mean.mean()), np.full_like(mean, together if together > 0 else 1.0)
 
 
 def _unit_range(values: Num[np.ndarray, "example *shape"]) -> Statistics:

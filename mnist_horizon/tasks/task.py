@@ -57,6 +57,17 @@ class Task:
         """Whether what is paid is not the score, so that both are measured."""
         return self.train.paid is not None
 
+    @property
+    def is_graded(self) -> bool:
+        """Whether an answer's score has a rule of its own, so that it is not the accuracy."""
+        return type(self).score is not Task.score
+
+    def is_right(
+        self, labels: Int[Array, "*shape"], actions: Int[Array, "*shape"]
+    ) -> Float[Array, "*shape"]:
+        """1 where the action is the label, else 0, whatever its score; its mean is the accuracy."""
+        return (labels == actions).astype(jnp.float32)
+
     def score(
         self, labels: Int[Array, "*shape"], actions: Int[Array, "*shape"]
     ) -> Float[Array, "*shape"]:
@@ -65,7 +76,7 @@ class Task:
         A task with another rule overrides this, with finite scores that depend on label and action
         alone (`graded_digits`). They may be negative, as costs are, or above 1.
         """
-        return (labels == actions).astype(jnp.float32)
+        return self.is_right(labels, actions)
 
     def scores(self, labels: Int[Array, "*shape"]) -> Float[Array, "*shape action"]:
         """c of every action."""

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from mnist_horizon import networks, tasks
+from mnist_horizon.errors import SweepError
+from mnist_horizon.sweeps.spec import differences
 from mnist_horizon.tasks import LoadedTask, Task, TaskError, make_examples, scaling
 from mnist_horizon.tasks.graded_digits import GradedTask
+from tests.mnist_horizon.small_sweeps import tiny
 
 TRAIN = np.array([[2.0, 7.0, 0.1], [4.0, 7.0, 0.1], [6.0, 7.0, 0.1], [8.0, 7.0, 0.1]])
 TEST = np.array([[5.0, 7.0, 0.1], [11.0, 9.0, 0.1]])
@@ -49,9 +52,8 @@ def test_all_numbers_are_scaled_together():
     pixels = train.astype(float)
     np.testing.assert_allclose(first, (pixels - pixels.mean()) / pixels.std(), atol=1e-5)
     np.testing.assert_allclose(second, (test - pixels.mean()) / pixels.std(), atol=1e-5)
-    constant = tasks.scaled(
-        task_of(np.full((3, 2), 5.0), np.full((1, 2), 6.0)), "standardised_together"
-    )
+    same = task_of(np.full((3, 2), 5.0), np.full((1, 2), 6.0))
+    constant = tasks.scaled(same, "standardised_together")
     assert [part.tolist() for part in images(constant)] == [[[0, 0]] * 3, [[1, 1]]]
 
 
@@ -62,7 +64,8 @@ def test_observations_of_any_shape(shape):
     first, second = images(task)
     np.testing.assert_allclose(first.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(first.std(axis=0), 1, atol=1e-5)
-    np.testing.assert_allclose(second - first[:20], 1 / train.std(axis=0)[None], rtol=1e-3)
+    apart = np.broadcast_to(1 / train.std(axis=0), second.shape)
+    np.testing.assert_allclose(second - first[:20], apart, rtol=1e-3)
     spec = networks.NetworkSpec("mlp", 1, 4)
     inputs = networks.first_inputs(spec, task.train.images)
     np.testing.assert_array_equal(inputs, first.reshape(200, -1))  # not divided by 255
@@ -127,6 +130,18 @@ def test_the_setting_of_any_task(floats):
         settings = function("mnist", {"observations": "unit_range"})
         assert settings["observations"] == "unit_range"
         assert json.loads(json.dumps(settings)) == settings
+
+
+def test_it_is_part_of_a_sweeps_identity():
+    plain, given, scaled = (
+        tiny(task={"name": "digits", **more}).to_json()
+        for more in ({}, {"observations": "as_given"}, {"observations": "unit_range"})
+    )
+    assert plain == given, "so that the sweeps of older versions go on"
+    assert scaled["task"]["observations"] == "unit_range"
+    assert differences(plain, scaled) == ["task.observations: None -> 'unit_range'"]
+    with pytest.raises(SweepError, match=r"task.observations must be one of as_given"):
+        tiny(task={"name": "digits", "observations": "normal"})
 
 
 @pytest.mark.parametrize("how", ["", "standardized", "scaled", None, 1, ["standardised"]])
