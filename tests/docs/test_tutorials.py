@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mnist_horizon import cli, tasks
 from mnist_horizon.results import read_results
 from mnist_horizon.sweeps import runner, spec_from
@@ -44,6 +46,14 @@ def test_a_new_task_takes_thirty_lines_and_learns(tmp_path: Path) -> None:
     assert last.return_mean[last.horizon == 1].min() > 0.9, "parity of two digits is learnt"
 
 
-def test_own_tasks() -> None:
+def test_own_tasks(tmp_path: Path) -> None:
     namespace = run("docs/own_tasks.md")
-    assert abs(namespace["train"].std() - 1) < 1e-3
+    assert abs(namespace["scaled"].train.images.std() - 1) < 1e-3
+    images = np.random.default_rng(0).integers(0, 256, (2, 30, 28, 28), dtype=np.uint8)
+    labels = np.arange(30) % 10
+    path = tmp_path / "mnist.npz"
+    np.savez(path, x_train=images[0], y_train=labels, x_test=images[1], y_test=labels)
+    loaded = tasks.load("arrays", {"path": str(path)})
+    assert tasks.identity_settings("arrays", {"path": str(path)}) == {"classes": 10}
+    np.testing.assert_array_equal(loaded.task.test.images, images[1])
+    np.testing.assert_array_equal(loaded.task.test.labels, labels)

@@ -210,6 +210,7 @@ def test_score_is_one_where_the_action_is_the_label():
         (jnp.zeros((2, 3)), jnp.zeros(2, jnp.int32), "images float32, unlike the train split"),
         (jnp.zeros((2, 3), jnp.uint8), jnp.zeros(1, jnp.int32), "(2, 3) and labels of shape (1,)"),
         (jnp.zeros((0, 3), jnp.uint8), jnp.zeros(0, jnp.int32), "(0, 3) and labels of shape (0,)"),
+        (jnp.zeros((2, 0), jnp.uint8), jnp.zeros(2, jnp.int32), "(2, 0) and labels of shape (2,)"),
         (jnp.zeros((2, 4), jnp.uint8), jnp.zeros(2, jnp.int32), "(2, 4), unlike the train split"),
         (jnp.zeros((2, 3), jnp.uint8), jnp.array([0, 2]), "labels 0 to 2, not in 0 to 1"),
         (jnp.zeros((2, 3), jnp.uint8), jnp.array([-1, 1]), "labels -1 to 1, not in 0 to 1"),
@@ -242,6 +243,14 @@ def test_float_observations_are_kept_and_must_be_finite():
         tasks.task.check("floats", task_of([[np.nan], [0.0]]))
     checksum = tasks.task.content_checksum
     assert checksum(task.train) != checksum(task_of([[-2.5], [1e4 + 1]]).train)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint16])
+def test_whole_numbers_that_are_no_bytes_are_refused(dtype):
+    """A network would see 0 to 255 as they are, where bytes are meant."""
+    with pytest.raises(TaskError, match=f"^observations are {np.dtype(dtype)}: make them uint8"):
+        make_examples(np.zeros((2, 3), dtype), np.array([0, 1]))
+    assert make_examples(np.ones((2, 3), bool), np.array([0, 1])).images.dtype == jnp.float32
 
 
 def test_a_subclass_that_is_no_pytree_is_refused():
