@@ -12,6 +12,8 @@ from mnist_horizon.errors import InputError
 from tests.analysis.baseline_sweeps import made, sweeps
 from tests.launch import commands
 
+ENDS = ("png", "svg", "csv")
+
 
 def test_figures_numbers_and_sentences_are_written(tmp_path: Path, monkeypatch) -> None:
     named = {tmp_path / name: one for name, one in sweeps().items()}
@@ -28,9 +30,6 @@ def test_figures_numbers_and_sentences_are_written(tmp_path: Path, monkeypatch) 
     assert set(fits["action_baselines"]) == {"parts", "ratios", "bias", "falls"}
 
 
-ENDS = ("png", "svg", "csv")
-
-
 def test_nothing_to_compare_is_refused_and_nothing_is_written(tmp_path: Path, monkeypatch) -> None:
     alone = made(action_baseline={"fraction": 1.0})
     monkeypatch.setattr(measurements, "read", lambda paths: alone)
@@ -44,3 +43,20 @@ def test_without_a_folder_the_command_says_what_to_type(tmp_path: Path) -> None:
     assert command.process.exitcode == cli.BAD_INPUT
     (line,) = command.err.splitlines()
     assert "python -m analysis.action_baselines WORKDIR" in line
+
+
+@pytest.mark.slow
+def test_sweeps_of_the_config_are_compared(tmp_path: Path) -> None:
+    """A small form of the experiment: phi with an error, and the bug; to a return of 0.5."""
+    config = commands.CHECKOUT / "launch" / "configs" / "action_baselines.py"
+    small = ("--config.seeds=2", "--config.horizons=(1.0,)", "--config.budget=10240")
+    workdirs = [tmp_path / version for version in ("none", "wrong_advantage")]
+    for workdir in workdirs:
+        flags = (f"--config={config}:{workdir.name}", f"--workdir={workdir}", *small)
+        done = commands.run(tmp_path / f"io_{workdir.name}", *flags)
+        assert done.process.exitcode == 0, done.err
+    action_baselines.write_comparison(workdirs, tmp_path / "out")
+    fits = json.loads((tmp_path / "out" / "fits.json").read_text())["action_baselines"]
+    (bias,) = fits["bias"]
+    assert bias["first_cosine"] < 0.8
+    assert [one["part"] for one in fits["parts"]] == ["future", "action", "state"]

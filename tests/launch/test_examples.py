@@ -39,9 +39,9 @@ def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_examples_end_on_one_page(tmp_path: Path) -> None:
     out = tmp_path / "examples"
-    done = commands.run(tmp_path, "bits", "proxy", f"--out={out}", module="launch.examples")
+    done = commands.run(tmp_path, "bits", "entropy", f"--out={out}", module="launch.examples")
     assert done.process.exitcode == 0, done.err
     page = (out / "index.html").read_text()
     assert page.count("<section>") == 2
     assert "interactions_against_bits" in page
-    assert "gold_against_kl" in page
+    assert "entropy_course" in page
