@@ -14,6 +14,9 @@ GOLD_COLUMNS = ("gold_mean", "test_gold", "test_return")
 TASK_COLUMNS = (*GOLD_COLUMNS, "test_score")
 """Measured of some tasks alone, the last of those with scores of their own; NaN of others."""
 
+BIAS_COLUMNS = ("bias_cosine", "bias_length")
+"""Measured where a loss is biased alone (`action_baselines`); NaN elsewhere."""
+
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in (*_TEXT, *_MORE_TEXT)]
     + [("schedule_level", pa.float64())]
@@ -56,12 +59,14 @@ NOISE_SCHEMA = pa.schema(
             *("total", "future", "action", "state", "signal"),
             *("predicted_total", "predicted_future", "predicted_action", "predicted_state"),
             *("fisher", "score_variance"),
+            *BIAS_COLUMNS,
         )
     ]
 )
 """Columns of a noise table: parts of tr Cov of the per-timestep gradient, `signal` is |m|^2.
 
-`fisher` is tr F and `score_variance` v = Var(c), absent in older tables.
+`fisher` is tr F and `score_variance` v = Var(c), absent in older tables. `bias_cosine` and
+`bias_length` compare the mean gradient with the exact one.
 """
 
 FRONTIER_SCHEMA = pa.schema(
@@ -101,7 +106,7 @@ REQUIRED_CROSSING_COLUMNS = (
     *("threshold", "censored"),
 )
 
-_OPTIONAL_NOISE_COLUMNS = ("settings", "fisher", "score_variance")
+_OPTIONAL_NOISE_COLUMNS = ("settings", "fisher", "score_variance", *BIAS_COLUMNS)
 REQUIRED_NOISE_COLUMNS = tuple(
     name for name in NOISE_SCHEMA.names if name not in _OPTIONAL_NOISE_COLUMNS
 )
@@ -133,6 +138,7 @@ DEFAULTS: dict[str, Any] = {
     "left_censored": False,
     "fisher": float("nan"),
     "score_variance": float("nan"),
+    **dict.fromkeys(BIAS_COLUMNS, float("nan")),
 }
 """Values of the optional columns where a table lacks them (0 and "": not given)."""
 

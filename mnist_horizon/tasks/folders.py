@@ -186,4 +186,6 @@ def _shown(path: Path, folder: Path) -> str:
 
 def _listed(texts: Sequence[str]) -> str:
     more = len(texts) - _MOST_LISTED
-    return ", ".join(texts[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    # A folder of others' making may have names with line breaks and codes for terminals.
+    plainly = [text if text.isprintable() else repr(text) for text in texts[:_MOST_LISTED]]
+    return ", ".join(plainly) + (f" and {more} more" if more > 0 else "")

@@ -122,6 +122,7 @@ def identity_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _make(name: str, settings: Mapping[str, Any]) -> Any:
     cls = get(name)
+    _observations(name, settings)
     hints = get_type_hints(cls)
     types = {field.name: hints[field.name] for field in dataclasses.fields(cls)}
     checked = {}
@@ -135,7 +136,7 @@ def _make(name: str, settings: Mapping[str, Any]) -> Any:
 
 
 def _observations(name: str, settings: Mapping[str, Any]) -> str:
-    """How observations are scaled; a class with a field of this name does it itself."""
+    """How observations are scaled, checked; a class with a field of this name does it itself."""
     if OBSERVATIONS in {field.name for field in dataclasses.fields(get(name))}:
         return AS_GIVEN
     return check_way(settings.get(OBSERVATIONS, AS_GIVEN))
