@@ -167,13 +167,18 @@ class _GymnaxMethods:
         return _import("gymnax.environments.spaces", "gymnax").Discrete(self.num_actions)
 
     def observation_space(self, params: GymnaxParams) -> Any:
-        """Pixels in [0, 1], with the phase's features in [-1, 1] where they are visible."""
+        """Pixels in [0, 1], or floats in the range of the task's, and the phase in [-1, 1]."""
         box = _import("gymnax.environments.spaces", "gymnax").Box
-        shape = params.task.train.images.shape[1:]
+        images = params.task.train.images
+        is_float = jnp.issubdtype(images.dtype, jnp.floating)
+        low, high = (images.min(), images.max()) if is_float else (0.0, 1.0)
         if not params.env.phase_visible:
-            return box(0.0, 1.0, shape)
-        low = jnp.zeros(int(np.prod(shape)) + 2).at[-2:].set(-1.0)
-        return box(low, 1.0, low.shape)
+            return box(low, high, images.shape[1:])
+        size = int(np.prod(images.shape[1:])) + 2
+        lows, highs = (
+            jnp.full(size, end).at[-2:].set(phase) for end, phase in ((low, -1), (high, 1))
+        )
+        return box(lows, highs, (size,))
 
     def state_space(self, params: GymnaxParams) -> Any:
         """The example shown, the phase, what the reward window carries, the time."""

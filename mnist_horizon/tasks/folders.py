@@ -164,7 +164,7 @@ def _problem(
     )
     missing = next(part for part, paths in found[best.folder].items() if not paths)
     name = wanted.names[missing][0].removesuffix(".gz")
-    text = f"{best.folder}: has no {name} (gzipped or not), one of four IDX files"
+    text = f"{_listed([str(best.folder)])}: has no {name} (gzipped or not), one of four IDX files"
     if any(found[best.folder].values()):
         return text
     others = [str(place.folder) for place in places if all(found[place.folder].values())]

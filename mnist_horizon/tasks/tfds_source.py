@@ -126,6 +126,7 @@ def _one_line(problem: str, way_out: str) -> Iterator[None]:
 def _text_of(error: Exception) -> str:
     """Class and message of an error, without what TFDS puts before it, which is long."""
     text = " ".join(str(error).rpartition('}": ')[2].split())[:200]
+    text = text if text.isprintable() else repr(text)  # it may quote a damaged file
     return f"{type(error.__cause__ or error).__name__}: {text}"
 
 

@@ -234,11 +234,30 @@ def test_gymnasium_refuses_misuse_in_one_line(task):
         adapters.make_gymnasium(task, params, 2).step(np.zeros(2, int))
 
 
-def test_float_observations_reach_gymnasium_unscaled():
-    gymnasium = pytest.importorskip("gymnasium")
+def two_floats():
     floats = np.array([[-2.0, 300.0], [0.5, 7.0]])
     split = tasks.make_examples(floats, np.array([0, 1]))
-    own = tasks.Task(split, split, classes=2)
+    return tasks.Task(split, split, classes=2)
+
+
+@needs_gymnax
+@pytest.mark.parametrize("visible", [False, True])
+def test_gymnax_spaces_hold_float_observations(visible):
+    given = environment.make_params(parse("periodic:4"), phase_visible=visible)
+    env, params = adapters.make_gymnax(two_floats(), given)
+    observation, _ = env.reset(jax.random.key(0), params)
+    space = env.observation_space(params)
+    assert observation[:2].tolist() in ([-2.0, 300.0], [0.5, 7.0]), "as they are"
+    assert space.contains(observation)
+    assert space.contains(space.sample(jax.random.key(0)))
+    assert space.shape == observation.shape
+    ends = [[-2.0, -2.0, -1.0, -1.0], [300.0, 300.0, 1.0, 1.0]] if visible else [-2.0, 300.0]
+    assert [space.low.tolist(), space.high.tolist()] == ends
+
+
+def test_float_observations_reach_gymnasium_unscaled():
+    gymnasium = pytest.importorskip("gymnasium")
+    own = two_floats()
     env = adapters.make_gymnasium(own, environment.make_params(parse("dense")), 3)
     assert env.single_observation_space == gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float32)
     seen, _ = env.reset(seed=0)

@@ -145,6 +145,17 @@ def test_a_folder_that_is_too_large_or_not_readable_is_refused(tmp_path, monkeyp
     assert refusal(tmp_path) == "FOLDER: has too many folders in it: name a nearer one"
 
 
+def test_names_of_others_making_are_printed_plainly(tmp_path):
+    for place in ("a\nb", "c\x1b[2J"):
+        lay(tmp_path / place, GZIPPED)
+    message = refusal(tmp_path)
+    assert message.isprintable()
+    assert message.endswith(": 'a\\nb', 'c\\x1b[2J'")
+    (tmp_path / "c\x1b[2J" / GZIPPED[0]).unlink()
+    (tmp_path / "a\nb" / GZIPPED[0]).unlink()
+    assert refusal(tmp_path).startswith("'a\\nb': has no images-idx3-ubyte")
+
+
 def test_a_data_sets_folder_in_a_collection(tmp_path):
     assert named(tmp_path, "emnist_digits", {"emnist", "emnistdigits"}) is None
     (tmp_path / "EMNIST").mkdir()
