@@ -18,6 +18,7 @@ from pathlib import Path
 
 from absl import flags
 
+from launch.configs import action_baselines
 from mnist_horizon import cli, files
 from mnist_horizon.errors import InputError
 
@@ -80,6 +81,16 @@ EXAMPLES = {
         "early-stopping",
         "gold_against_kl",
         ("proxy",),
+    ),
+    "action_baselines": Example(
+        "What does a baseline that depends on the action save?",
+        {
+            f"baseline_{version}": (f"action_baselines.py:{version}",)
+            for version in action_baselines.VARIANTS
+        },
+        "action-baselines",
+        "action_baselines",
+        command="analysis.action_baselines",
     ),
     "privileged_basis": Example(
         "Are single hidden units a privileged basis?",

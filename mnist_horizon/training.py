@@ -58,6 +58,7 @@ class TrainSpec:
     rule: str = "constant"
     kl_penalty: bool = False
     action_fraction: float = 0.0
+    action_error: float = 0.0
     action_normalise: str = "none"
 
     def __post_init__(self) -> None:
@@ -75,7 +76,9 @@ class TrainSpec:
     @property
     def has_action_baseline(self) -> bool:
         """Whether the loss is that of `action_baselines`."""
-        return self.action_fraction > 0 or self.action_normalise != "none"
+        return (
+            self.action_fraction > 0 or bool(self.action_error) or self.action_normalise != "none"
+        )
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
@@ -457,7 +460,7 @@ def update_run(
     phi = None
     if spec.has_action_baseline:
         expected, _ = expected_advantages(spec, run, state, rollout.window, values, pays)
-        phi = spec.action_fraction * expected
+        phi = action_baselines.baseline_of(expected, spec.action_fraction, spec.action_error)
     batch = Batch(
         draws.inputs,
         phase_inputs,

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from mnist_horizon.results.records import read_programs, read_sweep, record_problem
     from mnist_horizon.results.schema import (
+        BIAS_COLUMNS,
         CROSSINGS_SCHEMA,
         DEFAULTS,
         DERIVED_COLUMNS,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from mnist_horizon.results.writing import write_results
 
 __all__ = [
+    "BIAS_COLUMNS",
     "CROSSINGS_SCHEMA",
     "DEFAULTS",
     "DERIVED_COLUMNS",

@@ -11,6 +11,9 @@ _MORE_TEXT = ("schedule", "precision", "settings")
 GOLD_COLUMNS = ("gold_mean", "test_gold", "test_return")
 """Measured of a task that pays a proxy of its score alone; NaN of others."""
 
+BIAS_COLUMNS = ("bias_cosine", "bias_length")
+"""Measured where a loss is biased alone (`action_baselines`); NaN elsewhere."""
+
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in (*_TEXT, *_MORE_TEXT)]
     + [("schedule_level", pa.float64())]
@@ -53,12 +56,14 @@ NOISE_SCHEMA = pa.schema(
             *("total", "future", "action", "state", "signal"),
             *("predicted_total", "predicted_future", "predicted_action", "predicted_state"),
             *("fisher", "score_variance"),
+            *BIAS_COLUMNS,
         )
     ]
 )
 """Columns of a noise table: parts of tr Cov of the per-timestep gradient, `signal` is |m|^2.
 
-`fisher` is tr F and `score_variance` v = Var(c), absent in older tables.
+`fisher` is tr F and `score_variance` v = Var(c), absent in older tables. `bias_cosine` and
+`bias_length` compare the mean gradient with the exact one.
 """
 
 FRONTIER_SCHEMA = pa.schema(
@@ -98,7 +103,7 @@ REQUIRED_CROSSING_COLUMNS = (
     *("threshold", "censored"),
 )
 
-_OPTIONAL_NOISE_COLUMNS = ("settings", "fisher", "score_variance")
+_OPTIONAL_NOISE_COLUMNS = ("settings", "fisher", "score_variance", *BIAS_COLUMNS)
 REQUIRED_NOISE_COLUMNS = tuple(
     name for name in NOISE_SCHEMA.names if name not in _OPTIONAL_NOISE_COLUMNS
 )
@@ -130,6 +135,7 @@ DEFAULTS: dict[str, Any] = {
     "left_censored": False,
     "fisher": float("nan"),
     "score_variance": float("nan"),
+    **dict.fromkeys(BIAS_COLUMNS, float("nan")),
 }
 """Values of the optional columns where a table lacks them (0 and "": not given)."""
 
