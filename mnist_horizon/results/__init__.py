@@ -15,8 +15,8 @@ either the old table or the new one. Tables written by other tools are read too:
 `REQUIRED_COLUMNS`, others take `DEFAULTS`.
 
 Here: `schema` (the columns, and which settings are a run's identity), `dictionary` (what each
-means), `reading` (one folder), `joining` (several), `writing`, `records` (sweep.json and programs/),
-`policies`, `kept`.
+means), `reading` (one folder), `joining` (several), `writing`, `records` (sweep.json and
+programs/), `policies`, `kept`.
 Each is imported on first use: pandas takes a second, and not every command reads tables.
 """
 

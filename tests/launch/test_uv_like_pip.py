@@ -60,8 +60,11 @@ env >> {tmp_path}/variables
 [ "$1" != unknown ] || [ -n "$UV_SYSTEM_CERTS" ] || {{ echo 'UnknownIssuer' >&2; exit 2; }}
 [ "$1" != fail ] || {{ echo 'no such package' >&2; exit 5; }}
 """
-    path = tmp_path / "uv"
-    path.write_text(script)
+    return write_script(tmp_path / "uv", script)
+
+
+def write_script(path: Path, text: str) -> Path:
+    path.write_text(text)
     path.chmod(0o755)
     return path
 
@@ -233,6 +236,11 @@ def main():
         print(*sys.argv[1:], os.environ["UV_FIND_LINKS"], file=file)
     return 3 if ".[cuda]" in sys.argv else 0
 """
+PYTHON = """\
+#!/bin/sh
+case "$2" in *sys.prefix*) echo {} ;; *) exec {} "$@" ;; esac
+"""
+"""A Python of an environment of its own, as conda's, whose folder has a pip.conf."""
 
 
 @pytest.mark.slow
@@ -240,12 +248,12 @@ def main():
 def test_make_hands_pips_settings_on_and_says_what_to_set(bare, tmp_path):
     start = {"uv-0.99.dist-info/entry_points.txt": "[console_scripts]\nuv = fake_uv:main\n"}
     write_wheel(tmp_path / "links", "uv", {"fake_uv.py": FAKE_UV, **start}, version="0.99")
-    (tmp_path / "pip.conf").write_text(
-        f"[global]\nno-index = true\nfind-links = {tmp_path / 'links'}\n"
-    )
-    bare.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    links = f"[global]\nno-index = true\nfind-links = {tmp_path / 'links'}\n"
+    (tmp_path / "prefix").mkdir()
+    (tmp_path / "prefix" / "pip.conf").write_text(links)
+    python = write_script(tmp_path / "python", PYTHON.format(tmp_path / "prefix", sys.executable))
     bare.setenv("CALLS", str(tmp_path / "calls"))
-    make = ["make", f"VENV={tmp_path}/venv", f"PYTHON={sys.executable}"]
+    make = ["make", f"VENV={tmp_path}/venv", f"PYTHON={python}"]
     done = subprocess.run([*make, "setup"], cwd=CHECKOUT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     call = (tmp_path / "calls").read_text()
