@@ -313,6 +313,8 @@ def _proxy() -> Numbers:
 
     return {
         "proxy.model": lambda: largest("digits", 3e-3),
+        "proxy.labels50": lambda: largest("labels50", 3e-3),
+        "proxy.labels200": lambda: largest("labels200", 3e-3),
         "proxy.noise": lambda: largest("noise", 3e-4),
         "proxy.gap": lambda: show(law("digits", 3e-3), "proxy_gap"),
         "proxy.gap.penalised": lambda: show(law("digits", 3e-3), "proxy_gap_penalised"),
