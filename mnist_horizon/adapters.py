@@ -161,10 +161,14 @@ class _GymnaxMethods:
         self,
         key: Array,
         state: EnvState,
-        action: int | np.integer | Array,
+        action: Any,
         params: GymnaxParams | None = None,
     ) -> tuple[Array, EnvState, Array, Array, Array, dict[str, Any]]:
-        """`(observation, state, reward, terminated, truncated, info)`, reset where it ended."""
+        """`(observation, state, reward, terminated, truncated, info)`, reset where it ended.
+
+        Raises:
+            InputError: the action is not one whole number; or, where it has a value, no class.
+        """
         params = self._params if params is None else params
         _check_action(action, params.task.classes)
         base: Any = super()
@@ -191,7 +195,7 @@ class _GymnaxMethods:
     ) -> tuple[Array, EnvState, Array, Array, dict[str, Any]]:
         """`(observation, state, reward, terminated, info)`, not reset."""
         following, reward, terminated, _, info = environment.transition(
-            _typed_key(key), state, jnp.asarray(action), params.task, params.env
+            _typed_key(key), state, jnp.asarray(action, jnp.int32), params.task, params.env
         )
         return self.observe(key, following, action, params), following, reward, terminated, info
 
