@@ -63,6 +63,9 @@ def make_gymnax(task: Task, params: EnvParams) -> tuple[Any, GymnaxParams]:
     environments. Its type and shape are checked always, its value where it has one: a traced action
     that is no class is scored as the task's `score` says, which for most tasks is 0.
 
+    `step` gives the six values of gymnax 1.x. For libraries that read the five of 0.x (rejax 0.1)
+    there is `gymnax.wrappers.LegacyStepAPIWrapper`.
+
     Raises:
         ImportError: gymnax 1.x is not installed.
     """
