@@ -55,7 +55,10 @@ RESULTS: dict[str, Text] = {
     "batch": ("interactions", "interactions per update: environments x rollout length"),
     "flops_per_interaction": ("FLOPs", "counted training FLOPs"),
     "horizon": ("steps", "h"),
-    "discount": ("", "gamma"),
+    "discount": (
+        "",
+        "gamma; training rounds it to single precision, which changes the horizon by less than 1%",
+    ),
     "gae_lambda": ("", "lambda of generalised advantage estimation"),
     "learning_rate": ("", "at the start of the run and width 64, by the rules of the config"),
     "entropy_coef": (
