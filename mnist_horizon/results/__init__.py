@@ -14,8 +14,9 @@ Everything is written to a temporary file in the same folder and renamed, so tha
 either the old table or the new one. Tables written by other tools are read too: they need only
 `REQUIRED_COLUMNS`, others take `DEFAULTS`.
 
-Here: `schema` (the columns, and which settings are a run's identity), `reading` (one folder),
-`joining` (several), `writing`, `records` (sweep.json and programs/), `policies`, `kept`.
+Here: `schema` (the columns, and which settings are a run's identity), `dictionary` (what each
+means), `reading` (one folder), `joining` (several), `writing`, `records` (sweep.json and
+programs/), `policies`, `kept`.
 Each is imported on first use: pandas takes a second, and not every command reads tables.
 """
 
