@@ -75,12 +75,12 @@ RESULTS: dict[str, Text] = {
         "expected reward of the stochastic policy, over the interactions since the row before",
     ),
     "reward_mean": ("reward per step", "reward received, over the same"),
-    "train_accuracy": ("", "of the greedy policy, on the same batches"),
-    "test_accuracy": (
+    "train_accuracy": (
         "",
-        "of the greedy policy, on `test_examples` examples of the test split; of a task with other "
-        "scores than 0 and 1 the greedy policy's mean score",
+        "share of right answers (the label) of the greedy policy, on the same batches, whatever the "
+        "scores are",
     ),
+    "test_accuracy": ("", "the same on `test_examples` examples of the test split"),
     "entropy": ("nats per step", "entropy of the policy"),
     "kl_initial": (
         "nats per step",
@@ -99,6 +99,12 @@ RESULTS: dict[str, Text] = {
     ),
     "test_gold": ("score", "expected score on the test examples of `kl_initial`"),
     "test_return": ("pay", "expected pay on the same"),
+    "test_score": (
+        "score",
+        "of a task with scores of its own: mean score of the greedy policy on the test examples of "
+        "`test_accuracy`; NaN of other tasks, where it is that accuracy. Tables made before there "
+        "was this column have the greedy score in the columns of accuracy",
+    ),
     "averaged": (
         "",
         "whether the measured columns are means over the interactions since the row before; they "

@@ -116,24 +116,17 @@ class Costs(Task):
 
 
 def test_floats_and_costs_have_columns_that_hold_what_they_say() -> None:
-    """Observations standardised by hand and by the setting are the same data."""
+    """The policies act on observations that were standardised by hand as their runs did."""
     generator = np.random.default_rng(0)
     values = generator.normal(300, 20, (2, 64, 3, 2)).astype(np.float32)
     labels = generator.integers(0, 4, (2, 64))
-    given, by_hand = (
-        Costs(*map(mh.tasks.make_examples, splits, labels), classes=4)
-        for splits in (values, mh.tasks.standardised(*values))
-    )
-    changes: dict[str, Any] = {"thresholds": (-0.5,), "horizons": [1]}
-    found = train(given, observations="standardised", **changes)
-    expected = train(by_hand, **changes)
-    measured = list(mh.results.MEASURED_COLUMNS)
-    pd.testing.assert_frame_equal(found.frame[measured], expected.frame[measured])
+    given = Costs(*map(mh.tasks.make_examples, values, labels), classes=4)
+    by_hand = (values[1] - values[0].mean(axis=0)) / values[0].std(axis=0)
+    found = train(given, observations="standardised", thresholds=(-0.5,), horizons=[1])
     assert set(found.frame["task_settings"]) == {'{"observations": "standardised"}'}
-    assert set(expected.frame["task_settings"]) == {"{}"}
     last = found.frame.groupby("run_id").last()
     for name, policy in found.policies.items():
-        actions, right = np.asarray(policy.act(by_hand.test.images)), labels[1]
+        actions, right = np.asarray(policy.act(by_hand)), labels[1]
         assert last.loc[name, "test_accuracy"] == pytest.approx((actions == right).mean())
         cost = -np.abs(actions - right).mean()
         assert last.loc[name, "test_score"] == pytest.approx(cost, rel=1e-6)
