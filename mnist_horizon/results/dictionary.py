@@ -77,8 +77,8 @@ RESULTS: dict[str, Text] = {
     "reward_mean": ("reward per step", "reward received, over the same"),
     "train_accuracy": (
         "",
-        "share of right answers (the label) of the greedy policy, on the same batches, whatever the "
-        "scores are",
+        "share of right answers (the label) of the greedy policy, on the same batches, whatever "
+        "the scores are",
     ),
     "test_accuracy": ("", "the same on `test_examples` examples of the test split"),
     "entropy": ("nats per step", "entropy of the policy"),
