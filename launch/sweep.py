@@ -21,12 +21,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
 from absl import flags, logging
 from tqdm import tqdm
 
 from mnist_horizon import cli, tasks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import SweepSpec, spec_from
+from mnist_horizon.sweeps import SweepSpec, config_settings, spec_from
 
 LOG = standard_logging.getLogger("mnist_horizon")
 
@@ -34,6 +35,9 @@ CONFIG = cli.define_config()
 WORKDIR = flags.DEFINE_string("workdir", None, "Where results, policies and checkpoints go.")
 DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Print programs, cost and expected time; run nothing."
+)
+SHOW_CONFIG = flags.DEFINE_bool(
+    "show_config", False, "Print every field of the config, defaults too, as YAML; run nothing."
 )
 TARGET = flags.DEFINE_string(
     "target",
@@ -55,6 +59,9 @@ def main(argv: Sequence[str]) -> int:
     del argv
     _log_plainly()
     spec = spec_from(cli.settings_of(CONFIG.value))
+    if SHOW_CONFIG.value:
+        print(yaml.safe_dump(spec.to_config(), sort_keys=False, default_flow_style=None), end="")
+        return cli.DONE
     if not WORKDIR.value:
         raise SweepError("--workdir: name the folder for the results")
     if TARGET.value and not DRY_RUN.value:
@@ -157,4 +164,4 @@ def _log_plainly() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, fields=config_settings)

@@ -19,7 +19,7 @@ from absl import flags, logging
 
 from mnist_horizon import cli, tasks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.tuning import Tuning, tuning_from
+from mnist_horizon.tuning import Tuning, tuning_from, tuning_settings
 
 LOG = standard_logging.getLogger("mnist_horizon")
 
@@ -115,4 +115,4 @@ def _factor(log: float) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, fields=tuning_settings)

@@ -8,7 +8,9 @@ from typing import Any
 
 from absl import app, flags
 
+from mnist_horizon import helptext
 from mnist_horizon.errors import InputError
+from mnist_horizon.settings import Setting
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, CANNOT_WRITE = range(5)
 """Exit codes of all commands; each command's docstring says which it uses."""
@@ -16,13 +18,21 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED, CANNOT_WRITE = range(5)
 _ERROR_CLASS = re.compile(r"mnist_horizon(\.\w+)+: ")
 
 
-def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = False) -> None:
+def run(
+    main: Callable[[Sequence[str]], int | None],
+    takes_arguments: bool = False,
+    fields: Callable[[], Sequence[Setting]] = tuple,
+) -> None:
     """Run a command; invalid input is reported as one line on stderr, with exit code 2.
+
+    `--help` lists the flags, and the fields of `--config` with those of the parts that the file
+    given as `--config` registers; the exit code is 0.
 
     Args:
         main: takes the arguments that are not flags, the program's name first; returns the exit
             code (None for 0), and raises `InputError` for invalid input.
         takes_arguments: whether arguments that are not flags are accepted.
+        fields: gives the fields of `--config`, where the command has it.
     """
 
     def guarded(argv: Sequence[str]) -> None:
@@ -32,8 +42,14 @@ def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = Fal
             refuse(error)
 
     def parse(argv: Sequence[str]) -> list[str]:
+        asked, given = helptext.split(argv)
         try:
-            rest: list[str] = flags.FLAGS(argv)
+            helptext.check_fields(given)
+            rest: list[str] = flags.FLAGS(given)
+            if asked:
+                _load_parts()
+                helptext.show(asked, fields())
+                sys.exit(DONE)
             if len(rest) > 1 and not takes_arguments:
                 message = f"unexpected argument {rest[1]!r}: flags are written --name=value"
                 raise InputError(message)
@@ -47,7 +63,7 @@ def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = Fal
 
 def refuse(error: BaseException) -> None:
     """Print an error as one line and exit with the code for bad input."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = helptext.plain(error).splitlines()
     # An exception in a config file has a traceback as its message; the last line is the error.
     if "Traceback (most recent call last):" in lines:
         text = _ERROR_CLASS.sub("", lines[-1], count=1)
@@ -55,6 +71,12 @@ def refuse(error: BaseException) -> None:
         text = " ".join(lines)
     print(f"error: {text or type(error).__name__}", file=sys.stderr)
     sys.exit(BAD_INPUT)
+
+
+def _load_parts() -> None:
+    """Read the file that was given as `--config`, which may register parts."""
+    if "config" in flags.FLAGS and flags.FLAGS["config"].value is not None:
+        settings_of(flags.FLAGS["config"].value)
 
 
 def define_config() -> flags.FlagHolder:

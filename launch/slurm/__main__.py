@@ -30,7 +30,7 @@ from launch.slurm.job import Work
 from launch.slurm.status import Queue, describe, states
 from mnist_horizon import cli, files, tasks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import SweepSpec, plan, spec_from, workdir
+from mnist_horizon.sweeps import SweepSpec, config_settings, plan, spec_from, workdir
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.tasks import LoadedTask
 
@@ -203,4 +203,4 @@ def _reason(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, fields=config_settings)

@@ -5,13 +5,14 @@ they are transposed back here, so that all images are upright.
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Integer, UInt8
 
+from mnist_horizon.settings import setting
 from mnist_horizon.tasks import checksums, tfds_source
 from mnist_horizon.tasks.idx import IdxFile, read_pair
 from mnist_horizon.tasks.registry import register
@@ -20,6 +21,8 @@ from mnist_horizon.tasks.task import Examples, LoadedTask, Task, TaskError, make
 ENVIRONMENT_VARIABLE = "MNIST_HORIZON_DATA"
 SIDE = 28
 CLASSES = 10
+DATA_DIR = "A folder with the data set's IDX files; none: where the task looks by itself."
+"""What the setting `data_dir` means."""
 
 Split = tuple[UInt8[np.ndarray, "example height width"], Integer[np.ndarray, "example"]]
 
@@ -37,7 +40,7 @@ class ImageTask:
     not equal those from IDX files bit for bit.
     """
 
-    data_dir: str = field(default="", metadata={"place": True})
+    data_dir: str = setting("", DATA_DIR, place=True)
 
     name: ClassVar[str]
     transposed: ClassVar[bool] = False
