@@ -48,15 +48,16 @@ def run(
             rest: list[str] = flags.FLAGS(given)
             if asked:
                 _load_parts()
-                helptext.show(asked, fields())
-                sys.exit(DONE)
-            if len(rest) > 1 and not takes_arguments:
+            elif len(rest) > 1 and not takes_arguments:
                 message = f"unexpected argument {rest[1]!r}: flags are written --name=value"
                 raise InputError(message)
-            return rest
         except Exception as error:  # a config file may raise any exception
             refuse(error)
             raise AssertionError("unreachable") from None
+        if asked:
+            helptext.show(asked, fields())
+            sys.exit(DONE)
+        return rest
 
     app.run(guarded, flags_parser=parse)
 

@@ -1,4 +1,4 @@
-"""What commands say of their flags: `--help`, and one line about a flag or field they do not have."""
+"""What commands say of their flags: `--help`, and one line about one that does not exist."""
 
 import re
 import sys
@@ -21,7 +21,7 @@ _PLAINER = (
         r"\1: unknown field: did you mean \2?",
     ),
     (r"'(\w+)'", r"\1: unknown field"),
-    (r"Attribute <class .*> does not exist.*Attempting to lookup: (\S+)", r"\1: unknown field"),
+    (r"Attribute .* does not exist.* lookup: (\S+)", r"\1: unknown field"),
     (
         r"flag --config\.(\S+?)=.*Failed to parse .* as a ConfigDict.*",
         r"--config.\1: a group of fields: give one of them, as in --config.\1.FIELD=VALUE",
@@ -72,18 +72,18 @@ def check_fields(argv: Sequence[str]) -> None:
 
 
 def plain(error: BaseException) -> str:
-    """The message of absl or ml-collections about a flag, on one line and without odd quotes."""
+    """The message of an error, without empty lines and the odd quotes of ml-collections."""
     if isinstance(error, flags.UnrecognizedFlagError):
         known = [Setting(name, "", "", "") for name in flags.FLAGS]
         wanted = str(error.flagname)
         near = [f"--{name}" for name in nearest(wanted.replace("-", "_"), known)]
-        advice = (
-            f": did you mean {' or '.join(near)}?" if near else "; --help lists those there are"
-        )
+        advice = f": did you mean {' or '.join(near)}?" if near else "; --help lists all"
         return f"--{wanted}: unknown flag{advice}"
-    text = error.args[0] if isinstance(error, KeyError) and error.args else error
-    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
+    while error.args and isinstance(error.args[0], BaseException):  # one in another
+        error = error.args[0]
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     for pattern, plainer in _PLAINER:
-        if found := re.fullmatch(pattern, " ".join(lines)):
+        if found := re.fullmatch(pattern, " ".join(text.split())):
             return found.expand(plainer)
-    return "\n".join(lines)
+    text = f"KeyError: {error}" if isinstance(error, KeyError) else text
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())

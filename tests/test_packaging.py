@@ -26,7 +26,17 @@ PYTHONS = ("3.11", "3.12", "3.13")
 # From the lowest: a module may import, through whatever others, only what stands before it.
 ORDER = {
     "mnist_horizon": [
-        *("errors", "files", "registry", "lazy_jax", "horizon", "tasks", "moments", "baselines"),
+        *(
+            "errors",
+            "files",
+            "registry",
+            "settings",
+            "lazy_jax",
+            "horizon",
+            "tasks",
+            "moments",
+            "baselines",
+        ),
         "algorithms",
         "schedules",
         *("environment", "advantages", "losses", "networks", "optimizers", "theory", "training"),

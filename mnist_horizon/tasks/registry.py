@@ -133,9 +133,10 @@ def _make(name: str, settings: Mapping[str, Any]) -> Any:
     checked = {}
     for key, value in settings.items():
         if key not in types:
+            near = did_you_mean(key, of(cls, "task."))
             accepted = f"it has {', '.join(types)}" if types else "it has no settings"
-            accepted = did_you_mean(key, of(cls, "task.")) or accepted
-            raise TaskError(f"task.{key}: unknown setting of task {name!r}; {accepted}")
+            advice = f": {near}" if near else f"; {accepted}"
+            raise TaskError(f"task.{key}: unknown setting of task {name!r}{advice}")
         checked[key] = _convert(key, value, types[key])
     return cls(**checked)
 
