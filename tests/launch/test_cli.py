@@ -189,7 +189,7 @@ def test_help_of_other_commands_ends_well_too(tmp_path: Path) -> None:
 
 
 def test_the_resolved_config_is_printed_and_nothing_is_written(tmp_path: Path) -> None:
-    workdir, changes = tmp_path / "w", ["--config.budget=1e4", "--config.task.split_seed=7"]
+    workdir, changes = tmp_path / "w", ["--config.budget=10000", "--config.task.split_seed=7"]
     command = commands.run(tmp_path, SMOKE, "--show_config", f"--workdir={workdir}", *changes)
     assert command.process.exitcode == cli.DONE, command.err
     assert not workdir.exists()
