@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from mnist_horizon import cli, tasks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import SweepSpec, config_settings, spec_from
+from mnist_horizon.sweeps import SweepSpec, config_settings, live, spec_from
 
 LOG = standard_logging.getLogger("mnist_horizon")
 
@@ -43,6 +43,9 @@ TARGET = flags.DEFINE_string(
     "target",
     "",
     "With --dry_run: a chip, as in h100 or v5e:4, to compile every program for; none is needed.",
+)
+LOGS = flags.DEFINE_multi_enum(
+    "log", [], live.LOGS, "Show the runs there as they go on too; may be given for each."
 )
 CHECKPOINT_SECONDS = flags.DEFINE_float(
     "checkpoint_seconds", 60.0, "Time between checkpoints.", lower_bound=0.0
@@ -88,7 +91,9 @@ def main(argv: Sequence[str]) -> int:
         return cli.DONE
     try:
         only = PROGRAMS.value or None
-        outcome = runner.run_sweep(spec, folder, task, CHECKPOINT_SECONDS.value, only)
+        outcome = runner.run_sweep(
+            spec, folder, task, CHECKPOINT_SECONDS.value, only, logs=LOGS.value
+        )
     except runner.Interrupted:
         LOG.info("interrupted: all is saved, the same command continues")
         hosts.leave(cli.INTERRUPTED)
@@ -139,10 +144,12 @@ def _check(folder: Path, spec: SweepSpec) -> None:
     """Refuse a working directory that does not suit the command, without touching it.
 
     Raises:
-        InputError: it holds another sweep or cannot be written, or has not all `--programs`.
+        InputError: it holds another sweep or cannot be written, or has not all `--programs`; or a
+            log cannot be used.
     """
     from mnist_horizon.sweeps import workdir
 
+    live.check(folder, LOGS.value)
     workdir.check(folder, spec)
     placed = {path.stem for path in folder.glob("programs/*.json")}
     if unknown := [name for name in PROGRAMS.value if name not in placed]:

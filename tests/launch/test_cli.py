@@ -1,6 +1,7 @@
 """Bad input: one line that names what is wrong, exit code 2, and nothing is written."""
 
 import dataclasses
+import importlib.util
 import json
 import re
 import resource
@@ -221,6 +222,18 @@ def test_the_default_config_has_every_field_and_its_default() -> None:
     assert needed == {"task.name", "widths", "horizons", "seeds", "budget"}
     differ = {name for name in listed if config[name] != listed[name]}
     assert differ == {*needed, "test_sample"}
+
+
+def test_a_log_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    """W&B is not installed; where it is, it has no key."""
+    workdir, nobody = tmp_path / "w", {"HOME": str(tmp_path), "WANDB_MODE": "online"}
+    arguments = (SMOKE, f"--workdir={workdir}", "--log=wandb")
+    command = commands.start(tmp_path, *arguments, environment=nobody)
+    command.wait()
+    is_installed = importlib.util.find_spec("wandb") is not None
+    said = "No API key configured." if is_installed else "needs the extra wandb: make setup EXTRAS="
+    refused(command, workdir, f"error: --log=wandb: {said}")
+    refused(commands.run(tmp_path, *arguments[:2], "--log=paper"), workdir, "--log=paper: value")
 
 
 FILES = {
