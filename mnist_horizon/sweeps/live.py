@@ -155,7 +155,7 @@ def _last_offline(folder: Path, name: str) -> int:
     from wandb.sdk.internal.datastore import DataStore
 
     last = -1
-    for path in folder.glob(f"wandb/offline-run-*-{name}/run-{name}.wandb"):
+    for path in folder.glob(f"wandb/offline-run-*/run-{name}.wandb"):
         store = DataStore()
         with contextlib.suppress(AssertionError, OSError):  # the end that a kill left
             store.open_for_scan(str(path))
@@ -247,6 +247,11 @@ class Live:
     def __exit__(self, *_: object) -> None:
         for name, program_id in list(self._open):
             self._close(name, program_id, is_done=False)
+        if "wandb" in self._names:
+            with self._tolerated("wandb"):
+                import wandb
+
+                wandb.teardown()  # waits until its own process has written all
 
     def add(self, program: Program, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add the points that the series of a program lack.

@@ -1,6 +1,5 @@
 """Series of a live view hold each row of a run once, whatever happens to sweep or log."""
 
-import json
 import logging
 import sys
 from collections.abc import Mapping
@@ -10,24 +9,18 @@ from typing import Any
 
 import pytest
 
-from mnist_horizon import results, tasks
+from mnist_horizon import tasks
 from mnist_horizon.errors import InputError
 from mnist_horizon.sweeps import live, plan, program_runner, runner
 from mnist_horizon.sweeps.checkpoints import Checkpoints
 from mnist_horizon.sweeps.live import Live
 from mnist_horizon.sweeps.plan import Program
+from tests.mnist_horizon.series import check_equal, points, tensorboard_points, wandb_records
 from tests.mnist_horizon.small_sweeps import outputs, run, tiny
 
 SPEC = tiny()
 DIGITS = tasks.load("digits", {})
 BOTH = ["tensorboard", pytest.param("wandb", marks=pytest.mark.slow)]
-SHOWN = (
-    *("updates", "return_mean", "reward_mean", "train_accuracy", "test_accuracy"),
-    *("entropy", "kl_initial"),
-)
-
-Points = dict[str, list[tuple[int, dict[str, float]]]]
-"""By run: interactions and values of each point that is stored, in the order of storing."""
 
 
 @pytest.fixture(autouse=True)
@@ -40,64 +33,6 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def need(name: str) -> None:
     pytest.importorskip(name, reason=f"the extra {name} is not installed")
-
-
-def points(folder: Path, name: str) -> Points:
-    return tensorboard_points(folder) if name == "tensorboard" else wandb_points(folder)
-
-
-def tensorboard_points(folder: Path) -> Points:
-    from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
-    from tensorboard.util.tensor_util import make_ndarray
-
-    found: Points = {}
-    for file in sorted((folder / "tensorboard").rglob("*tfevents*")):
-        for event in EventFileLoader(str(file)).Load():
-            values = {one.tag: float(make_ndarray(one.tensor)) for one in event.summary.value}
-            if values:
-                found.setdefault(file.parent.name, []).append((event.step, values))
-    return found
-
-
-def wandb_points(folder: Path) -> Points:
-    found: Points = {}
-    for records in wandb_records(folder):
-        (of,) = (record.run for record in records if record.HasField("run"))
-        for record in records:
-            if record.HasField("history"):
-                items = {
-                    ".".join(item.nested_key) or item.key: item.value_json
-                    for item in record.history.item
-                }
-                values = {key: json.loads(items[key]) for key in items if key[0] != "_"}
-                step = record.history.step.num
-                found.setdefault(of.display_name, []).append((step, values))
-    return found
-
-
-def wandb_records(folder: Path) -> list[list[Any]]:
-    """The records of each file that W&B has written."""
-    from wandb.proto.wandb_internal_pb2 import Record
-    from wandb.sdk.internal.datastore import DataStore
-
-    found = []
-    for file in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
-        store = DataStore()
-        store.open_for_scan(str(file))
-        found.append([])
-        while (data := store.scan_data()) is not None:
-            found[-1].append(Record.FromString(data))
-    return found
-
-
-def check_equal(found: Points, folder: Path) -> None:
-    """The series are the rows of the results, each once and in order."""
-    frame = results.read_results(folder).frame
-    assert found.keys() == set(frame["run_id"])
-    for run_id, rows in frame.groupby("run_id"):
-        assert [step for step, _ in found[run_id]] == rows["interactions"].tolist()
-        for (_, values), row in zip(found[run_id], rows.to_dict("records"), strict=True):
-            assert values == pytest.approx({name: row[name] for name in SHOWN}, rel=1e-6)
 
 
 class KilledError(BaseException):
@@ -124,8 +59,8 @@ def test_a_killed_sweep_goes_on_with_its_series(
     folder = tmp_path / "w"
     for _ in range(2):
         with pytest.raises(KilledError):
-            runner.run_sweep(SPEC, folder, DIGITS, checkpoint_seconds=0, logs=[name])
-    runner.run_sweep(SPEC, folder, DIGITS, checkpoint_seconds=0, logs=[name])
+            runner.run_sweep(SPEC, folder, DIGITS, checkpoint_seconds=0.0, logs=[name])
+    runner.run_sweep(SPEC, folder, DIGITS, checkpoint_seconds=0.0, logs=[name])
     check_equal(points(folder, name), folder)
 
 
@@ -150,7 +85,7 @@ def test_points_that_a_kill_lost_are_added_again(tmp_path: Path) -> None:
     file = next((tmp_path / "tensorboard").rglob("*tfevents*"))
     file.write_bytes(file.read_bytes()[:-5])
     assert [step for step, _ in tensorboard_points(tmp_path)[file.parent.name]] == [10]
-    file.rename(file.with_name(file.name + "1"))  # the next process has another name
+    file.rename(file.with_name("events.out.tfevents.0"))  # the next process has another name
     with Live(tmp_path, SPEC, ["tensorboard"]) as series:
         series.add(program(), rows(10, 20))
         series.add(program(), rows(10, 20, 30))
