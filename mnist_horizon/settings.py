@@ -82,7 +82,8 @@ def of(cls: type, prefix: str = "") -> tuple[Setting, ...]:
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
         name, wanted, facts = prefix + field.name, hints[field.name], field.metadata
-        if dataclasses.is_dataclass(wanted):
+        is_group: bool = dataclasses.is_dataclass(wanted)
+        if is_group:
             found += of(wanted, f"{name}.")
         elif kind := _kind(wanted):
             name = facts.get("name") or name
