@@ -4,7 +4,7 @@
     python -m launch.examples bits proxy
 
 Trains each on the embedded digits (sweeps that are done are not trained again), writes its report,
-and then OUT/index.html with a figure and sentences of each: 6 minutes on 2 cores beside other work.
+and then OUT/index.html with a figure and sentences of each: 6 minutes of processor time.
 
 Exit codes: 0 done; 2 a name is unknown; else that of the command that failed.
 """

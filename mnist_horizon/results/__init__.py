@@ -14,8 +14,9 @@ Everything is written to a temporary file in the same folder and renamed, so tha
 either the old table or the new one. Tables written by other tools are read too: they need only
 `REQUIRED_COLUMNS`, others take `DEFAULTS`.
 
-Here: `schema` (the columns, and which settings are a run's identity), `reading` (one folder),
-`joining` (several), `writing`, `records` (sweep.json and programs/), `policies`, `kept`.
+Here: `schema` (the columns, and which settings are a run's identity), `dictionary` (what each
+means), `reading` (one folder), `joining` (several), `writing`, `records` (sweep.json and
+programs/), `policies`, `kept`.
 Each is imported on first use: pandas takes a second, and not every command reads tables.
 """
 
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
         DEFAULTS,
         DERIVED_COLUMNS,
         FRONTIER_SCHEMA,
-        GOLD_COLUMNS,
         MEASURED_COLUMNS,
         NOISE_SCHEMA,
         OBSERVATION_SETTINGS,
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         REQUIRED_CROSSING_COLUMNS,
         RUN_COLUMNS,
         SCHEMA,
+        TASK_COLUMNS,
         conform,
         learning_settings,
     )
@@ -72,7 +73,6 @@ __all__ = [
     "DEFAULTS",
     "DERIVED_COLUMNS",
     "FRONTIER_SCHEMA",
-    "GOLD_COLUMNS",
     "KEPT_EXAMPLES",
     "MEASURED_COLUMNS",
     "NOISE_SCHEMA",
@@ -82,6 +82,7 @@ __all__ = [
     "REQUIRED_CROSSING_COLUMNS",
     "RUN_COLUMNS",
     "SCHEMA",
+    "TASK_COLUMNS",
     "KeptPolicy",
     "Results",
     "ResultsError",

@@ -11,6 +11,9 @@ _MORE_TEXT = ("schedule", "precision", "settings")
 GOLD_COLUMNS = ("gold_mean", "test_gold", "test_return")
 """Measured of a task that pays a proxy of its score alone; NaN of others."""
 
+TASK_COLUMNS = (*GOLD_COLUMNS, "test_score")
+"""Measured of some tasks alone, the last of those with scores of their own; NaN of others."""
+
 BIAS_COLUMNS = ("bias_cosine", "bias_length")
 """Measured where a loss is biased alone (`action_baselines`); NaN elsewhere."""
 
@@ -38,7 +41,7 @@ SCHEMA = pa.schema(
         )
     ]
     + [("test_examples", pa.int64())]
-    + [(name, pa.float64()) for name in GOLD_COLUMNS]
+    + [(name, pa.float64()) for name in TASK_COLUMNS]
 )
 """Columns of a results table; `docs/results_on_disk.md` lists their meaning and units."""
 
@@ -79,7 +82,7 @@ FRONTIER_SCHEMA = pa.schema(
 MEASURED_COLUMNS = (
     *("interactions", "updates", "return_mean", "reward_mean", "train_accuracy", "test_accuracy"),
     *("entropy", "kl_initial", "test_examples"),
-    *GOLD_COLUMNS,
+    *TASK_COLUMNS,
 )
 
 RUN_COLUMNS = tuple(name for name in READ_SCHEMA.names if name not in MEASURED_COLUMNS)
@@ -131,7 +134,7 @@ DEFAULTS: dict[str, Any] = {
     "entropy": float("nan"),
     "kl_initial": float("nan"),
     "test_examples": 0,
-    **dict.fromkeys(GOLD_COLUMNS, float("nan")),
+    **dict.fromkeys(TASK_COLUMNS, float("nan")),
     "left_censored": False,
     "fisher": float("nan"),
     "score_variance": float("nan"),

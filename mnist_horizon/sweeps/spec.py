@@ -19,7 +19,7 @@ from mnist_horizon.action_baselines import NORMALISED
 from mnist_horizon.algorithms import ALGORITHMS, REFERENCES
 from mnist_horizon.baselines import BASELINES
 from mnist_horizon.errors import InputError, SweepError
-from mnist_horizon.horizon import discount_from_horizon
+from mnist_horizon.horizon import single_precision_fault
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.results import ResultsError, policy_checksum
 from mnist_horizon.settings import NEEDED, Setting, setting
@@ -607,9 +607,8 @@ def _check_axes(spec: SweepSpec) -> None:
             _check_noise_is_known(f"schedules[{number}]", schedule)
     for number, horizon in enumerate(spec.horizons):
         _require(horizon >= 1, f"horizons[{number}]", f"must be at least 1, not {horizon:g}")
-        below_one = bool(np.float32(discount_from_horizon(horizon)) < 1)
-        message = f"{horizon:g} is a discount of 1 in single precision: choose one below 1e7"
-        _require(below_one, f"horizons[{number}]", message)
+        fault = single_precision_fault(horizon)
+        _require(not fault, f"horizons[{number}]", fault)
     _check_rates("optimizer.learning_rates", spec.optimizer.learning_rates)
     _check_references(spec)
     for number, value in enumerate(spec.kl_coefs):

@@ -27,6 +27,7 @@ from mnist_horizon.tasks.registry import (
     register,
     settings_of,
 )
+from mnist_horizon.tasks.scaling import scaled, standardised
 from mnist_horizon.tasks.task import (
     Examples,
     LoadedTask,
@@ -34,7 +35,6 @@ from mnist_horizon.tasks.task import (
     TaskError,
     in_sampling_order,
     make_examples,
-    standardised,
 )
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "name_of",
     "names",
     "register",
+    "scaled",
     "settings_of",
     "standardised",
 ]

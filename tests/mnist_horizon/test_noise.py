@@ -74,10 +74,7 @@ def assert_as_predicted(found: dict[str, np.ndarray], relative: float, of_total:
         (NetworkSpec("mlp", 1, 5), (4, 4)),
         (NetworkSpec("mlp", 2, 5, phase_visible=True), (4, 4)),
         (NetworkSpec("cnn", 2, 2, phase_visible=True), (8, 8)),
-        *(
-            (NetworkSpec("mlp", 2, 5, activation=name), (4, 4))
-            for name in ("relu", "tanh", "linear")
-        ),
+        (NetworkSpec("mlp", 2, 5, activation="tanh"), (4, 4)),
     ],
 )
 def test_grams_are_those_of_the_jacobian(spec, shape):
@@ -225,10 +222,9 @@ def test_signal_is_the_gradient_of_the_whole_split_even_from_few_samples():
     assert float(np.mean(found / square)) == pytest.approx(1, abs=0.1)
 
 
-@pytest.mark.parametrize("baseline", ["expected_reward", "value_net"])
-def test_runs_are_measured_as_one_by_one(baseline, monkeypatch):
+def test_runs_are_measured_as_one_by_one(monkeypatch):
     """All at once, two at a time (the third with itself), and one after another."""
-    axes = AXES[1:]
+    baseline, axes = "value_net", AXES[1:]
     spec, runs, _ = trained(baseline, tuple(axes))
     found = {}
     for at_once, most in ((3, 2**24), (2, 22_000), (1, 1)):
@@ -285,15 +281,15 @@ def test_an_action_dependent_baseline_moves_the_action_part_alone():
 
 def test_the_bias_of_a_loss_of_which_half_is_normalised():
     """Against sums over actions on the same examples; phi = f E[A | x, a] + e [a = 0]."""
-    axes, batch = [("dense", 1.0)], 16 * 32
-    bug = functools.partial(measured, "expected_reward", axes, batch, action_normalise="advantage")
+    batch = 16 * 32
+    bug = functools.partial(measured, "expected_reward", AXES, batch, action_normalise="advantage")
     of_length = bug(action_fraction=0.5)
-    np.testing.assert_allclose(of_length["bias_cosine"], 1, rtol=1e-4)
+    np.testing.assert_allclose(of_length["bias_cosine"][:, 0], 1, rtol=1e-4)
     sigma = 2 * of_length["bias_length"] - 1  # (1 - f) + f sigma
-    assert (np.abs(sigma - 1) > 0.1).all()
+    assert (np.abs(sigma[:, 0] - 1) > 0.1).all()
     found = bug(action_fraction=0.5, action_error=10.0)
-    assert found["bias_cosine"].min() < 0.97
-    spec, _, state = trained("expected_reward", tuple(axes))
+    assert found["bias_cosine"][:, 0].min() < 0.97
+    spec, _, state = trained("expected_reward", tuple(AXES))
     for group, key in enumerate(KEYS):
         key = jax.random.fold_in(jax.random.fold_in(key, training.NOISE_STREAM), 40)
         draws = training.draw(spec, key, jnp.int32(0), TASK)
