@@ -1,7 +1,8 @@
 """Functions that MkDocs calls while it builds: the reference is made from the source files.
 
 Each package of `PACKAGES` gets a page for each of its modules and subpackages, and one for itself.
-The texts at the root of the checkout (results, contributing, changes) become pages as well.
+The texts at the root of the checkout (results, contributing, changes) become pages as well, and so
+does the table of all settings, which the library's own declarations give.
 """
 
 import ast
@@ -17,6 +18,28 @@ TEXTS = {
     "Changes": "CHANGELOG.md",
 }
 
+SETTINGS_PAGE = """# Every setting
+
+A field of a config is set in its file (`config.batch.rollout_length = 128`), on the command line
+(`--config.batch.rollout_length=128`), or as an argument of `mnist_horizon.api.train`. The default
+is what a config without the field has. The same list, with the choices that a config file
+registers, is printed by
+
+    python -m launch.sweep --config=FILE --help
+
+and the values of a sweep, defaults too, by
+
+    python -m launch.sweep --config=FILE --show_config
+
+{}
+
+## The search for learning rates
+
+A config of `launch.tune` has these as well.
+
+{}
+"""
+
 
 def reference(root: Path = ROOT) -> dict[str, str]:
     """Pages of the reference: their address within the site, and their Markdown."""
@@ -30,6 +53,17 @@ def reference(root: Path = ROOT) -> dict[str, str]:
                 address = f"reference/{package}/{child.relative_to(root / package).stem}.md"
                 pages[address] = _page(root, files)
     return pages
+
+
+def settings_page() -> str:
+    """The page with every field of a config; `--help` of the commands lists the same."""
+    from mnist_horizon import settings
+    from mnist_horizon.sweeps import config_settings
+    from mnist_horizon.tuning import tuning_settings
+
+    fields = config_settings()
+    tuning = [one for one in tuning_settings() if one not in fields]
+    return SETTINGS_PAGE.format(settings.as_markdown(fields), settings.as_markdown(tuning))
 
 
 def on_config(config: Any) -> Any:
@@ -47,7 +81,7 @@ def on_files(files: Any, config: Any) -> Any:
     """Add the pages that are not files in `docs/`."""
     from mkdocs.structure.files import File
 
-    for address, text in reference().items():
+    for address, text in {**reference(), "settings.md": settings_page()}.items():
         files.append(File.generated(config, address, content=text))
     for path in TEXTS.values():
         # In the site the pages of `docs/` are beside the texts of the root.

@@ -32,12 +32,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
 from absl import flags, logging
 from tqdm import tqdm
 
 from mnist_horizon import cli, files, tasks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import SweepSpec, spec_from
+from mnist_horizon.sweeps import SweepSpec, config_settings, live, spec_from
 
 LOG = standard_logging.getLogger("mnist_horizon")
 
@@ -46,10 +47,16 @@ WORKDIR = flags.DEFINE_string("workdir", None, "Where results, policies and chec
 DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Print programs, cost and expected time; run nothing."
 )
+SHOW_CONFIG = flags.DEFINE_bool(
+    "show_config", False, "Print every field of the config, defaults too, as YAML; run nothing."
+)
 TARGET = flags.DEFINE_string(
     "target",
     "",
     "With --dry_run: a chip, as in h100 or v5e:4, to compile every program for; none is needed.",
+)
+LOGS = flags.DEFINE_multi_enum(
+    "log", [], live.LOGS, "Show the runs there as they go on too; may be given for each."
 )
 CHECKPOINT_SECONDS = flags.DEFINE_float(
     "checkpoint_seconds", 60.0, "Time between checkpoints.", lower_bound=0.0
@@ -66,6 +73,9 @@ def main(argv: Sequence[str]) -> int:
     del argv
     _log_plainly()
     spec = spec_from(cli.settings_of(CONFIG.value))
+    if SHOW_CONFIG.value:
+        print(yaml.safe_dump(spec.to_config(), sort_keys=False, default_flow_style=None), end="")
+        return cli.DONE
     if not WORKDIR.value:
         raise SweepError("--workdir: name the folder for the results")
     if TARGET.value and not DRY_RUN.value:
@@ -95,7 +105,9 @@ def main(argv: Sequence[str]) -> int:
     task = tasks.load(spec.task, spec.task_settings)
     try:
         only = PROGRAMS.value or None
-        outcome = runner.run_sweep(spec, folder, task, CHECKPOINT_SECONDS.value, only)
+        outcome = runner.run_sweep(
+            spec, folder, task, CHECKPOINT_SECONDS.value, only, logs=LOGS.value
+        )
     except runner.Interrupted:
         LOG.info("interrupted: all is saved, the same command continues")
         hosts.leave(cli.INTERRUPTED)
@@ -156,10 +168,12 @@ def _check(folder: Path, spec: SweepSpec) -> None:
     """Refuse a working directory that does not suit the command, without touching it.
 
     Raises:
-        InputError: it holds another sweep or cannot be written, or has not all `--programs`.
+        InputError: it holds another sweep or cannot be written, or has not all `--programs`; or a
+            log cannot be used.
     """
     from mnist_horizon.sweeps import workdir
 
+    live.check(folder, LOGS.value)
     workdir.check(folder, spec, is_written=not DRY_RUN.value)
     placed = {path.stem for path in folder.glob("programs/*.json")}
     if unknown := [name for name in PROGRAMS.value if name not in placed]:
@@ -181,4 +195,4 @@ def _log_plainly() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, fields=config_settings)

@@ -27,7 +27,7 @@ from absl import flags, logging
 
 from mnist_horizon import cli, files, tasks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.tuning import Tuning, tuning_from
+from mnist_horizon.tuning import Tuning, tuning_from, tuning_settings
 
 LOG = standard_logging.getLogger("mnist_horizon")
 
@@ -124,4 +124,4 @@ def _factor(log: float) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, fields=tuning_settings)

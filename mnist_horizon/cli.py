@@ -9,8 +9,9 @@ from typing import Any
 
 from absl import app, flags
 
-from mnist_horizon import interruption, terminal
+from mnist_horizon import helptext, interruption, terminal
 from mnist_horizon.errors import InputError
+from mnist_horizon.settings import Setting
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 INTERRUPTED, CANNOT_WRITE, UNEXPECTED = interruption.EXIT_CODE, 4, 5
@@ -23,15 +24,22 @@ foresaw, with its traceback in `problems.log` of the working directory, or on st
 _ERROR_CLASS = re.compile(r"mnist_horizon(\.\w+)+: ")
 
 
-def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = False) -> None:
+def run(
+    main: Callable[[Sequence[str]], int | None],
+    takes_arguments: bool = False,
+    fields: Callable[[], Sequence[Setting]] = tuple,
+) -> None:
     """Run a command; invalid input is reported as one line on stderr, with exit code 2.
 
-    Losing stdout or stderr does not stop it (`terminal`).
+    `--help` lists the flags, and the fields of `--config` with those of the parts that the file
+    given as `--config` registers; the exit code is 0. Losing stdout or stderr does not stop it
+    (`terminal`).
 
     Args:
         main: takes the arguments that are not flags, the program's name first; returns the exit
             code (None for 0), and raises `InputError` for invalid input.
         takes_arguments: whether arguments that are not flags are accepted.
+        fields: gives the fields of `--config`, where the command has it.
     """
 
     terminal.keep_streams()
@@ -46,12 +54,15 @@ def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = Fal
         sys.exit(_when_all_is_told(code or DONE))
 
     def parse(argv: Sequence[str]) -> list[str]:
+        asked, given = helptext.split(argv)
         try:
-            rest: list[str] = flags.FLAGS(argv)
-            if len(rest) > 1 and not takes_arguments:
+            helptext.check_fields(given)
+            rest: list[str] = flags.FLAGS(given)
+            if asked:
+                _load_parts()
+            elif len(rest) > 1 and not takes_arguments:
                 message = f"unexpected argument {rest[1]!r}: flags are written --name=value"
                 raise InputError(message)
-            return rest
         except Exception as error:  # a config file may raise any exception
             refuse(error)
             raise AssertionError("unreachable") from None
@@ -59,6 +70,10 @@ def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = Fal
             if _is_of_a_config(error):
                 refuse(InputError(f"--config: the file ends the process (exit code {error.code})"))
             raise
+        if asked:
+            helptext.show(asked, fields())
+            sys.exit(_when_all_is_told(DONE))
+        return rest
 
     try:
         app.run(guarded, flags_parser=parse)
@@ -69,7 +84,7 @@ def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = Fal
 
 def refuse(error: BaseException) -> None:
     """Print an error as one line and exit with the code for bad input."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = helptext.plain(error).splitlines()
     # An exception in a config file has a traceback as its message; the last line is the error.
     if "Traceback (most recent call last):" in lines:
         text = _ERROR_CLASS.sub("", lines[-1], count=1)
@@ -106,6 +121,12 @@ def _is_of_a_config(error: SystemExit) -> bool:
         frame.f_globals.get("__name__") for frame, _ in traceback.walk_tb(error.__traceback__)
     )
     return "ml_collections.config_flags.config_flags" in modules
+
+
+def _load_parts() -> None:
+    """Read the file that was given as `--config`, which may register parts."""
+    if "config" in flags.FLAGS and flags.FLAGS["config"].value is not None:
+        settings_of(flags.FLAGS["config"].value)
 
 
 def define_config() -> flags.FlagHolder:

@@ -30,7 +30,17 @@ MACHINES = {"linux": "x86_64", "darwin": "arm64"}
 # From the lowest: a module may import, through whatever others, only what stands before it.
 ORDER = {
     "mnist_horizon": [
-        *("errors", "files", "registry", "lazy_jax", "horizon", "tasks", "moments", "baselines"),
+        *(
+            "errors",
+            "files",
+            "registry",
+            "settings",
+            "lazy_jax",
+            "horizon",
+            "tasks",
+            "moments",
+            "baselines",
+        ),
         "algorithms",
         "schedules",
         *("environment", "advantages", "losses", "networks", "optimizers", "theory", "training"),

@@ -30,12 +30,15 @@ from launch.slurm.job import Work
 from launch.slurm.status import Queue, describe, states
 from mnist_horizon import cli, files, tasks
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import SweepSpec, plan, spec_from, workdir
+from mnist_horizon.sweeps import SweepSpec, config_settings, plan, spec_from, workdir
+from mnist_horizon.sweeps.live import LOGS
+from mnist_horizon.sweeps.live import check as check_logs
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.tasks import LoadedTask
 
 CONFIG = cli.define_config()
 WORKDIR = flags.DEFINE_string("workdir", None, "As in launch.sweep, on a file system of all nodes.")
+LOG = flags.DEFINE_multi_enum("log", [], LOGS, "As in launch.sweep.")
 DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the jobs; submit and write nothing.")
 STATUS = flags.DEFINE_bool("status", False, "Print what is done, running, queued and failed.")
 
@@ -70,6 +73,7 @@ def main(argv: Sequence[str]) -> int:
         return cli.DONE
     jax.config.update("jax_platforms", "cpu")  # a login node's accelerators are not used
     spec = spec_from(cli.settings_of(CONFIG.value))
+    check_logs(folder, LOG.value)
     workdir.check(folder, spec, is_written=not DRY_RUN.value)
     files.inside(folder, "slurm")
     settings = sbatch_settings()
@@ -195,6 +199,7 @@ def sweep_command(folder: Path, programs: Sequence[str]) -> tuple[str, ...]:
     return (
         *("-m", "launch.sweep", f"--config={config_flags.get_config_filename(flag)}"),
         *(f"--config.{name}={value}" for name, value in changes.items()),
+        *(f"--log={name}" for name in LOG.value),
         *(f"--workdir={folder}", f"--programs={','.join(programs)}"),
     )
 
@@ -206,4 +211,4 @@ def _reason(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, fields=config_settings)

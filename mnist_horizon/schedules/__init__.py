@@ -21,7 +21,7 @@ import importlib
 import pkgutil
 
 from mnist_horizon.schedules.choice import Choice, Reward
-from mnist_horizon.schedules.registry import kinds, make, parse, register
+from mnist_horizon.schedules.registry import forms, kinds, make, parse, register
 from mnist_horizon.schedules.schedule import (
     Estimator,
     Payments,
@@ -38,6 +38,7 @@ __all__ = [
     "Schedule",
     "States",
     "check_probability",
+    "forms",
     "kinds",
     "make",
     "parse",

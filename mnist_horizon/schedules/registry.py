@@ -46,6 +46,11 @@ def kinds() -> list[str]:
     return _registry.names()
 
 
+def forms() -> list[str]:
+    """How each registered schedule is written, with the name of its level: `periodic:k`."""
+    return [_form(name) for name in kinds()]
+
+
 def make(kind: str, level: float = 1.0) -> Schedule:
     """The schedule of a name and a level (1 for those that take none).
 
@@ -65,8 +70,8 @@ def parse(text: str) -> Schedule:
     """
     kind, separator, level = text.partition(":")
     if kind not in kinds() or bool(_registry.get(kind).level_name) != bool(separator):
-        forms = [repr(_form(name)) for name in kinds()]
-        accepted = " or ".join([", ".join(forms[:-1]), forms[-1]])
+        quoted = list(map(repr, forms()))
+        accepted = " or ".join([", ".join(quoted[:-1]), quoted[-1]])
         raise ValueError(f"unknown schedule {text!r}: write {accepted}")
     try:
         return make(kind, float(level) if separator else 1.0)

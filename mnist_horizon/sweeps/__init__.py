@@ -5,6 +5,6 @@
 reported before the training is imported.
 """
 
-from mnist_horizon.sweeps.spec import RATE_RULE, TEST_SAMPLE, SweepSpec, spec_from
+from mnist_horizon.sweeps.spec import RATE_RULE, TEST_SAMPLE, SweepSpec, config_settings, spec_from
 
-__all__ = ["RATE_RULE", "TEST_SAMPLE", "SweepSpec", "spec_from"]
+__all__ = ["RATE_RULE", "TEST_SAMPLE", "SweepSpec", "config_settings", "spec_from"]

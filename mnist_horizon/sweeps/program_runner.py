@@ -23,6 +23,7 @@ from mnist_horizon.devices import hosts
 from mnist_horizon.sweeps import plan, workdir
 from mnist_horizon.sweeps.checkpoints import Checkpoints
 from mnist_horizon.sweeps.compiling import Code
+from mnist_horizon.sweeps.live import Live
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.progress import Progress
 from mnist_horizon.sweeps.rows import run_columns, table_rows
@@ -72,7 +73,8 @@ class ProgramRunner:
         task: LoadedTask,
         checkpoint_seconds: float,
         code: Code,
-        share: float = 1.0,
+        share: float,
+        live: Live,
     ) -> None:
         """Place the program's numbers and data on its devices.
 
@@ -84,6 +86,7 @@ class ProgramRunner:
             checkpoint_seconds: time between checkpoints.
             code: the program's functions, compiled or being compiled.
             share: of all devices that this program has.
+            live: is given the rows.
         """
         self.spec, self.program, self.folder, self.task = spec, program, folder, task
         self.checkpoint_seconds = checkpoint_seconds
@@ -92,7 +95,7 @@ class ProgramRunner:
         self._kept_marks = spec.kept_updates(program.width)
         self._noisy_marks = range(0, len(self.marks) if noise.samples else 0, noise.every)
         self.columns = [run_columns(spec, run, task.task) for run in program.runs]
-        self.code, self.share = code, share
+        self.code, self.share, self.live = code, share, live
         self.functions = code.functions
         self.runs = self.functions.place_runs(plan.run_params(spec, program))
         self.keys = self.functions.place_keys(program.seeds)
@@ -128,6 +131,7 @@ class ProgramRunner:
             yield from self._updates(state, journal, checkpoints, stop, progress)
             checkpoints.remove()
         progress.finish(self.program)
+        self.live.finish(self.program)
 
     def _until_compiled(self, stop: Callable[[], bool]) -> Turns:
         """Wait for all functions, so that the speed of updates does not include their compilation.
@@ -222,6 +226,7 @@ class ProgramRunner:
         if journal.update not in self.marks:
             return False
         self._write_rows(state, metrics, journal)
+        self.live.add(self.program, journal.rows)
         if self.marks.index(journal.update) in self._noisy_marks:
             self._write_noise(state, journal)
         if journal.update in self._kept_marks:

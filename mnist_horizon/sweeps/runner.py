@@ -19,9 +19,10 @@ from mnist_horizon import files, interruption
 from mnist_horizon.devices import hosts
 from mnist_horizon.devices.compilation import DETERMINISTIC, is_deterministic
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import lanes, plan, workdir
+from mnist_horizon.sweeps import lanes, live, plan, workdir
 from mnist_horizon.sweeps.compiling import Compiler
 from mnist_horizon.sweeps.initial import with_initial_policy
+from mnist_horizon.sweeps.live import Live
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.program_runner import Interrupted, ProgramRunner, Turns
 from mnist_horizon.sweeps.progress import Progress
@@ -50,6 +51,7 @@ def run_sweep(
     checkpoint_seconds: float = 60.0,
     only: Container[str] | None = None,
     bar: bool | None = None,
+    logs: Sequence[str] = (),
 ) -> Outcome:
     """Run what is missing in a sweep's working directory.
 
@@ -64,8 +66,10 @@ def run_sweep(
         checkpoint_seconds: time between checkpoints of a program.
         only: ids of the programs to work on, as they are in the directory; by default all.
         bar: whether to show a progress bar; by default where stderr is a terminal.
+        logs: where to show the runs as they go on, of `live.LOGS`.
 
     Raises:
+        InputError: a log cannot be used (`live.check`).
         SweepError: the directory holds another sweep, a program does not fit into the memory, or
             the task's scores do not suit the sweep (`check_scores`).
         Interrupted: a signal was received (`interruption`); the same call resumes where this one
@@ -73,6 +77,7 @@ def run_sweep(
         OSError: the directory cannot be written; its files are complete, and the same call resumes
             from there.
     """
+    hosts.on_first(lambda: live.check(folder, logs))
     started = spec
     spec = hosts.on_first(lambda: workdir.as_started(folder, started))
     task = with_initial_policy(spec, task)
@@ -99,11 +104,12 @@ def run_sweep(
         interruption.requested() as stop,
         Progress(log, spec, programs, cost, bar) as progress,
         Compiler(spec, task.task) as compiler,
+        Live(folder, spec, logs if hosts.is_first() else ()) as series,
     ):
         for program in programs:
             if program not in waiting:
                 progress.skip(program)
-        work = _Work(spec, folder, task, checkpoint_seconds, stop, progress, compiler)
+        work = _Work(spec, folder, task, checkpoint_seconds, stop, progress, compiler, series)
         is_progressing = True
         while waiting and is_progressing:
             busy: list[Program] = []
@@ -128,6 +134,7 @@ class _Work:
     stop: Callable[[], bool]
     progress: Progress
     compiler: Compiler
+    live: Live
 
     def on(
         self, queue: Sequence[Program], chips: Sequence[jax.Device], busy: list[Program]
@@ -160,6 +167,7 @@ class _Work:
             self.checkpoint_seconds,
             self.compiler.now(program, chips),
             len(chips) / jax.device_count(),
+            self.live,
         )
 
 

@@ -8,13 +8,13 @@ import dataclasses
 import functools
 import math
 import operator
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from mnist_horizon import networks, optimizers, schedules, tasks, theory
+from mnist_horizon import networks, optimizers, schedules, settings, tasks, theory
 from mnist_horizon.action_baselines import NORMALISED
 from mnist_horizon.algorithms import ALGORITHMS, REFERENCES
 from mnist_horizon.baselines import BASELINES
@@ -22,6 +22,7 @@ from mnist_horizon.errors import InputError, SweepError
 from mnist_horizon.horizon import single_precision_fault
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.results import ResultsError, policy_checksum
+from mnist_horizon.settings import NEEDED, Setting, setting
 from mnist_horizon.training import TrainSpec
 
 MOST_RUNS = 1_000_000
@@ -53,9 +54,11 @@ NO_NUMBERS = ("max_program_bytes", "thresholds")
 class NetworkChoice:
     """`network.*`: the family whose widths are swept."""
 
-    name: str = "mlp"
-    depth: int = 1
-    activation: str = networks.LEAKY_RELU
+    name: str = setting("mlp", "The family of policy and value networks.", networks.names)
+    depth: int = setting(1, "Hidden layers.")
+    activation: str = setting(
+        networks.LEAKY_RELU, "Of hidden layers; initial kernels follow it.", networks.ACTIVATIONS
+    )
 
     @property
     def suffix(self) -> str:
@@ -67,11 +70,11 @@ class NetworkChoice:
 class AlgorithmChoice:
     """`algorithm.*`: VPG, PPO with its epochs, minibatches and clip, or a reference alone."""
 
-    name: str = "vpg"
-    gae_lambda: float = 1.0
-    epochs: int = 4
-    minibatches: int = 4
-    clip: float = 0.2
+    name: str = setting("vpg", "What trains the policy.", ALGORITHMS)
+    gae_lambda: float = setting(1.0, "Lambda of GAE, 0 to 1; 1 is discounted returns.")
+    epochs: int = setting(4, "PPO's passes over a batch.")
+    minibatches: int = setting(4, "PPO's parts of a batch, which they must divide.")
+    clip: float = setting(0.2, "PPO's clip of the ratio of probabilities.")
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,17 @@ class OptimizerChoice:
     training (`training.decay`; 0: constant).
     """
 
-    name: str = "adam"
-    learning_rates: tuple[float, ...] = (1e-3,)
-    rule: str = "constant"
-    critical_horizon: float = 0.0
-    decay_interactions: float = 0.0
+    name: str = setting("adam", "The optimiser.", optimizers.names)
+    learning_rates: tuple[float, ...] = setting(
+        (1e-3,), "An axis: rates of width 64 at h = 1, dense."
+    )
+    rule: str = setting("constant", "How the rate follows the width.", networks.RULES)
+    critical_horizon: float = setting(
+        0.0, "h from which the rate falls with the gradient's noise; 0: the same at every h."
+    )
+    decay_interactions: float = setting(
+        0.0, "Interactions after which the rate falls along training; 0: constant."
+    )
 
 
 @dataclass(frozen=True)
@@ -98,8 +107,12 @@ class ReferenceChoice:
     examples as the sweep's other runs of the same seed.
     """
 
-    supervised: tuple[float, ...] = ()
-    exact: tuple[float, ...] = ()
+    supervised: tuple[float, ...] = setting(
+        (), "An axis: rates of added runs that learn by cross-entropy on the labels."
+    )
+    exact: tuple[float, ...] = setting(
+        (), "An axis: rates of added runs that follow the exact gradient of the expected return."
+    )
 
 
 RATE_RULE: Mapping[str, Any] = {
@@ -125,8 +138,8 @@ It is one part of a split of 10,000 (`training.EVALUATION_PART`), and takes as l
 class BatchChoice:
     """`batch.*`: interactions per update = environments x rollout length."""
 
-    environments: int = 1
-    rollout_length: int = 512
+    environments: int = setting(1, "Environments side by side.")
+    rollout_length: int = setting(512, "Timesteps of each per update; 4 h or more is best.")
 
 
 @dataclass(frozen=True)
@@ -137,8 +150,8 @@ class NoiseChoice:
     512 interactions at width 405, and as 8 to 20 at widths 40 and 4.
     """
 
-    samples: int = 0
-    every: int = 8
+    samples: int = setting(0, "Interactions that the gradient's noise is measured with; 0: never.")
+    every: int = setting(8, "Of so many evaluations, one measures the noise.")
 
 
 @dataclass(frozen=True)
@@ -149,9 +162,9 @@ class InitialPolicy:
     of a sweep's identity.
     """
 
-    workdir: str = ""
-    run: str = ""
-    sha256: str = ""
+    workdir: str = setting("", "The folder of the sweep whose policy all runs begin from.")
+    run: str = setting("", "The id of that policy's run.")
+    sha256: str = setting("", "The checksum of that policy's file; recorded where not given.")
 
 
 @dataclass(frozen=True)
@@ -162,9 +175,9 @@ class ActionBaseline:
     `action_baselines.NORMALISED`. Noise is measured before normalisation.
     """
 
-    fraction: float = 0.0
-    error: float = 0.0
-    normalise: str = "none"
+    fraction: float = setting(0.0, "f of phi = f E[A given x, a] + error [a = 0], 0 to 1.")
+    error: float = setting(0.0, "What phi has too much for action 0.")
+    normalise: str = setting("none", "What is divided by the advantages' deviation.", NORMALISED)
 
 
 @dataclass(frozen=True)
@@ -187,34 +200,48 @@ class SweepSpec:
     for no early end.
     """
 
-    task: str
     task_settings: dict[str, Any]
-    widths: tuple[int, ...]
-    horizons: tuple[float, ...]
-    seeds: int
-    budget: int
-    budget_width: int = 0
-    schedules: tuple[str, ...] = ("dense",)
+    task: str = setting(NEEDED, "The data, and what an answer earns.", tasks.names, "task.name")
+    widths: tuple[int, ...] = setting(NEEDED, "An axis: units of each hidden layer.")
+    horizons: tuple[float, ...] = setting(NEEDED, "An axis: horizon lengths h, from 1.")
+    seeds: int = setting(NEEDED, "An axis: how many seeds, from 0.")
+    budget: int = setting(NEEDED, "Interactions (timesteps) of each run.")
+    budget_width: int = setting(
+        0, "Wider runs have the compute of this width, so fewer interactions; 0: all the same."
+    )
+    schedules: tuple[str, ...] = setting(
+        ("dense",), "An axis: which right answers are rewarded, and when.", schedules.forms
+    )
     network: NetworkChoice = field(default_factory=NetworkChoice)
     algorithm: AlgorithmChoice = field(default_factory=AlgorithmChoice)
     references: ReferenceChoice = field(default_factory=ReferenceChoice)
-    baseline: str = "expected_reward"
+    baseline: str = setting("expected_reward", "What centres the advantages.", BASELINES)
     optimizer: OptimizerChoice = field(default_factory=OptimizerChoice)
-    entropy_coef: float = 0.0
-    kl_coef: float = 0.0
-    kl_coefs: tuple[float, ...] = ()
+    entropy_coef: float = setting(0.0, "The entropy bonus, in units of the reward.")
+    kl_coef: float = setting(0.0, "The penalty on the KL from the initial policy.")
+    kl_coefs: tuple[float, ...] = setting((), "An axis in place of kl_coef.")
     initial_policy: InitialPolicy = field(default_factory=InitialPolicy)
     action_baseline: ActionBaseline = field(default_factory=ActionBaseline)
     batch: BatchChoice = field(default_factory=BatchChoice)
     noise: NoiseChoice = field(default_factory=NoiseChoice)
-    stop_at_return: float = 0.0
-    thresholds: tuple[float, ...] = ()
-    evaluations: int = 40
-    test_sample: int = 0
-    policies_every: int = 0
-    precision: str = "f32"
-    phase_visible: bool = False
-    max_program_bytes: int = 8 * 2**30
+    stop_at_return: float = setting(
+        0.0, "A program ends once all of its runs have reached this return; 0: never."
+    )
+    thresholds: tuple[float, ...] = setting(
+        (), "Returns whose interactions a report gives; none: 0.5, 0.7 and 0.85."
+    )
+    evaluations: int = setting(40, "Rows of each run, log-spaced along training.")
+    test_sample: int = setting(
+        0, "Test examples of each row but the last (named sweeps have 1000); 0: the whole split."
+    )
+    policies_every: int = setting(
+        0, "Of so many evaluations, one keeps the policies; 0: only the final ones are kept."
+    )
+    precision: str = setting("f32", "Of the factors of products.", networks.PRECISIONS)
+    phase_visible: bool = setting(False, "Whether networks see the phase of the reward window.")
+    max_program_bytes: int = setting(
+        8 * 2**30, "Memory in bytes above which a program is split into smaller ones."
+    )
 
     @property
     def batch_size(self) -> int:
@@ -300,21 +327,27 @@ class SweepSpec:
         """Of a test split of `count` examples, how many a row that is not a run's last takes."""
         return min(self.test_sample, count) if self.test_sample else count
 
+    def to_config(self) -> dict[str, Any]:
+        """Every field as a config has it; `spec_from` reads it back."""
+        fields = dataclasses.asdict(self)
+        name, task_settings = fields.pop("task"), fields.pop("task_settings")
+        return {"task": {"name": name, **task_settings}, **fields}
+
     def to_json(self) -> dict[str, Any]:
         """The spec as JSON values; `spec_from` reads it back.
 
         Places (a task's `data_dir`, the initial policy's folder) are left out, since results may
         move to other machines, and so are the fields that have the value of `ABSENT`.
         """
-        settings = dataclasses.asdict(self)
+        settings = self.to_config()
         del settings["initial_policy"]["workdir"]
         for path, value in ABSENT.items():
             *groups, field_name = path.split(".")
             place = functools.reduce(operator.getitem, groups, settings)
             if place[field_name] == value:
                 del place[field_name]
-        name, task_settings = settings.pop("task"), settings.pop("task_settings")
-        return {"task": {"name": name, **tasks.identity_settings(name, task_settings)}, **settings}
+        identity = tasks.identity_settings(self.task, self.task_settings)
+        return {**settings, "task": {"name": self.task, **identity}}
 
     def fixed_settings(self) -> dict[str, Any]:
         """`to_json` without the axes: what all runs of the sweep share, as the user gave it."""
@@ -353,6 +386,12 @@ def spec_from(settings: Mapping[str, Any]) -> SweepSpec:
     spec = build(SweepSpec, flat, "")
     _check(spec)
     return with_checksum(spec)
+
+
+def config_settings() -> list[Setting]:
+    """Every field of a config, those of the registered tasks too (`settings.Setting`)."""
+    task, *others = settings.of(SweepSpec)
+    return [task, *tasks.all_settings(), *others]
 
 
 def with_checksum(spec: SweepSpec) -> SweepSpec:
@@ -473,8 +512,7 @@ def build(cls: type, settings: Mapping[str, Any], prefix: str) -> Any:
     fields = {item.name: item for item in dataclasses.fields(cls)}
     for name in settings:
         if name not in fields:
-            accepted = ", ".join(n for n in fields if n != "task_settings")
-            raise SweepError(f"{prefix}{name}: unknown field; there are {accepted}")
+            raise SweepError(f"{prefix}{name}: unknown field{_advice(cls, prefix, name)}")
     values = {}
     for name, item in fields.items():
         if name in settings:
@@ -482,6 +520,15 @@ def build(cls: type, settings: Mapping[str, Any], prefix: str) -> Any:
         elif item.default is item.default_factory is dataclasses.MISSING:
             raise SweepError(f"{prefix}{name}: missing; give it in the config")
     return cls(**values)
+
+
+def _advice(cls: type, prefix: str, name: str) -> str:
+    """Which field an unknown one may stand for, in its group or the sweep; else the group's."""
+    own, sweep = settings.of(cls, prefix), settings.of(SweepSpec)
+    if near := settings.did_you_mean(name, own) or settings.did_you_mean(name, sweep):
+        return f": {near}"
+    accepted = ", ".join(item.name for item in dataclasses.fields(cls))
+    return f"; there are {accepted.replace('task_settings, ', '')}"
 
 
 def _convert(value: Any, wanted: Any, name: str) -> Any:
@@ -530,18 +577,12 @@ def _check(spec: SweepSpec) -> None:
 
 
 def _check_names(spec: SweepSpec) -> None:
-    names: list[tuple[str, str, Collection[str]]] = [
-        ("network.name", spec.network.name, networks.names()),
-        ("network.activation", spec.network.activation, networks.ACTIVATIONS),
-        ("algorithm.name", spec.algorithm.name, ALGORITHMS),
-        ("baseline", spec.baseline, BASELINES),
-        ("optimizer.name", spec.optimizer.name, optimizers.names()),
-        ("optimizer.rule", spec.optimizer.rule, networks.RULES),
-        ("precision", spec.precision, networks.PRECISIONS),
-        ("action_baseline.normalise", spec.action_baseline.normalise, NORMALISED),
-    ]
-    for name, value, choices in names:
-        _require(value in choices, name, f"must be one of {', '.join(choices)}, not {value!r}")
+    """Refuse a name that is none of its field's choices; tasks and schedules were checked."""
+    for item in settings.of(SweepSpec):
+        if item.choices and item.kind == "text" and item.name != "task.name":
+            value, choices = operator.attrgetter(item.name)(spec), ", ".join(item.choices)
+            is_known = value in item.choices
+            _require(is_known, item.name, f"must be one of {choices}, not {value!r}")
 
 
 def _check_axes(spec: SweepSpec) -> None:

@@ -17,6 +17,7 @@ import importlib
 import pkgutil
 
 from mnist_horizon.tasks.registry import (
+    all_settings,
     describe,
     get,
     identity_settings,
@@ -42,6 +43,7 @@ __all__ = [
     "LoadedTask",
     "Task",
     "TaskError",
+    "all_settings",
     "describe",
     "get",
     "identity_settings",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mnist_horizon.settings import setting
 from mnist_horizon.tasks.registry import register
 from mnist_horizon.tasks.task import LoadedTask, Task, TaskError, make_examples
 
@@ -19,8 +20,8 @@ class Digits:
     is stratified by class and fixed by `split_seed`.
     """
 
-    test_fraction: float = 0.2
-    split_seed: int = 0
+    test_fraction: float = setting(0.2, "Share of the examples in the test split.")
+    split_seed: int = setting(0, "The seed of the split.")
 
     def __post_init__(self) -> None:
         """Refuse impossible settings."""

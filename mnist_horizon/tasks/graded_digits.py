@@ -8,6 +8,7 @@ from flax import struct
 from jax import Array
 from jaxtyping import Float, Int
 
+from mnist_horizon.settings import setting
 from mnist_horizon.tasks.digits import Digits
 from mnist_horizon.tasks.registry import register
 from mnist_horizon.tasks.task import LoadedTask, Task, TaskError
@@ -37,7 +38,7 @@ class GradedDigits(Digits):
     The return is the mean score, so that a policy without knowledge has about 0.19, not 0.1.
     """
 
-    neighbour: float = 0.5
+    neighbour: float = setting(0.5, "What a neighbouring digit earns, 0 to 1.")
 
     def __post_init__(self) -> None:
         """Refuse impossible settings."""

@@ -5,13 +5,14 @@ they are transposed back here, so that all images are upright.
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Integer, UInt8
 
+from mnist_horizon.settings import setting
 from mnist_horizon.tasks import checksums, folders, tfds_source
 from mnist_horizon.tasks.checksums import PARTS
 from mnist_horizon.tasks.file_kinds import kind_of_file
@@ -22,6 +23,8 @@ from mnist_horizon.tasks.task import Examples, LoadedTask, Task, TaskError, make
 ENVIRONMENT_VARIABLE = "MNIST_HORIZON_DATA"
 SIDE = 28
 CLASSES = 10
+DATA_DIR = "A folder with the data set's IDX files; none: where the task looks by itself."
+"""What the setting `data_dir` means."""
 FOLDERS_OF_OTHERS = ("qmnist", "notmnist", "medmnist")
 """Data sets that may lie beside these in files of the same names, by `folders.plain`."""
 
@@ -44,7 +47,7 @@ class ImageTask:
     not equal those from IDX files bit for bit.
     """
 
-    data_dir: str = field(default="", metadata={"place": True})
+    data_dir: str = setting("", DATA_DIR, place=True)
 
     name: ClassVar[str]
     examples: ClassVar[tuple[int, int]] = (60_000, 10_000)

@@ -1,13 +1,14 @@
 """A labelled task that pays a proxy of its score, with an error that a policy can exploit."""
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from mnist_horizon.tasks import registry
+from mnist_horizon.settings import setting
+from mnist_horizon.tasks import images, registry
 from mnist_horizon.tasks.registry import register
 from mnist_horizon.tasks.task import Examples, LoadedTask, Task, TaskError, make_examples
 
@@ -36,13 +37,13 @@ class Proxy:
     measured where it is paid: its test split is the training split.
     """
 
-    base: str = "digits"
-    error: str = "model"
-    size: float = 1.0
-    favoured: int = 0
-    labels: int = 100
-    seed: int = 0
-    data_dir: str = field(default="", metadata={"place": True})
+    base: str = setting("digits", "The task whose examples and scores these are.")
+    error: str = setting("model", "How the proxy differs from the score.", ERRORS)
+    size: float = setting(1.0, "s, the size of the error.")
+    favoured: int = setting(0, "The class that `bonus` pays more.")
+    labels: int = setting(100, "Training examples that the reward model is fitted to.")
+    seed: int = setting(0, "The seed of the proxy's noise, or of its model's examples.")
+    data_dir: str = setting("", images.DATA_DIR, place=True)
 
     def __post_init__(self) -> None:
         """Refuse impossible settings."""

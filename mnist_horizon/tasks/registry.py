@@ -1,17 +1,22 @@
 """Tasks by name, and their settings checked against the fields of the task's dataclass."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
 from mnist_horizon.registry import Registry
-from mnist_horizon.tasks.scaling import AS_GIVEN, check_way, scaled
+from mnist_horizon.settings import Setting, did_you_mean, of
+from mnist_horizon.tasks.scaling import AS_GIVEN, WAYS, check_way, scaled
 from mnist_horizon.tasks.task import LoadedTask, TaskError, check, content_checksum
 
 SETTING_TYPES = (bool, int, float, str)
 OBSERVATIONS = "observations"
 """A setting that every task has whose class has no field of this name (`scaling.scaled`)."""
+_OF_EVERY_TASK = Setting(
+    "task.observations", "text", AS_GIVEN, "How observations are scaled (every task).", WAYS
+)
 
 Class = TypeVar("Class", bound=type)
 
@@ -22,10 +27,11 @@ def register(name: str) -> Callable[[Class], Class]:
     """Class decorator that registers a task as `name`.
 
     The class is a frozen dataclass. Its fields are the task's settings: bool, int, float or str,
-    each with a default; `field(default="", metadata={"place": True})` marks one that says where the
-    data are stored, not what they are. Its method `load(self) -> LoadedTask` does the work; it and
-    `__post_init__` raise `TaskError` for impossible settings. Every task has the setting
-    `observations` as well (`scaling.scaled`), unless its class has a field of that name.
+    each with a default. `mnist_horizon.settings.setting` gives one its line in `--help`, and marks
+    one that says where the data are stored, not what they are. Its method
+    `load(self) -> LoadedTask` does the work; it and `__post_init__` raise `TaskError` for
+    impossible settings. Every task has the setting `observations` as well (`scaling.scaled`),
+    unless its class has a field of that name.
 
     Raises:
         TaskError: the class is not of this form, or the name belongs to another class. Registering
@@ -130,6 +136,18 @@ def settings_of(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return own if how == AS_GIVEN else {**own, OBSERVATIONS: how}
 
 
+def all_settings() -> list[Setting]:
+    """The settings of all registered tasks, each with the tasks that have it."""
+    by_task = {name: of(get(name), "task.") for name in names()}
+    found: list[Setting] = []
+    for one in itertools.chain.from_iterable(by_task.values()):
+        owners = ", ".join(name for name, settings in by_task.items() if one in settings)
+        about = dataclasses.replace(one, meaning=f"{one.meaning} (task {owners})".strip())
+        if about not in found:
+            found.append(about)
+    return [_OF_EVERY_TASK, *found]
+
+
 def identity_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that say what the data are: `settings_of` without places such as `data_dir`.
 
@@ -150,8 +168,9 @@ def _make(name: str, settings: Mapping[str, Any]) -> Any:
         if key in types:
             checked[key] = _convert(key, value, types[key])
         elif key != OBSERVATIONS:
-            accepted = ", ".join((*types, OBSERVATIONS))
-            raise TaskError(f"task.{key}: unknown setting of task {name!r}; it has {accepted}")
+            near = did_you_mean(key, [*of(cls, "task."), _OF_EVERY_TASK])
+            advice = f": {near}" if near else f"; it has {', '.join((*types, OBSERVATIONS))}"
+            raise TaskError(f"task.{key}: unknown setting of task {name!r}{advice}")
     return cls(**checked)
 
 

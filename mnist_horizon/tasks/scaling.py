@@ -27,9 +27,8 @@ def check_way(how: object) -> str:
     Raises:
         TaskError: there is no such way.
     """
-    ways = (AS_GIVEN, *_WAYS)
-    if not isinstance(how, str) or how not in ways:
-        raise TaskError(f"task.observations must be one of {', '.join(ways)}, not {how!r}")
+    if not isinstance(how, str) or how not in WAYS:
+        raise TaskError(f"task.observations must be one of {', '.join(WAYS)}, not {how!r}")
     return how
 
 
@@ -115,3 +114,5 @@ _WAYS: Mapping[str, Callable[[np.ndarray], Statistics]] = {
     "standardised_together": _standardised_together,
     "unit_range": _unit_range,
 }
+WAYS = (AS_GIVEN, *_WAYS)
+"""Values of the setting."""

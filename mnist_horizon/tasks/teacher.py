@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Int64, UInt8
 
+from mnist_horizon.settings import setting
 from mnist_horizon.tasks.registry import register
 from mnist_horizon.tasks.task import LoadedTask, Task, TaskError, make_examples
 
@@ -34,14 +35,14 @@ class Teacher:
     separate generators, so that more examples or another noise do not change the network.
     """
 
-    classes: int = 10
-    dimensions: int = 64
-    hidden_width: int = 64
-    examples: int = 60_000
-    test_examples: int = 10_000
-    seed: int = 0
-    temperature: float = 0.0
-    label_noise: float = 0.0
+    classes: int = setting(10, "How many labels there are.")
+    dimensions: int = setting(64, "Pixels of an image.")
+    hidden_width: int = setting(64, "Hidden units of the network that labels.")
+    examples: int = setting(60_000, "Size of the training split.")
+    test_examples: int = setting(10_000, "Size of the test split.")
+    seed: int = setting(0, "The seed of the network that labels, the images and the labels.")
+    temperature: float = setting(0.0, "Of the labels' distribution; 0: the likeliest label.")
+    label_noise: float = setting(0.0, "Share of labels that are drawn at random, 0 to 1.")
 
     def __post_init__(self) -> None:
         """Refuse impossible settings."""

@@ -6,6 +6,6 @@ and `workdir` has the files. Only the settings are imported here, so that invali
 before the training is imported.
 """
 
-from mnist_horizon.tuning.settings import Cell, Tuning, tuning_from
+from mnist_horizon.tuning.settings import Cell, Tuning, tuning_from, tuning_settings
 
-__all__ = ["Cell", "Tuning", "tuning_from"]
+__all__ = ["Cell", "Tuning", "tuning_from", "tuning_settings"]

@@ -9,7 +9,8 @@ import numpy as np
 
 from mnist_horizon.algorithms import REFERENCES
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps.spec import NoiseChoice, SweepSpec, build, spec_from
+from mnist_horizon.settings import Setting, of, setting
+from mnist_horizon.sweeps.spec import NoiseChoice, SweepSpec, build, config_settings, spec_from
 
 SHRINK = 3
 """Each rung has so many times the interactions of the one before, and of each three rates one."""
@@ -67,14 +68,18 @@ class TuningChoice:
     h that times `1 + (h - 1) / budget_horizon`, since interactions needed grow like this.
     """
 
-    learning_rates: tuple[float, ...] = RATES
-    decay_interactions: tuple[float, ...] = (0.0, 200_000.0)
-    entropy_coefs: tuple[float, ...] = (0.0, 0.1)
-    references: tuple[str, ...] = ()
-    seeds: int = 2
-    first_seed: int = 1000
-    rungs: int = 3
-    budget_horizon: float = 16.0
+    learning_rates: tuple[float, ...] = setting(RATES, "Rates to try.")
+    decay_interactions: tuple[float, ...] = setting(
+        (0.0, 200_000.0), "Values of optimizer.decay_interactions to try."
+    )
+    entropy_coefs: tuple[float, ...] = setting((0.0, 0.1), "Values of entropy_coef to try.")
+    references: tuple[str, ...] = setting((), "Also search for the rates of these.", REFERENCES)
+    seeds: int = setting(2, "Seeds of each candidate.")
+    first_seed: int = setting(1000, "The first of them; sweeps use those from 0.")
+    rungs: int = setting(3, "Rounds; each is three times as long, with a third of the rates.")
+    budget_horizon: float = setting(
+        16.0, "The budget at h is that at h = 1 times 1 + (h - 1) / budget_horizon."
+    )
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,11 @@ class Tuning:
         settings["optimizer"] = {"name": self.sweep.optimizer.name}
         del choice["references"]
         return {**settings, "tuning": {**choice, "schedules": settings.pop("schedules")}}
+
+
+def tuning_settings() -> list[Setting]:
+    """Every field of a search's config."""
+    return [*config_settings(), *of(TuningChoice, "tuning.")]
 
 
 def tuning_from(settings: Mapping[str, Any]) -> Tuning:

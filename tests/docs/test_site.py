@@ -13,6 +13,8 @@ import pytest
 
 import analysis
 import mnist_horizon
+from mnist_horizon import settings
+from mnist_horizon.tuning import tuning_settings
 from tests.docs.pages import CHECKOUT
 
 
@@ -61,6 +63,18 @@ def test_a_new_module_gets_its_page_and_a_private_one_does_not(tmp_path: Path) -
     assert 'identifier="mnist_horizon.room.inner.thing"' in room
 
 
+def test_the_page_of_settings_has_what_help_lists() -> None:
+    page = load_hooks().settings_page()
+    rows = re.findall(r"^\| `([^`]+)` \| (.*?) \| (.*?) \| (.*) \| (.*?) \|$", page, re.MULTILINE)
+    fields = tuning_settings()
+    assert [row[0] for row in rows] == [one.name for one in fields]
+    listed = " ".join(settings.as_text(fields).split())
+    for name, kind, default, choices, meaning in rows:
+        facts = [kind, default if default == "must be given" else f"default: {default[1:-1]}"]
+        facts += [f"one of: {choices.replace('`', '')}"] if choices else []
+        assert f"{name}: {meaning} ({'; '.join(facts)})" in listed
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built with warnings as errors."""
@@ -70,6 +84,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return folder
+
+
+@pytest.mark.slow
+def test_the_site_has_the_settings(site: Path) -> None:
+    assert "<code>batch.rollout_length</code>" in (site / "settings.html").read_text()
 
 
 @pytest.mark.slow

@@ -1,14 +1,18 @@
 """Bad input: one line that names what is wrong, exit code 2, and nothing is written."""
 
 import dataclasses
+import importlib.util
 import json
+import re
 import resource
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 from launch.configs import (
     batch,
@@ -19,18 +23,25 @@ from launch.configs import (
     sparsity,
     tasks,
 )
-from mnist_horizon import cli
+from mnist_horizon import cli, settings
 from mnist_horizon.errors import SweepError
 from mnist_horizon.results import read_results
-from mnist_horizon.sweeps import spec_from
+from mnist_horizon.sweeps import SweepSpec, config_settings, spec_from
 from tests.launch import commands
 from tests.mnist_horizon.tasks.sources import pictures, write_idx_folder
 
 SMOKE = "--config=launch/configs/smoke.py"
 
 WRONG = {
-    "unknown field": (["--config.learning_rate=1"], "learning_rate: unknown field"),
-    "unknown field of a group": (["--config.batch.size=1"], "batch.size: unknown field"),
+    "unknown field": (
+        ["--config.learning_rate=1"],
+        "learning_rate: unknown field: did you mean optimizer.learning_rates?",
+    ),
+    "unknown field of a group": (
+        ["--config.batch.size=1"],
+        "batch.size: unknown field; there are environments, rollout_length",
+    ),
+    "unknown group": (["--config.bacth.size=1"], "bacth: unknown field: did you mean batch?"),
     "text for a number": (["--config.seeds=many"], "seeds"),
     "a fraction for a count": (["--config.seeds=1.5"], "seeds"),
     "text in a list": (["--config.widths=(4,'wide')"], "widths"),
@@ -79,7 +90,7 @@ WRONG = {
         "task.data_dir: there is no folder",
     ),
     "a program that is not there": (["--programs=w4"], "--programs: w4 is not a program of"),
-    "an unknown flag": (["--speed=3"], "speed"),
+    "an unknown flag": (["--workdri=3"], "--workdri: unknown flag: did you mean --workdir?"),
     "an argument that is no flag": (["quickly"], "unexpected argument 'quickly'"),
     "a negative time": (["--checkpoint_seconds=-1"], "checkpoint_seconds"),
     "images that are no squares": (
@@ -120,6 +131,109 @@ def test_a_workdir_with_a_file_in_a_folders_place_is_refused(tmp_path: Path) -> 
     (line,) = command.err.splitlines()
     assert line == f"error: --workdir: {workdir}/results is not a writable folder"
     assert [path.name for path in workdir.iterdir()] == ["results"]
+
+
+OWN_PARTS = """
+import optax
+from dataclasses import dataclass
+from launch.configs.smoke import get_config
+from mnist_horizon import networks, optimizers, schedules, tasks
+from mnist_horizon.settings import setting
+
+@tasks.register("parity")
+@dataclass(frozen=True)
+class Parity:
+    bits: int = setting(8, "How many bits.")
+
+    def load(self):
+        raise AssertionError("help loads no data")
+
+@schedules.register("mine")
+class Mine(type(schedules.make("dense"))):
+    level_name = "q"
+
+networks.register("own_network")(networks.get("mlp"))
+optimizers.register("own_optimizer")(lambda: optax.identity())
+"""
+
+
+def test_help_lists_every_field_and_the_parts_that_the_config_registers(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(OWN_PARTS)
+    command = commands.run(tmp_path, f"--config={tmp_path / 'own.py'}", "--help", "--workdir=w")
+    assert command.process.exitcode == cli.DONE, command.err
+    listed = " ".join(command.out.split())
+    assert listed.startswith("Run a sweep: `python -m launch.sweep --config=FILE")
+    assert "--config: The sweep: a file with get_config()" in listed
+    for one in config_settings():
+        assert f" {one.name}: {one.meaning.partition(' (task')[0]}" in listed
+    assert "batch.rollout_length: Timesteps of each per update" in listed
+    for name, kind, default, mine in (
+        ("task.name", "text", "must be given", "parity"),
+        ("schedules", "list of texts", "default: ('dense',)", "mine:q"),
+        ("network.name", "text", "default: mlp", "own_network"),
+        ("optimizer.name", "text", "default: adam", "own_optimizer"),
+    ):
+        about = listed.partition(f" {name}: ")[2].partition("(")[2]
+        assert about.startswith(f"{kind}; {default}; one of: ")
+        assert mine in re.split(", |\\)", about.partition("one of: ")[2].partition(")")[0])
+    assert "task.bits: How many bits. (task parity) (whole number; default: 8)" in listed
+
+
+def test_help_of_other_commands_ends_well_too(tmp_path: Path) -> None:
+    tune = commands.run(tmp_path / "tune", "--help", module="launch.tune")
+    assert tune.process.exitcode == cli.DONE, tune.err
+    assert "tuning.rungs: Rounds;" in tune.out
+    report = commands.run(tmp_path / "report", "--helpfull", module="analysis.report")
+    assert report.process.exitcode == cli.DONE, report.err
+    assert "absl.logging" in report.out
+    assert "fields of --config" not in report.out
+
+
+def test_the_resolved_config_is_printed_and_nothing_is_written(tmp_path: Path) -> None:
+    workdir, changes = tmp_path / "w", ["--config.budget=10000", "--config.task.split_seed=7"]
+    command = commands.run(tmp_path, SMOKE, "--show_config", f"--workdir={workdir}", *changes)
+    assert command.process.exitcode == cli.DONE, command.err
+    assert not workdir.exists()
+    assert not command.err
+    shown = yaml.safe_load(command.out)
+    config = smoke.get_config()
+    config.budget, config.task.split_seed = 10_000, 7
+    assert spec_from(shown) == spec_from(config.to_dict())
+    assert shown["task"] == {"name": "digits", "test_fraction": 0.2, "split_seed": 7}
+    assert flat(shown).keys() == flat(default_config().to_dict()).keys() - {"task.data_dir"} | {
+        *("task.test_fraction", "task.split_seed")
+    }
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by their dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        is_group = isinstance(value, Mapping)
+        found |= flat(value, f"{prefix}{name}.") if is_group else {prefix + name: value}
+    return found
+
+
+def test_the_default_config_has_every_field_and_its_default() -> None:
+    config = flat(default_config().to_dict())
+    listed = {one.name: one.default for one in settings.of(SweepSpec)}
+    assert config.keys() == {*listed, "task.data_dir"}
+    needed = {name for name, default in listed.items() if default is settings.NEEDED}
+    assert needed == {"task.name", "widths", "horizons", "seeds", "budget"}
+    differ = {name for name in listed if config[name] != listed[name]}
+    assert differ == {*needed, "test_sample"}
+
+
+def test_a_log_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    """W&B is not installed; where it is, it has no key."""
+    workdir, nobody = tmp_path / "w", {"HOME": str(tmp_path), "WANDB_MODE": "online"}
+    arguments = (SMOKE, f"--workdir={workdir}", "--log=wandb")
+    command = commands.start(tmp_path, *arguments, environment=nobody)
+    command.wait()
+    is_installed = importlib.util.find_spec("wandb") is not None
+    said = "No API key configured." if is_installed else "needs the extra wandb: make setup EXTRAS="
+    refused(command, workdir, f"error: --log=wandb: {said}")
+    refused(commands.run(tmp_path, *arguments[:2], "--log=paper"), workdir, "--log=paper: value")
 
 
 FILES = {

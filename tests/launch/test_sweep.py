@@ -24,6 +24,7 @@ from mnist_horizon.devices import memory
 from mnist_horizon.networks import backward_flops, forward_flops
 from mnist_horizon.sweeps import plan
 from tests.launch import commands
+from tests.mnist_horizon.series import check_equal, points
 from tests.mnist_horizon.small_sweeps import outputs, records, tiny
 
 SMOKE = "--config=launch/configs/smoke.py"
@@ -310,6 +311,28 @@ def test_killed_twenty_times_equals_uninterrupted(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     assert commands.run(tmp_path / "io", SMOKE, f"--workdir={whole}").wait() == cli.DONE
     kill_at_random(tmp_path, 20, (SMOKE,), outputs(whole))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tensorboard", "wandb"])
+def test_series_of_a_sweep_that_is_killed_equal_its_results(name: str, tmp_path: Path) -> None:
+    """What a kill loses, W&B's last points, is there again, and nothing is there twice."""
+    pytest.importorskip(name, reason=f"the extra {name} is not installed")
+    arguments = (*LONGER, f"--workdir={tmp_path / 'w'}", f"--log={name}", "--checkpoint_seconds=0")
+    offline = {"WANDB_MODE": "offline"}
+    offline |= {f"WANDB_{kind}_DIR": str(tmp_path) for kind in ("CACHE", "CONFIG", "DATA")}
+    progress, moments = tmp_path / "w" / "progress.jsonl", random.Random(0)
+    killed = 0
+    for _ in range(2):
+        command = commands.start(tmp_path / "io", *arguments, environment=offline)
+        size = progress.stat().st_size if progress.exists() else 0
+        kill_later(command, progress, size, moments.uniform(0.05, 0.4))
+        command.process.join()
+        killed += command.process.exitcode == -signal.SIGKILL
+    assert killed, "the sweep was done too soon"
+    command = commands.start(tmp_path / "io", *arguments, environment=offline)
+    assert command.wait() == cli.DONE, command.err
+    check_equal(points(tmp_path / "w", name), tmp_path / "w")
 
 
 @pytest.mark.slow

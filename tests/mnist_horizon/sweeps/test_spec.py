@@ -1,14 +1,16 @@
 """Settings become a spec or are refused; a spec survives JSON; what differs is named."""
 
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mnist_horizon import settings
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import plan
-from mnist_horizon.sweeps.spec import AXES, SweepSpec, differences, spec_from
+from mnist_horizon.sweeps.spec import AXES, SweepSpec, config_settings, differences, spec_from
 from tests.mnist_horizon.small_sweeps import tiny
 
 SMALL: dict[str, Any] = {
@@ -60,7 +62,13 @@ def test_a_field_without_a_default_is_asked_for(name: str) -> None:
         ({"entropy_coef": -0.1}, "entropy_coef: must be at least 0"),
         ({"references": {"exact": [0.0]}}, r"references.exact\[0\]: must be above 0"),
         ({"references": {"exact": [0.1, 0.1]}}, "references.exact: holds a rate twice"),
-        ({"references": {"exakt": [0.1]}}, "references.exakt: unknown field"),
+        (
+            {"references": {"exakt": [0.1]}},
+            r"references.exakt: unknown field: did you mean references.exact\?$",
+        ),
+        ({"rollout_length": 8}, r"unknown field: did you mean batch.rollout_length\?$"),
+        ({"batch": {"seeds": 8}}, r"batch.seeds: unknown field: did you mean seeds\?$"),
+        ({"wxyz": 8}, "wxyz: unknown field; there are task, widths, horizons, seeds, budget, "),
         (
             {"algorithm": {"name": "exact"}},
             r"horizons: exact has no rewards to sum: must be \(1.0,\)",
@@ -79,6 +87,32 @@ def test_impossible_settings_are_refused_by_name(changes: dict[str, Any], messag
     with pytest.raises(SweepError, match=message) as caught:
         small(**changes)
     assert "\n" not in str(caught.value)
+
+
+def test_every_field_says_what_it_means() -> None:
+    for one in config_settings():
+        assert re.fullmatch(r".{10,90}\.( \(task [a-z_/, ]+\))?", one.meaning), one.name
+
+
+NAMED = [one for one in settings.of(SweepSpec) if one.choices and one.kind == "text"]
+
+
+@pytest.mark.parametrize("one", NAMED, ids=lambda one: one.name)
+def test_a_name_is_one_of_the_choices_that_are_listed(one: settings.Setting) -> None:
+    *groups, name = one.name.split(".")
+    value: Any = {name: "nothing"}
+    for group in reversed(groups):
+        value = {group: value}
+    with pytest.raises(SweepError) as caught:
+        small(**value)
+    assert str(caught.value).startswith(f"{one.name}: ")
+    assert ", ".join(one.choices) in str(caught.value)
+
+
+def test_a_spec_survives_being_a_config() -> None:
+    spec = small(task={"name": "mnist", "data_dir": "/here"}, schedules=("dense", "streak:2"))
+    assert spec_from(spec.to_config()) == spec
+    assert spec.to_config()["task"] == {"name": "mnist", "data_dir": "/here"}
 
 
 def test_whole_numbers_and_floats_are_welcome_for_each_other() -> None:

@@ -1,3 +1,4 @@
+import functools
 import gzip
 import hashlib
 import math
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from mnist_horizon.tasks import TaskError, idx
 from mnist_horizon.tasks.idx import read_idx, read_pair
 from tests.mnist_horizon.tasks.sources import idx_bytes
+
+compressed = functools.partial(gzip.compress, mtime=0)  # of the same bytes at any time
 
 IMAGES = np.array([[[0, 1, 127], [128, 200, 255]], [[9, 8, 7], [6, 5, 254]]], np.uint8)
 LABELS = np.array([3, 9], np.uint8)
@@ -38,9 +41,7 @@ def test_the_tests_own_writer_agrees_with_the_bytes_by_hand():
     assert idx_bytes(IMAGES) == BY_HAND
 
 
-@pytest.mark.parametrize(
-    "content", [BY_HAND, gzip.compress(BY_HAND, mtime=0)], ids=["plain", "gzip"]
-)
+@pytest.mark.parametrize("content", [BY_HAND, compressed(BY_HAND)], ids=["plain", "gzip"])
 def test_bytes_above_127_stay_positive_and_in_place(tmp_path, content):
     file = read_idx(write(tmp_path, content), dimensions=3)
     assert file.array.dtype == np.uint8
@@ -59,9 +60,9 @@ def test_gzip_is_known_by_content_not_by_name(tmp_path):
     ("content", "words"),
     [
         (b"", "not an IDX file but an empty file: copy or download it again"),
-        (gzip.compress(b"", mtime=0), "not an IDX file but a gzip of an empty file"),
-        (gzip.compress(gzip.compress(BY_HAND)), "but a gzip of a gzip file: decompress it once"),
-        (gzip.compress(b"<html>", mtime=0), "not an IDX file but a gzip of an HTML page"),
+        (compressed(b""), "not an IDX file but a gzip of an empty file"),
+        (compressed(compressed(BY_HAND)), "but a gzip of a gzip file: decompress it once"),
+        (compressed(b"<html>"), "not an IDX file but a gzip of an HTML page"),
         (b"\0\0\x08", "not an IDX file"),
         (b"PK\x03\x04" + BY_HAND, "not an IDX file"),
         (b"\0\1" + BY_HAND[2:], "not an IDX file (its magic number is 0x00010803, 0x00000803 was"),
@@ -75,13 +76,13 @@ def test_gzip_is_known_by_content_not_by_name(tmp_path):
         (idx_bytes(IMAGES[:0]), "is empty"),
         (idx_bytes(IMAGES[:, :, :0]), "is empty"),
         (b"\0\0\x08\x03" + b"\xff" * 12 + b"\1", "truncated, 1 of the"),
-        (gzip.compress(BY_HAND, mtime=0)[:-9], "truncated gzip file"),
-        (gzip.compress(BY_HAND, mtime=0)[:5], "truncated gzip file"),
-        (gzip.compress(BY_HAND, mtime=0) + b"junk", "damaged gzip file"),
-        (gzip.compress(BY_HAND, mtime=0)[:-8] + b"\0" * 8, "damaged gzip file"),
+        (compressed(BY_HAND)[:-9], "truncated gzip file"),
+        (compressed(BY_HAND)[:5], "truncated gzip file"),
+        (compressed(BY_HAND) + b"junk", "damaged gzip file"),
+        (compressed(BY_HAND)[:-8] + b"\0" * 8, "damaged gzip file"),
         (b"\x1f\x8b" + BY_HAND, "damaged gzip file"),
-        (gzip.compress(BY_HAND[:-1], mtime=0), "truncated, 11 of the 12 bytes"),
-        (gzip.compress(BY_HAND + b"\0", mtime=0), "bytes too many after shape (2, 2, 3)"),
+        (compressed(BY_HAND[:-1]), "truncated, 11 of the 12 bytes"),
+        (compressed(BY_HAND + b"\0"), "bytes too many after shape (2, 2, 3)"),
     ],
 )
 def test_a_damaged_file_is_refused_with_its_name(tmp_path, content, words):
@@ -110,7 +111,7 @@ def test_pair(tmp_path):
         read_pair(images, labels, 10, (28, 28))
 
 
-MEGABYTE = gzip.compress(bytes(2**20), mtime=0)
+MEGABYTE = compressed(bytes(2**20))
 LARGE = (50_000, 28, 28)  # 39 MB
 
 
@@ -122,12 +123,12 @@ def promise(*shape):
     ("content", "words"),
     [
         (64 * MEGABYTE, "not an IDX file (its magic number is 0x00000000, 0x00000803 was"),
-        (gzip.compress(BY_HAND) + 64 * MEGABYTE, "bytes too many after shape (2, 2, 3)"),
-        (gzip.compress(promise(*LARGE)), "truncated, at most "),
-        (gzip.compress(promise(*[2**32 - 1] * 3)) + MEGABYTE, "truncated, at most "),
+        (compressed(BY_HAND) + 64 * MEGABYTE, "bytes too many after shape (2, 2, 3)"),
+        (compressed(promise(*LARGE)), "truncated, at most "),
+        (compressed(promise(*[2**32 - 1] * 3)) + MEGABYTE, "truncated, at most "),
         (promise(*LARGE) + b"\1", "truncated, 1 of the 39200000 bytes"),
-        (gzip.compress(promise(*LARGE)) + 64 * MEGABYTE, "images of 28x28, not 2x3 pixels"),
-        (gzip.compress(promise(10**7, 2, 3)) + 64 * MEGABYTE, "2 labels for 10000000 images"),
+        (compressed(promise(*LARGE)) + 64 * MEGABYTE, "images of 28x28, not 2x3 pixels"),
+        (compressed(promise(10**7, 2, 3)) + 64 * MEGABYTE, "2 labels for 10000000 images"),
     ],
     ids=["zeros", "tail", "small", "overflow", "plain", "shape", "count"],
 )
@@ -146,7 +147,7 @@ def test_what_a_small_file_expands_to_never_fills_the_memory(tmp_path, content, 
 
 def test_an_array_is_held_once_and_only_where_there_is_room(tmp_path, monkeypatch):
     shape = (10, 1000, 1000)
-    path = write(tmp_path, gzip.compress(promise(*shape) + bytes(math.prod(shape)), 1))
+    path = write(tmp_path, compressed(promise(*shape) + bytes(math.prod(shape)), 1))
     tracemalloc.start()
     file = read_idx(path, dimensions=3)
     _, peak = tracemalloc.get_traced_memory()
@@ -183,7 +184,7 @@ def read_or_none(path):
     return None
 
 
-@given(content=corruptions(gzip.compress(BY_HAND, mtime=0)))
+@given(content=corruptions(compressed(BY_HAND)))
 def test_any_corruption_of_a_gzipped_file_is_refused_or_harmless(tmp_path_factory, content):
     array = read_or_none(write(tmp_path_factory.getbasetemp(), content, "fuzzed.gz"))
     if array is not None:

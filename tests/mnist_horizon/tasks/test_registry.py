@@ -108,8 +108,9 @@ def test_settings_have_their_defaults_filled_in(sample):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"cuont": 1}, "task.cuont: unknown setting of task 'sample'; it has count, scale"),
+        ({"cuont": 1}, "task.cuont: unknown setting of task 'sample': did you mean task.count?"),
         ({"constant": 1}, "task.constant: unknown setting"),
+        ({"x": 1}, "task.x: unknown setting of task 'sample'; it has count, scale"),
         ({"count": "1"}, "task.count must be of type int, not '1' (str)"),
         ({"count": 1.0}, "task.count must be of type int"),
         ({"count": True}, "task.count must be of type int"),
