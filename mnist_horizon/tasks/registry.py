@@ -95,7 +95,8 @@ def load_or_stand_in(name: str, settings: Mapping[str, Any]) -> tuple[LoadedTask
         task = _make(name, settings)
         if not hasattr(task, "stand_in"):
             raise
-        return LoadedTask(task.stand_in(), provenance={}), str(error)
+        stand_in = LoadedTask(task.stand_in(), provenance={})
+        return describe(name, settings, stand_in), str(error)
 
 
 def describe(name: str, settings: Mapping[str, Any], loaded: LoadedTask) -> LoadedTask:
