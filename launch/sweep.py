@@ -25,7 +25,7 @@ from absl import flags, logging
 from tqdm import tqdm
 
 from mnist_horizon import cli, tasks
-from mnist_horizon.errors import SweepError
+from mnist_horizon.errors import SweepError, printable
 from mnist_horizon.sweeps import SweepSpec, spec_from
 
 LOG = standard_logging.getLogger("mnist_horizon")
@@ -146,7 +146,7 @@ class _PlainLines(standard_logging.Handler):
     """Messages as lines on stderr, above a progress bar if there is one."""
 
     def emit(self, record: standard_logging.LogRecord) -> None:
-        tqdm.write(record.getMessage(), file=sys.stderr)
+        tqdm.write(printable(record.getMessage()), file=sys.stderr)
 
 
 def _log_plainly() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from absl import app, flags
 
-from mnist_horizon.errors import InputError
+from mnist_horizon.errors import InputError, printable
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED, CANNOT_WRITE = range(5)
 """Exit codes of all commands; each command's docstring says which it uses."""
@@ -53,7 +53,7 @@ def refuse(error: BaseException) -> None:
         text = _ERROR_CLASS.sub("", lines[-1], count=1)
     else:
         text = " ".join(lines)
-    print(f"error: {text or type(error).__name__}", file=sys.stderr)
+    print(f"error: {printable(text or type(error).__name__)}", file=sys.stderr)
     sys.exit(BAD_INPUT)
 
 

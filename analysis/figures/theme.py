@@ -5,11 +5,11 @@ marker each; categories (laws, parts of a variance) take Okabe and Ito's colours
 each, so that nothing is shown by colour alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import matplotlib as mpl
 import numpy as np
@@ -19,9 +19,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.mathtext import MathTextParser
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from PIL import Image
 
+from analysis.data.csv_text import quoted
 from analysis.figures.palette import (  # noqa: F401  figures take all of them from here
     BLACK,
     BLUE,
@@ -32,6 +35,7 @@ from analysis.figures.palette import (  # noqa: F401  figures take all of them f
     SKY,
     VERMILION,
 )
+from mnist_horizon import files
 
 FADED = 0.35
 """Opacity of unfinished runs."""
@@ -293,10 +297,15 @@ def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> Non
 
     The same figure gives the same bytes: files carry no date and no random ids.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+
+    def write(ending: str, content: Callable[[BinaryIO], object]) -> None:
+        files.write_atomically(directory / f"{name}.{ending}", content)
+
     with style():
+        _as_plain_text(figure)
         _lay_out(figure)
-        figure.savefig(directory / f"{name}.svg", metadata={"Date": None, "Creator": None})
+        about = {"Date": None, "Creator": None}
+        write("svg", lambda file: figure.savefig(file, format="svg", metadata=about))
         figure.dpi = DOTS_PER_INCH
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
@@ -304,5 +313,15 @@ def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> Non
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     reduced = image.quantize(256, method=Image.Quantize.FASTOCTREE)
     dots = (DOTS_PER_INCH, DOTS_PER_INCH)
-    reduced.save(directory / f"{name}.png", optimize=True, dpi=dots)
-    table.to_csv(directory / f"{name}.csv", index=False)
+    write("png", lambda file: reduced.save(file, "png", optimize=True, dpi=dots))
+    write("csv", lambda file: quoted(table).to_csv(file, index=False))
+
+
+def _as_plain_text(figure: Figure) -> None:
+    """Draw texts that are no formula as they are: a name from elsewhere may hold dollar signs."""
+    for text in figure.findobj(Text):
+        if "$" in text.get_text():
+            try:
+                MathTextParser("agg").parse(text.get_text())
+            except (ValueError, RecursionError):
+                text.set_parse_math(False)

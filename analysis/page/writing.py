@@ -171,5 +171,5 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
         draft = Path(folder) / path.name
-        draft.write_text(text)
+        draft.write_bytes(text.encode(errors="backslashreplace"))  # JSON may hold half characters
         draft.replace(path)

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         RUN_COLUMNS,
         SCHEMA,
         conform,
+        json_object,
         learning_settings,
     )
     from mnist_horizon.results.writing import write_results
@@ -84,6 +85,7 @@ __all__ = [
     "Results",
     "ResultsError",
     "conform",
+    "json_object",
     "kept_files",
     "kept_policies",
     "learning_settings",

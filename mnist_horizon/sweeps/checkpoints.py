@@ -43,9 +43,8 @@ class PlainFiles(ocp.CheckpointHandler):
     def restore(self, directory: os.PathLike[str], args: "Restore | None" = None) -> "Save":
         """Read the whole of both files."""
         del args
-        with np.load(Path(directory) / "arrays.npz") as file:
-            arrays = {name: file[name] for name in file.files}
-        return Save(arrays, json.loads((Path(directory) / "host.json").read_text()))
+        arrays = files.read_arrays(Path(directory) / "arrays.npz")
+        return Save(arrays, files.read_json(Path(directory) / "host.json"))
 
 
 @ocp.args.register_with_handler(PlainFiles, for_save=True)
@@ -128,7 +127,7 @@ class Checkpoints:
         if newest is None:
             return None
         leaves, text = newest
-        return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(text)
+        return jax.tree.unflatten(jax.tree.structure(like), leaves), files.parse_json(text)
 
     def _newest(self, like: Any) -> tuple[list[np.ndarray], str] | None:
         for step in sorted(self._manager.all_steps(), reverse=True):

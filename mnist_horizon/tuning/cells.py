@@ -28,6 +28,12 @@ Rows = list[dict[str, Any]]
 
 LOG_COLUMNS = tuple(f"log_interactions_{threshold:g}" for threshold in halving.THRESHOLDS)
 
+NUMBERS = (
+    *("width", "horizon", "rung", "seed", "decay_interactions", "entropy_coef", "learning_rate"),
+    *("interactions", "return_mean", *LOG_COLUMNS, "score", "kept"),
+)
+"""Columns of a cell's rows, besides `algorithm`."""
+
 
 def run_cell(tuning: Tuning, cell: Cell, task: Task, stop: Callable[[], bool]) -> Rows:
     """Search one cell: a row for each rung, candidate and seed.
