@@ -231,7 +231,7 @@ def _law_of_file(name: str, entry: Mapping[str, Any]) -> MeasuredLaw:
     law = MeasuredLaw(name, *(entry[one] for one in chosen))
     for value, ends, least in ((law.knee, law.knee_ci, 1.0), (law.g, law.g_ci, 0.0)):
         low, high = (value, value) if ends is None else ends
-        if not least < low <= value <= high < math.inf:
+        if not (least < low <= high < math.inf and least < value < math.inf):
             raise ValueError(f"{value} in {ends} is no number of a law")
     return law
 

@@ -315,3 +315,29 @@ def test_other_data_are_refused_also_where_nobody_says_their_source(
     other = {**task, "content": {"train": "c", "test": "d"}}
     with pytest.raises(SweepError, match=r"^task: the data .*are not those"):
         workdir.prepare(tmp_path, tiny(seeds=3), NEEDS, other)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"widths": "abc"},
+        {"widths": 3},
+        {"widths": [[4]]},
+        {"seeds": "2"},
+        {"optimizer": {"learning_rates": ["0.1"]}},
+        {"references": 3},
+        {"kl_coefs": [None, 1]},
+    ],
+)
+def test_a_spec_whose_axes_are_no_lists_of_values_is_refused(
+    axes: dict[str, Any], placed: Path
+) -> None:
+    path = placed / "sweep.json"
+    old = json.loads(path.read_text())
+    optimizer = {"optimizer": {**old["optimizer"], **axes.get("optimizer", {})}}
+    path.write_text(json.dumps({**old, **axes, **optimizer}))
+    before = snapshot(placed.parent)
+    with pytest.raises(SweepError, match=r"sweep\.json: an axis is no list of its") as error:
+        workdir.check(placed, tiny())
+    assert "\n" not in str(error.value)
+    assert snapshot(placed.parent) == before
