@@ -30,6 +30,7 @@ from analysis.data.families import (
     without_references,
 )
 from analysis.laws.synthetic import Design
+from mnist_horizon.files import is_name
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.schedules import make, parse
 from tests.analysis.reference_runs import settings_of, sweep
