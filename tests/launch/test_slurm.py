@@ -138,7 +138,7 @@ def test_every_state_is_counted_with_its_reasons(
         "done: a: r2 diverged",
         r"failed: c: exit code 4: error: no\x1b space",
         f"failed: d: slurmstepd-node: error: *** STEP 5.0 CANCELLED ({old / '5_2_0_log.err'})",
-        "queued: e: QOSMaxJobsPerUserLimit",
+        "queued: e: QOSMaxJobsPerUserLimit|x",
     ]
 
 
