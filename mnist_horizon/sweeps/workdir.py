@@ -336,7 +336,7 @@ def _program_from(record: Mapping[str, Any]) -> Program:
     variants = tuple(
         Variant(
             _number(row["horizon"]),
-            schedules.parse(row["schedule"]),
+            schedules.parse(_text(row["schedule"])),
             _number(row["learning_rate"]),
             _reference(row.get("reference", "")),
             _number(row.get("kl_coef", plan.OWN_KL_COEF)),
@@ -351,6 +351,12 @@ def _reference(value: Any) -> str:
     if value not in ("", *REFERENCES):
         raise ValueError
     return str(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _number(value: Any) -> float:

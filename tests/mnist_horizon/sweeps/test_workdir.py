@@ -172,7 +172,12 @@ def test_a_record_with_names_that_are_paths_is_refused_and_nothing_written(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"width": "4/../../x"}, {"seeds": ["0"]}, {"variants": [{"horizon": "1", "schedule": "x"}]}],
+    [
+        {"width": "4/../../x"},
+        {"seeds": ["0"]},
+        {"variants": [{"horizon": "1", "schedule": "x"}]},
+        {"variants": [{"horizon": 1, "schedule": 3, "learning_rate": 0.1}]},
+    ],
 )
 def test_a_record_of_other_types_is_placed_anew(changes: dict[str, Any], placed: Path) -> None:
     change_record(placed, **changes)
