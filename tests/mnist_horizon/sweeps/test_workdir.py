@@ -330,7 +330,7 @@ def test_other_data_are_refused_also_where_nobody_says_their_source(
         {"widths": [[4]]},
         {"seeds": "2"},
         {"optimizer": {"learning_rates": ["0.1"]}},
-        {"references": 3},
+        {"references": {"exact": 3}},
         {"kl_coefs": [None, 1]},
     ],
 )
