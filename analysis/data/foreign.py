@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pandas.io.common import get_handle
+from pandas.io.common import get_handle, infer_compression
 
 from analysis.data.csv_text import unquoted
 from mnist_horizon import files
@@ -131,7 +131,7 @@ def _check_unpacked(path: Path) -> None:
         OSError: it cannot be read, or is not a regular file.
     """
     files.check_regular(path)
-    if path.suffix.lower() == ".csv":
+    if infer_compression(path, "infer") is None:
         return
     with get_handle(path, "rb", compression="infer") as handles:
         size = 0

@@ -162,6 +162,9 @@ def test_a_small_file_that_is_huge_when_unpacked_is_refused(
     monkeypatch.setattr(foreign, "MOST_UNPACKED", 1_000_000)
     with pytest.raises(InputError, match=r"runs\.csv\.gz: more than 0\.0 GB when it is unpacked"):
         read([path])
+    plain = tmp_path / "runs.tsv"
+    plain.write_bytes(gzip.decompress(path.read_bytes()))
+    assert len(read([plain]).table) == 3
     path.write_bytes(path.read_bytes()[:-20])
     monkeypatch.undo()
     with pytest.raises(InputError, match="cannot be read"):
