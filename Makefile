@@ -6,6 +6,8 @@ WORKERS ?= 2
 VENV   := .venv
 PY     := $(VENV)/bin/python
 UV     := $(VENV)/bin/uv
+# pip's index, certificates and proxy are uv's too.
+UV_RUN := $(PY) -m launch.uv_like_pip $(UV)
 RUN    := runs/quickstart
 SPARSE := runs/sparsity_digits
 CACHE  := $(CURDIR)/.cache
@@ -52,7 +54,8 @@ help:
 	@echo 'make lock         renew requirements.lock from pyproject.toml'
 	@echo 'make clean        delete .venv and every cache; runs/ stays'
 	@echo
-	@echo 'Variables: PYTHON=python3.12 (3.11 or newer), EXTRAS=cuda (or tpu, slurm, import), WORKERS=2 (tests)'
+	@echo 'Variables: PYTHON=python3.12 (3.11 or newer), WORKERS=2 (tests),'
+	@echo '           EXTRAS=cuda (or tpu, slurm, import, notebook, adapters)'
 
 quickstart: $(BASE)
 	@echo '== Training the quickstart sweep in $(RUN); the same command continues it'
@@ -99,8 +102,10 @@ docs: $(DOCS)
 # The lock covers every extra: they resolve together, and a constraint installs nothing by itself.
 lock: $(UV)
 	@echo '== Renewing requirements.lock: all extras, Python 3.11 and newer, hashes, no addresses'
-	@UV_CUSTOM_COMPILE_COMMAND='make lock' $(UV) pip compile --quiet pyproject.toml --all-extras \
-	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	@# Without pip's further places: they may have other files of a version, or fewer.
+	@UV_INDEX= UV_FIND_LINKS= UV_CUSTOM_COMPILE_COMMAND='make lock' \
+	  $(UV_RUN) pip compile --quiet pyproject.toml --all-extras --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --output-file requirements.lock
 
 clean:
@@ -117,9 +122,12 @@ $(UV):
 	  || $(PYTHON) -m venv --clear --without-pip $(VENV) >/dev/null 2>&1 \
 	  || { echo '$(PYTHON) cannot make a virtual environment: install its venv module (on Debian' \
 	    'and Ubuntu: apt-get install python3-venv) or name another PYTHON=.' >&2; exit 1; }
+	@# What the settings of an environment of its own, as of conda, say is for the new one too.
+	@conf="$$($(PYTHON) -c 'import sys; print(sys.prefix)')/pip.conf"; \
+	  if [ -f "$$conf" ]; then cp "$$conf" $(VENV)/pip.conf; fi
 	@if $(PY) -m pip --version >/dev/null 2>&1; then pip='$(PY) -m pip'; \
 	  else pip='$(PYTHON) -m pip --python $(PY)'; fi; \
-	  $$pip install --quiet 'uv>=0.8,<1' \
+	  $$pip install --quiet pip 'uv>=0.11,<1' \
 	  || { echo 'uv could not be installed by pip: see above (is a package index reachable?).' >&2; \
 	    exit 1; }
 
@@ -127,6 +135,8 @@ $(UV):
 # the hashes of all that it takes from there.
 $(VENV)/.installed-%: pyproject.toml requirements.lock | $(UV)
 	@echo '== Installing mnist_horizon (extras: $(subst +,$(comma) ,$*)), versions from requirements.lock'
-	@$(UV) pip install --quiet --python $(PY) --constraints requirements.lock \
-	  --editable '.$(if $(filter-out base,$*),[$(subst +,$(comma),$*)])'
+	@$(UV_RUN) pip install --quiet --python $(PY) --constraints requirements.lock \
+	  --editable '.$(if $(filter-out base,$*),[$(subst +,$(comma),$*)])' \
+	  || { echo 'uv could not install the packages: see above. It has the index, certificate and proxy' \
+	    'of pip (pip config list): set PIP_INDEX_URL, PIP_CERT or PIP_PROXY.' >&2; exit 1; }
 	@touch $@

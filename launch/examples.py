@@ -4,7 +4,7 @@
     python -m launch.examples bits proxy
 
 Trains each on the embedded digits (sweeps that are done are not trained again), writes its report,
-and then OUT/index.html with a figure and sentences of each: 6 minutes on 2 cores beside other work.
+and then OUT/index.html with a figure and sentences of each: 6 minutes of processor time.
 
 Exit codes: 0 done; 2 a name is unknown; else that of the command that failed.
 """
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from absl import flags
 
+from launch.configs import action_baselines
 from mnist_horizon import cli, files
 from mnist_horizon.errors import InputError
 
@@ -75,11 +76,27 @@ EXAMPLES = {
         "Does a KL penalty do what stopping early does?",
         {
             "proxy_initial": ("proxy.py:initial",),
-            "proxy": ("proxy.py:digits", "--config.initial_policy.workdir={out}/proxy_initial"),
+            **{
+                f"proxy_{version}": (
+                    f"proxy.py:{version}",
+                    "--config.initial_policy.workdir={out}/proxy_initial",
+                )
+                for version in ("digits", "labels50", "labels200")
+            },
         },
         "early-stopping",
         "gold_against_kl",
-        ("proxy",),
+        ("proxy_digits", "proxy_labels50", "proxy_labels200"),
+    ),
+    "action_baselines": Example(
+        "What does a baseline that depends on the action save?",
+        {
+            f"baseline_{version}": (f"action_baselines.py:{version}",)
+            for version in action_baselines.VARIANTS
+        },
+        "action-baselines",
+        "action_baselines",
+        command="analysis.action_baselines",
     ),
     "privileged_basis": Example(
         "Are single hidden units a privileged basis?",

@@ -11,7 +11,9 @@ Dividing the first term by the advantages' standard deviation sigma and not the 
 mean m into `(m - m_phi) / sigma + m_phi`, m_phi the correction's mean: biased towards m_phi for
 sigma above 1, and away from it below. With phi = f E[A | x, a], m_phi is f m: the direction stays,
 the length is `(1 - f) + f sigma` times that of m / sigma, and the correction, which has no noise of
-actions or the future, weighs sigma times as much beside the noisy term as it should.
+actions or the future, weighs sigma times as much beside the noisy term as it should. A phi that is
+wrong makes the direction wrong: the parameters then climb
+`E[sum_b pi(b|x) (E[A | x, b] + (sigma - 1) phi(x, b))] / sigma`, the return plus a multiple of phi.
 """
 
 import jax
@@ -25,6 +27,35 @@ NORMALISED = ("none", "both", "advantage")
 """What is divided by sigma: nothing; advantage and correction; the advantage alone, a known bug."""
 
 _LEAST_SIGMA = 1e-8
+
+
+def baseline_of(
+    expected: Float[Array, "batch action"], fraction: float, error: float
+) -> Float[Array, "batch action"]:
+    """phi(x, a) = `fraction` E[A | x, a] + `error` [a = 0], the last an error about one action.
+
+    Args:
+        expected: E[A | x, a] of every action.
+        fraction: 1 for the baseline of no action variance.
+        error: in units of reward.
+    """
+    phi = fraction * expected
+    return phi.at[:, 0].add(error) if error else phi
+
+
+def scales(
+    advantages: Float[Array, "batch"], normalise: str
+) -> tuple[Float[Array, ""] | float, Float[Array, ""] | float]:
+    """What multiplies the score's term and the correction: 1, or 1 / sigma of the batch.
+
+    Args:
+        advantages: of the actions taken, before phi is subtracted.
+        normalise: one of `NORMALISED`.
+    """
+    if normalise == "none":
+        return 1.0, 1.0
+    scale = 1 / (jnp.std(advantages) + _LEAST_SIGMA)
+    return scale, scale if normalise == "both" else 1.0
 
 
 def action_dependent_loss(
@@ -71,6 +102,5 @@ def normalised_loss(
         baseline: phi(x, a) of every action.
         normalise: one of `NORMALISED`.
     """
-    scale = 1.0 if normalise == "none" else 1 / (jnp.std(advantages) + _LEAST_SIGMA)
-    of_correction = scale if normalise == "both" else 1.0
-    return action_dependent_loss(logits, actions, advantages, baseline, scale, of_correction)
+    both = scales(advantages, normalise)
+    return action_dependent_loss(logits, actions, advantages, baseline, *both)

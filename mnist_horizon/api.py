@@ -30,6 +30,8 @@ from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.schedules import Schedule
 from mnist_horizon.sweeps import RATE_RULE, TEST_SAMPLE, SweepSpec, runner, spec_from
 from mnist_horizon.tasks import LoadedTask, Task, TaskError
+from mnist_horizon.tasks.registry import OBSERVATIONS
+from mnist_horizon.tasks.scaling import AS_GIVEN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +79,11 @@ class Policy:
     def probabilities(
         self, images: Num[np.ndarray | jax.Array, "batch *shape"]
     ) -> Float[jax.Array, "batch action"]:
-        """pi(a | x) of each image; a visible phase is held at 0, the start of a reward window."""
+        """pi(a | x) of each image; a visible phase is held at 0, the start of a reward window.
+
+        Images are those of the task that was trained: scaled, where it has `observations` scaled
+        (`tasks.scaled`).
+        """
         inputs = networks.first_inputs(self.network, jnp.asarray(images))
         phase = None
         if self.network.phase_visible:
@@ -182,6 +188,7 @@ def train(
     schedules: Iterable[str | Schedule] = ("dense",),
     seeds: int = 4,
     budget: float | int = 200_000,
+    observations: str = AS_GIVEN,
     progress: bool = True,
     workdir: Path | str | None = None,
     **settings: Any,
@@ -195,6 +202,9 @@ def train(
         schedules: names such as `"periodic:4"`, or schedules.
         seeds: number of seeds; runs of a seed share observations and sampling noise.
         budget: interactions (environment steps) of each run.
+        observations: how they are scaled by the training split (`tasks.scaled`): `"standardised"`,
+            `"standardised_together"`, `"unit_range"`; by default bytes are divided by 255 and
+            floats are as they are.
         progress: whether to show a progress bar.
         workdir: keep the sweep in this working directory, as `launch.sweep` does, and resume what
             is there; by default nothing is kept on disk.
@@ -208,7 +218,7 @@ def train(
         InputError: a setting is unknown, of the wrong type or impossible; the message is one line.
         KeyboardInterrupt: the training was interrupted.
     """
-    name, task_settings, loaded = _task(task)
+    name, task_settings, loaded = _task(task, observations)
     axes = {
         "widths": tuple(widths),
         "horizons": tuple(map(float, horizons)),
@@ -239,15 +249,16 @@ def train(
     return Curves(frame, policies, spec)
 
 
-def _task(task: Any) -> tuple[str, dict[str, Any], LoadedTask | None]:
+def _task(task: Any, observations: str) -> tuple[str, dict[str, Any], LoadedTask | None]:
     """The task's name, its settings and, if data were passed, the loaded task."""
+    scaling = {} if observations == AS_GIVEN else {OBSERVATIONS: observations}
     if isinstance(task, str):
-        return task, {}, None
+        return task, scaling, None
     if isinstance(task, Task):
         task = LoadedTask(task, provenance={})
     if isinstance(task, LoadedTask):
-        return GIVEN, {}, tasks.describe(GIVEN, {}, task)
-    return tasks.name_of(type(task)), dict(vars(task)), None
+        return GIVEN, scaling, tasks.describe(GIVEN, scaling, task)
+    return tasks.name_of(type(task)), {**vars(task), **scaling}, None
 
 
 def _merged(settings: Mapping[str, Any]) -> dict[str, Any]:

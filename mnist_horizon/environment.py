@@ -10,10 +10,13 @@ from typing import Any, no_type_check
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from jax import Array
 from jaxtyping import Bool, Float, Float32, Int, Key, UInt8, UInt32
 
+from mnist_horizon.errors import InputError
+from mnist_horizon.horizon import horizon_from_discount, single_precision_fault
 from mnist_horizon.schedules import Reward, Schedule
 from mnist_horizon.tasks import Task
 
@@ -65,12 +68,28 @@ class Observation:
 
 def make_params(
     schedule: Schedule,
-    discount: float = 0.0,
-    episode_length: int = NEVER,
-    time_limit: int = NEVER,
+    discount: float | Array = 0.0,
+    episode_length: int | Array = NEVER,
+    time_limit: int | Array = NEVER,
     phase_visible: bool = False,
 ) -> EnvParams:
-    """Parameters of a task with this schedule and discount."""
+    """Parameters of a task with this schedule and discount.
+
+    What is traced (by `jax.jit`, `jax.vmap`, `jax.grad`) has no value yet and is taken unchecked.
+
+    Args:
+        schedule: which right answers are rewarded, and when.
+        discount: gamma, from 0 to 1; below 1, one whose horizon single precision holds to 1%.
+        episode_length: steps after which an episode terminates, from 1 on.
+        time_limit: steps after which it is truncated, from 1 on.
+        phase_visible: whether observations hold the phase of the reward window.
+
+    Raises:
+        InputError: a number is outside of its range, or not a number.
+    """
+    _check_discount(discount)
+    check_steps("episode_length", episode_length)
+    check_steps("time_limit", time_limit)
     return EnvParams(
         reward=jax.tree.map(jnp.float32, schedule),
         discount=jnp.float32(discount),
@@ -78,6 +97,38 @@ def make_params(
         time_limit=jnp.int32(time_limit),
         phase_visible=phase_visible,
     )
+
+
+def _check_discount(discount: float | Array) -> None:
+    for value in _known_numbers("discount", discount):
+        if not 0 <= value <= 1:
+            raise InputError(f"discount must be from 0 to 1, not {value:g}")
+        fault = single_precision_fault(horizon_from_discount(value)) if value < 1 else ""
+        if fault:
+            raise InputError(f"discount {value!r}: a horizon of {fault}")
+
+
+def check_steps(name: str, steps: int | Array) -> None:
+    """Refuse a number of steps that is no whole number from 1 on; a traced one is not checked.
+
+    Raises:
+        InputError: with its name.
+    """
+    for value in _known_numbers(name, steps):
+        if not 1 <= value <= NEVER or value % 1:
+            raise InputError(
+                f"{name} must be a whole number of steps from 1 to {NEVER}, not {value:g}"
+            )
+
+
+def _known_numbers(name: str, value: Any) -> list[float]:
+    """The numbers of a parameter, one or an array of them; none where they are traced."""
+    if isinstance(value, jax.core.Tracer):
+        return []
+    array = np.asarray(value)
+    if not any(jnp.issubdtype(array.dtype, kind) for kind in (np.integer, np.floating)):
+        raise InputError(f"{name} must be a number, not {value!r}")
+    return array.astype(float).ravel().tolist()
 
 
 def phase_features(phase: Int[Array, "*n"], window: Int[Array, ""] | int) -> Float[Array, "*n 2"]:

@@ -41,6 +41,9 @@ PARTS = ("total", "future", "action", "state")
 
 Loss = Callable[[Array, Array, Array], Array]
 
+Gradients = dict[str, Params]
+"""Sums over steps, by `_gradient_names`."""
+
 
 class Measured(NamedTuple):
     """A rollout's interactions as the estimators use them."""
@@ -64,7 +67,6 @@ def measure(
     task: Task,
     keys: Key[Array, "group"],
     number: Int[Array, ""],
-    action_fraction: float = 0.0,
 ) -> dict[str, Float[Array, "group run"]]:
     """Measure the noise of every run of a program, and predict it.
 
@@ -73,23 +75,23 @@ def measure(
     memory (`devices.memory.measurement`).
 
     Args:
-        spec: what is static in the program.
+        spec: what is static in the program. An action-dependent baseline is subtracted with its
+            correction, unnormalised.
         samples: interactions to use, rounded up to whole rollouts.
         state: of the runs; their parameters, reward windows and running means are used.
         runs: the runs' numbers.
         task: the task.
         keys: the seeds' keys.
         number: of the update, so that each evaluation has new draws.
-        action_fraction: f of an action-dependent baseline f E[A | state, action], subtracted with
-            its correction (`action_baselines`); 0 for none.
 
     Returns:
         `total`, `future`, `action`, `state`, their `predicted_*` for rollouts of this length
         (`Schedule.window_covariance`), and `signal`. NaN where no closed form is known (a streak's
         parts with other baselines than `expected_reward` and `state`, or lambda below 1; a schedule
         without theory; scores between 0 and 1). The predictions assume that a policy that sees the
-        phase is the same at every phase, and that phi takes (1 - f)^2 of the action part. Also
-        `fisher` and `score_variance`.
+        phase is the same at every phase, and that phi takes (1 - f)^2 of the action part; NaN for
+        a phi with an error. Also `fisher` and `score_variance`, and where only the advantage is
+        normalised `bias_cosine` and `bias_length` (`_bias`).
 
     Raises:
         NetworkError: the network has parameters that are not those of its own `nn.Dense` layers.
@@ -110,8 +112,8 @@ def measure(
             take = lambda leaf, axis: jnp.take(leaf, index, axis)  # noqa: E731
             chosen = jax.tree.map(take, state, axes)
             some = jax.tree.map(lambda leaf: leaf[index], runs)
-            roll = functools.partial(_measure_rollout, spec, task, limits.examples, action_fraction)
-            finish = functools.partial(_finish, spec, rollouts, action_fraction)
+            roll = functools.partial(_measure_rollout, spec, task, limits.examples)
+            finish = functools.partial(_finish, spec, rollouts)
             return _measure_runs(spec, roll, finish, rollouts, chosen, some, task, key)
 
         parts = lax.map(some_runs, index)
@@ -131,71 +133,72 @@ def _measure_runs(
     key: Array,
 ) -> dict[str, Float[Array, "run"]]:
     """Measure runs of a group over `rollouts` rollouts that follow one another as in training."""
-    axes, gradient_axes = training.run_axes(state), training.run_axes(state.params)
+    axes = training.run_axes(state)
+    gradient_axes = dict.fromkeys(_gradient_names(spec), training.run_axes(state.params))
 
-    def one_rollout(carry: tuple[Array, Array, Params], number: Array) -> tuple[Any, Any]:
-        phase, carried, gradient = carry
+    def one_rollout(carry: tuple[Array, Array, Gradients], number: Array) -> tuple[Any, Any]:
+        phase, carried, gradients = carry
         draws = training.draw(spec, key, number, task)
         now = dataclasses.replace(state, phase=phase, carried=carried)
         every_run = jax.vmap(measure_rollout, (axes, 0, None), (0, 0, gradient_axes, 0))
-        *following, rollout_gradient, sums = every_run(now, runs, draws)
-        gradient = jax.tree.map(jnp.add, gradient, rollout_gradient)
-        return (*following, gradient), (sums, phase)
+        *following, of_rollout, sums = every_run(now, runs, draws)
+        gradients = jax.tree.map(jnp.add, gradients, of_rollout)
+        return (*following, gradients), (sums, phase)
 
-    start = state.phase, state.carried, jax.tree.map(jnp.zeros_like, state.params)
-    (*_, gradient), (sums, phases) = lax.scan(one_rollout, start, jnp.arange(rollouts))
+    zeros = {name: jax.tree.map(jnp.zeros_like, state.params) for name in _gradient_names(spec)}
+    start = state.phase, state.carried, zeros
+    (*_, gradients), (sums, phases) = lax.scan(one_rollout, start, jnp.arange(rollouts))
     sums = jax.tree.map(lambda leaf: leaf.mean(axis=0), sums)
     in_axes = (0, 0, gradient_axes, 0, 1)
-    return jax.vmap(finish, in_axes)(state.running_mean, runs, gradient, sums, phases)
+    return jax.vmap(finish, in_axes)(state.running_mean, runs, gradients, sums, phases)
 
 
 def _measure_rollout(
     spec: TrainSpec,
     task: Task,
     at_once: int,
-    action_fraction: float,
     state: RunState,
     run: RunParams,
     draws: Draws,
-) -> tuple[Array, Array, Params, dict[str, Array]]:
-    """The phase and answers that a rollout leaves, its gradient, and its moments' means."""
-    measured, gradient, window, value_mean = _roll_out(spec, state, run, task, draws)
+) -> tuple[Array, Array, Gradients, dict[str, Array]]:
+    """The phase and answers that a rollout leaves, its gradients, and its moments' means."""
+    measured, gradients, window, value_mean = _roll_out(spec, state, run, task, draws)
     network = spec.network, task.classes, state.params
     seen = draws.inputs, training.visible_phase(spec, state, run)
 
     def moments(part: tuple[Any, ...]) -> dict[str, Float[Array, "part"]]:
         *seen, measured = part
-        loss = _loss(measured, action_fraction)
+        loss = _loss(spec, measured)
         return example_moments(logit_grams(*network, *seen), measured, loss)
 
     each = some_at_a_time(moments, (*seen, first_outputs(*network, *seen), measured), at_once)
     sums = {name: leaf.mean() for name, leaf in each.items()} | {"value_mean": value_mean}
-    return window.phase[-1], window.carried[-1], gradient, sums
+    return window.phase[-1], window.carried[-1], gradients, sums
 
 
 def _finish(
     spec: TrainSpec,
     rollouts: int,
-    action_fraction: float,
     running_mean: Float[Array, ""],
     run: RunParams,
-    gradient: Params,
+    gradients: Gradients,
     sums: dict[str, Float[Array, ""]],
     phases: Int[Array, "rollout"],
 ) -> dict[str, Float[Array, ""]]:
     """What was measured of a run, and the predictions, from means over its rollouts."""
     count = float(rollouts * spec.batch)
-    squared = sum(jnp.sum((leaf / count) ** 2) for leaf in jax.tree.leaves(gradient))
+    squared = sum(jnp.sum((leaf / count) ** 2) for leaf in jax.tree.leaves(gradients["answer"]))
     # Pairs of different examples only: the square of a sample mean is biased by its noise.
     signal = (count * squared - sums["state_signal"]) / (count - 1)
     predicted, mean_square = _predict(spec, run, _moments(sums, signal), running_mean, phases)
-    if action_fraction:
-        left = (1 - action_fraction) ** 2
+    if spec.action_fraction:
+        left = (1 - spec.action_fraction) ** 2
         predicted["predicted_total"] -= (1 - left) * predicted["predicted_action"]
         predicted["predicted_action"] *= left
-    # The closed forms use c^2 = c.
-    is_graded = sums["grading"] != 0  # negative for scores beyond 0 and 1
-    predicted = {name: jnp.where(is_graded, jnp.nan, one) for name, one in predicted.items()}
+    # The closed forms use c^2 = c, and know no error of phi.
+    unknown = (sums["grading"] != 0) | bool(spec.action_error)  # negative beyond 0 and 1
+    predicted = {name: jnp.where(unknown, jnp.nan, one) for name, one in predicted.items()}
+    bias = _bias(gradients["exact"], gradients["trained"]) if "exact" in gradients else {}
     return {
         "total": sums["total"] - mean_square,
         "future": sums["future"],
@@ -205,7 +208,29 @@ def _finish(
         "fisher": sums["fisher"],
         "score_variance": sums["accuracy"] - sums["grading"] - sums["accuracy"] ** 2,
         **predicted,
+        **bias,
     }
+
+
+def _gradient_names(spec: TrainSpec) -> tuple[str, ...]:
+    """Of the sums over steps that are formed: the last two where the trainer's mean is biased.
+
+    `answer` is the gradient of E[c | x]. `exact` and `trained` are that of the loss's mean over
+    actions and the future, with both its terms over sigma, and as the trainer has it.
+    """
+    return ("answer", *(("exact", "trained") if spec.action_normalise == "advantage" else ()))
+
+
+def _bias(exact: Params, trained: Params) -> dict[str, Float[Array, ""]]:
+    """`bias_cosine` of the two gradients, and `bias_length`, |trained| / |exact|."""
+
+    def inner(first: Params, second: Params) -> Array:
+        products = jax.tree.map(lambda a, b: jnp.sum(a * b), first, second)
+        return jnp.sum(jnp.stack(jax.tree.leaves(products)))
+
+    square, other = inner(exact, exact), inner(trained, trained)
+    cosine = inner(exact, trained) / jnp.sqrt(square * other)
+    return {"bias_cosine": cosine, "bias_length": jnp.sqrt(other / square)}
 
 
 def logit_grams(
@@ -392,22 +417,36 @@ def _cotangents(
     return taken, taken - expected, jax.vmap(of_action)(jnp.arange(classes))
 
 
-def _loss(measured: Measured, action_fraction: float) -> Loss:
-    """The trainer's policy-gradient loss, or the one with an action-dependent baseline."""
-    if not action_fraction:
+def _loss(spec: TrainSpec, measured: Measured, normalise: str = "none") -> Loss:
+    """The trainer's policy-gradient loss, or the one with an action-dependent baseline.
+
+    Args:
+        spec: of the program.
+        measured: a rollout; sigma is that of its advantages.
+        normalise: what is divided by sigma (`action_baselines.NORMALISED`).
+    """
+    if not (spec.action_fraction or spec.action_error):
         return losses.policy_gradient_loss
-    baseline = action_fraction * measured.expected
+    phi = action_baselines.baseline_of(measured.expected, spec.action_fraction, spec.action_error)
+    scales = action_baselines.scales(measured.advantages, normalise)
 
     def loss(logits: Array, actions: Array, advantages: Array) -> Array:
-        return action_baselines.action_dependent_loss(logits, actions, advantages, baseline)
+        return action_baselines.action_dependent_loss(logits, actions, advantages, phi, *scales)
 
     return loss
 
 
+def _mean_cotangent(measured: Measured, loss: Loss) -> Float[Array, "batch action"]:
+    """Minus the derivative of the loss's mean over actions and the future, times their number."""
+    policy = jnp.exp(losses.log_policy(measured.logits))
+    *_, each = _cotangents(measured, loss)
+    return jnp.moveaxis(jnp.sum(policy[:, None] * each, axis=0), 0, -1)
+
+
 def _roll_out(
     spec: TrainSpec, state: RunState, run: RunParams, task: Task, draws: Draws
-) -> tuple[Measured, Params, adv.Window, Float[Array, ""]]:
-    """One rollout, the gradient of the sum of E[c | x] over it, its window and mean value."""
+) -> tuple[Measured, Gradients, adv.Window, Float[Array, ""]]:
+    """One rollout, the sums of `_gradient_names` over it, its window and mean value."""
     right = task.pays(draws.labels.reshape(-1), draws.paid)
     phase_inputs = training.visible_phase(spec, state, run)
 
@@ -416,7 +455,7 @@ def _roll_out(
 
     logits, pull_back = jax.vjp(apply, state.params)
     answers = jax.grad(lambda logits: jnp.sum(jax.nn.softmax(logits) * right))
-    (gradient,) = pull_back(answers(logits))
+    gradients = {"answer": pull_back(answers(logits))[0]}
     rollout = training.roll_out(logits, state, run, task, draws)
     window = rollout.window
     net, _ = training.net_values(spec, state, draws, phase_inputs)
@@ -440,7 +479,10 @@ def _roll_out(
         right,
         centred,
     )
-    return measured, gradient, window, mean
+    for name, normalise in zip(_gradient_names(spec)[1:], ("both", "advantage"), strict=False):
+        loss = _loss(spec, measured, normalise)
+        (gradients[name],) = pull_back(_mean_cotangent(measured, loss))
+    return measured, gradients, window, mean
 
 
 def _moments(sums: dict[str, Array], signal: Array) -> Moments:

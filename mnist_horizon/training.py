@@ -58,6 +58,7 @@ class TrainSpec:
     rule: str = "constant"
     kl_penalty: bool = False
     action_fraction: float = 0.0
+    action_error: float = 0.0
     action_normalise: str = "none"
 
     def __post_init__(self) -> None:
@@ -75,7 +76,9 @@ class TrainSpec:
     @property
     def has_action_baseline(self) -> bool:
         """Whether the loss is that of `action_baselines`."""
-        return self.action_fraction > 0 or self.action_normalise != "none"
+        return (
+            self.action_fraction > 0 or bool(self.action_error) or self.action_normalise != "none"
+        )
 
 
 @no_type_check  # JAX also fills pytrees with shapes and axes
@@ -354,9 +357,9 @@ def roll_out(
     payments = run.reward.rewards(correct, draws.reward_uniform, state.phase, state.carried)
     success = _expected(policy, task.pays(labels, draws.paid)).reshape(shape)
     gold = _expected(policy, task.scores(labels)) if task.has_gold else None
-    greedy = task.score(labels, jnp.argmax(losses.actions_first(logits), axis=0))
+    greedy = task.is_right(labels, jnp.argmax(losses.actions_first(logits), axis=0))
     window = adv.Window(*payments, correct, success)
-    return Rollout(actions, greedy.astype(jnp.float32), window, gold)
+    return Rollout(actions, greedy, window, gold)
 
 
 def _expected(
@@ -457,7 +460,7 @@ def update_run(
     phi = None
     if spec.has_action_baseline:
         expected, _ = expected_advantages(spec, run, state, rollout.window, values, pays)
-        phi = spec.action_fraction * expected
+        phi = action_baselines.baseline_of(expected, spec.action_fraction, spec.action_error)
     batch = Batch(
         draws.inputs,
         phase_inputs,
@@ -581,7 +584,8 @@ def evaluate_run(
 ) -> dict[str, Float[Array, ""]]:
     """Greedy accuracy on test examples, and KL from the initial policy there (nats per step).
 
-    Of a task that pays a proxy also the policy's mean score there, and its mean pay.
+    Of a graded task also the mean score of the greedy actions; of a task that pays a proxy the
+    policy's mean score there, and its mean pay.
     They are the first `count` of the test split. A visible phase is held at 0. The split is
     evaluated in parts of up to `EVALUATION_PART` examples, since its activations would otherwise
     need more memory than training; parts beyond `count` are left out.
@@ -600,16 +604,20 @@ def evaluate_run(
         logits = networks.apply(spec.network, task.classes, params, inputs, phase)
         reference = networks.apply(spec.network, task.classes, initial, inputs, phase)
         labels, paid = task.test.labels[index], task.test.paid_at(index)
+        greedy = jnp.argmax(logits, axis=-1)
         each = {
-            "test_accuracy": task.score(labels, jnp.argmax(logits, axis=-1)),
+            "test_accuracy": task.is_right(labels, greedy),
             "kl_initial": losses.kl_divergence(logits, reference),
         }
+        if task.is_graded:
+            each["test_score"] = task.score(labels, greedy)
         if task.has_gold:
             each["test_gold"] = losses.expected_score(logits, task.scores(labels))
             each["test_return"] = losses.expected_score(logits, task.pays(labels, paid))
         return {name: sums[name].at[number].set(jnp.sum(inside * each[name])) for name in each}
 
     names = ("test_accuracy", "kl_initial", *("test_gold", "test_return") * task.has_gold)
+    names += ("test_score",) * task.is_graded
     none = {name: jnp.zeros(parts) for name in names}
     sums = jax.lax.fori_loop(0, -(-count // size), add, none)
     return {name: total.sum() / count for name, total in sums.items()}

@@ -10,6 +10,8 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CHECKOUT / ".cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Two workers on two cores: threads of the linear algebra would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # LLVM's optimisation is half of a program's compile time and more than the small programs here
 # repay. What `commands` starts compiles as it does for users.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")

@@ -3,6 +3,7 @@
 import ast
 import functools
 import graphlib
+import itertools
 import re
 import shutil
 import subprocess
@@ -13,7 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from mnist_horizon import __version__
@@ -22,6 +25,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
 LOCK = (CHECKOUT / "requirements.lock").read_text()
 PYTHONS = ("3.11", "3.12", "3.13")
+MACHINES = {"linux": "x86_64", "darwin": "arm64"}
 
 # From the lowest: a module may import, through whatever others, only what stands before it.
 ORDER = {
@@ -57,20 +61,57 @@ def locked() -> list[tuple[Requirement, int]]:
 def test_a_dependency_is_bounded_and_locked_for_every_python(requirement):
     operators = {specifier.operator for specifier in requirement.specifier}
     assert operators == {">=", "<"}, "give a lower and an upper bound"
-    for python in PYTHONS:
+    for python, (system, machine) in itertools.product(PYTHONS, MACHINES.items()):
         environment = {
             "python_version": python,
             "python_full_version": f"{python}.9",
-            "sys_platform": "linux",
+            "sys_platform": system,
+            "platform_machine": machine,
         }
+        if requirement.marker is not None and not requirement.marker.evaluate(environment):
+            continue
         versions = [
             str(entry.specifier).removeprefix("==")
             for entry, _ in locked()
             if canonicalize_name(entry.name) == canonicalize_name(requirement.name)
             and (entry.marker is None or entry.marker.evaluate(environment))
         ]
-        assert len(versions) == 1, f"Python {python}: locked {versions or 'nothing'} (make lock)"
+        where = f"Python {python}, {system}"
+        assert len(versions) == 1, f"{where}: locked {versions or 'nothing'} (make lock)"
         assert requirement.specifier.contains(versions[0], prereleases=True), "run make lock"
+
+
+WORKFLOW = yaml.safe_load((CHECKOUT / ".github" / "workflows" / "test.yml").read_text())
+
+
+def test_the_pythons_and_systems_that_are_promised_are_tested():
+    classifiers = [one.split(" :: ") for one in PROJECT["classifiers"]]
+    pythons = [one[-1] for one in classifiers if one[:2] == ["Programming Language", "Python"]]
+    systems = {one[-1] for one in classifiers if one[0] == "Operating System"}
+    matrix = WORKFLOW["jobs"]["test"]["strategy"]["matrix"]
+    assert pythons == list(PYTHONS) == matrix["python"]
+    assert systems == {"Linux", "MacOS"}
+    assert matrix["os"] == ["ubuntu-latest", "macos-latest"]
+    assert SpecifierSet(PROJECT["requires-python"]) == SpecifierSet(f">={pythons[0]}")
+    promise = f"On Linux or macOS with Python {pythons[0]} to {pythons[-1]}"
+    assert promise in (CHECKOUT / "README.md").read_text()
+
+
+def test_the_workflow_runs_the_makefile_and_keeps_what_it_downloads():
+    steps = WORKFLOW["jobs"]["test"]["steps"]
+    makefile = (CHECKOUT / "Makefile").read_text()
+    targets = [step["run"].split()[1] for step in steps if step.get("run", "").startswith("make ")]
+    assert targets == ["quickstart", "test"]
+    assert all(re.search(rf"^{target}:", makefile, flags=re.M) for target in targets)
+    used = {step["uses"]: step.get("with") for step in steps if "uses" in step}
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", name) for name in used)
+    (python,) = [given for name, given in used.items() if "/setup-python@" in name]
+    assert python == {"python-version": "${{ matrix.python }}"}
+    (cache,) = [given for name, given in used.items() if "/cache@" in name]
+    assert "export UV_CACHE_DIR := $(CACHE)/uv" in makefile
+    assert cache["path"] == ".cache/uv"
+    key = set(re.findall(r"[\w.]+", cache["key"]))
+    assert {"matrix.python", "runner.os", "pyproject.toml", "requirements.lock"} <= key
 
 
 def test_every_locked_package_has_a_version_and_hashes_and_no_address():

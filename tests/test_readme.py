@@ -1,23 +1,21 @@
 """The texts at the root: their examples run as written, and what they name exists."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import jax
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 import mnist_horizon
-from mnist_horizon.results import (
-    CROSSINGS_SCHEMA,
-    NOISE_SCHEMA,
-    READ_SCHEMA,
-    RUN_COLUMNS,
-    read_results,
-)
+from mnist_horizon.results import read_results
 from tests.docs.pages import python_blocks
 from tests.mnist_horizon.test_adapters import needs_gymnax
+from tests.test_packaging import PROJECT
 
 CHECKOUT = Path(__file__).parent.parent
 TEXTS = ["README.md", "RESULTS.md", "CONTRIBUTING.md", "launch/PERFORMANCE.md"]
@@ -74,29 +72,36 @@ def test_the_adapters_are_made_as_written() -> None:
     assert observation.shape == (8, 8)
 
 
-def documented_columns(title: str) -> dict[str, str]:
-    """Names and types of the columns that a section of the data dictionary lists."""
-    rows = [row.split("|") for row in section("docs/results_on_disk.md", title).splitlines()]
-    cells = [(row[1], row[2].strip()) for row in rows if len(row) > 2 and "`" in row[1]]
-    return {name: kind for names, kind in cells for name in re.findall(r"`(\w+)`", names)}
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_the_quickstart_without_make_is_that_of_make() -> None:
+    written = re.findall(r"^    (.*\.venv/bin/.*)$", section("README.md", "Two commands"), re.M)
+    assert written[0] == "python3 -m venv .venv && .venv/bin/pip install --editable ."
+    make = ["make", "--dry-run", "quickstart"]
+    planned = subprocess.run(make, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    run = [line for line in planned.splitlines() if line.startswith(".venv/bin/python -m ")]
+    assert [line for line in run if "uv_like_pip" not in line] == written[1:]
 
 
-def test_every_column_of_a_results_table_is_explained() -> None:
-    expected = {field.name: str(field.type) for field in READ_SCHEMA}
-    assert documented_columns("Columns of a results table") == expected
+@pytest.mark.parametrize(
+    ("title", "extra", "packages"),
+    [
+        ("How to read the results", "notebook", {"ipykernel", "nbclient"}),
+        ("The environment alone", "adapters", {"gymnax", "gymnasium"}),
+    ],
+)
+def test_an_extra_is_named_beside_what_needs_it(title, extra, packages) -> None:
+    assert f"make setup EXTRAS={extra}" in " ".join(section("README.md", title).split())
+    required = PROJECT["optional-dependencies"][extra]
+    assert {Requirement(line).name for line in required} == packages
+    assert set(required) <= set(PROJECT["optional-dependencies"]["dev"]), "what is tested"
 
 
-def test_every_column_of_a_table_of_crossings_is_explained() -> None:
-    own = [field for field in CROSSINGS_SCHEMA if field.name not in RUN_COLUMNS]
-    expected = {field.name: str(field.type) for field in own}
-    documented = documented_columns("Columns of a table of crossings")
-    assert {name: documented[name] for name in expected} == expected
-    assert CROSSINGS_SCHEMA.names == [*RUN_COLUMNS, *expected]
-
-
-def test_every_column_of_a_noise_table_is_explained() -> None:
-    expected = {field.name: str(field.type) for field in NOISE_SCHEMA}
-    assert documented_columns("Columns of a noise table") == expected
+@pytest.mark.parametrize("text", TEXTS)
+def test_extras_that_a_text_names_exist(text: str) -> None:
+    named = re.findall(r"EXTRAS='?([a-z -]+)", read(text))
+    assert {extra for names in named for extra in names.split()} <= PROJECT[
+        "optional-dependencies"
+    ].keys()
 
 
 @pytest.mark.parametrize(("path", "title"), SECTIONS)

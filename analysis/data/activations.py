@@ -76,17 +76,18 @@ class Condition:
 
 def hidden_layers(
     params: Mapping[str, Mapping[str, np.ndarray]],
-    images: UInt8[np.ndarray, "example *shape"],
+    images: UInt8[np.ndarray, "example *shape"] | Float[np.ndarray, "example *shape"],
     activation: str,
 ) -> list[Layer]:
     """The hidden layers of the network `mlp`; a visible phase is held at the start of a window.
 
     Args:
         params: of the policy, as it was kept.
-        images: observations.
+        images: observations, which the network sees divided by 255 if they are bytes.
         activation: one of `ACTIVATIONS`.
     """
-    hidden = images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+    largest = np.float32(255 if images.dtype == np.uint8 else 1)
+    hidden = images.reshape(len(images), -1).astype(np.float32) / largest
     found: list[Layer] = []
     for name in ("first", *(f"hidden{number}" for number in range(1, len(params)))):
         if name in params:

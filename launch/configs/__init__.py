@@ -36,7 +36,9 @@ def default_config() -> ml_collections.ConfigDict:
     config.kl_coef = 0.0
     config.kl_coefs = ()
     config.initial_policy = ml_collections.ConfigDict({"workdir": "", "run": ""})
-    config.action_baseline = ml_collections.ConfigDict({"fraction": 0.0, "normalise": "none"})
+    config.action_baseline = ml_collections.ConfigDict(
+        {"fraction": 0.0, "error": 0.0, "normalise": "none"}
+    )
     config.batch = ml_collections.ConfigDict({"environments": 1, "rollout_length": 512})
     config.noise = ml_collections.ConfigDict({"samples": 0, "every": 8})
     config.budget = 1_000_000

@@ -1,5 +1,9 @@
 """A proxy of the reward: does a penalty on KL do what stopping early does?
 
+    python -m launch.examples proxy
+
+or, one by one,
+
     python -m launch.sweep --config=launch/configs/proxy.py:initial --workdir=runs/proxy_initial
     python -m launch.sweep --config=launch/configs/proxy.py:digits --workdir=runs/proxy
     python -m analysis.report runs/proxy
@@ -10,9 +14,10 @@ action, a regression on 20 labels whose best action is right on half of the test
 measures the true score beside it. `digits` alone begins from a random policy where
 `--config.initial_policy.run=` and `--config.initial_policy.workdir=` are empty.
 
-Other versions have another proxy, or batch: `noise` (the score plus noise frozen for each example
-and action), `bonus` (plus 1.2 for one class), `batch` (as `digits`, with 1,024 interactions an
-update). Gold counts as the same within 0.02: 2 answers in 100. docs/proxy.md has what was found.
+Other versions have another proxy, or batch: `labels50` and `labels200` (better reward models),
+`noise` and `heavy` (the score plus noise frozen for each example and action, normal or of heavy
+tails), `bonus` (plus 1.2 for one class), `batch` (as `digits`, with 1,024 interactions an update).
+Gold counts as the same within 0.02: 2 answers in 100. docs/proxy.md has what was found.
 
 Processor time: 17 to 21 seconds a sweep (`batch` 57), 10 seconds its report.
 """
@@ -23,8 +28,11 @@ from launch.configs import choose, default_config
 
 PROXIES = {
     "digits": {"error": "model", "labels": 20},
+    "labels50": {"error": "model", "labels": 50},
+    "labels200": {"error": "model", "labels": 200},
     "batch": {"error": "model", "labels": 20},
     "noise": {"error": "gaussian", "size": 1.0},
+    "heavy": {"error": "heavy", "size": 1.0},
     "bonus": {"error": "bonus", "size": 1.2},
 }
 VERSIONS = (*PROXIES, "initial")

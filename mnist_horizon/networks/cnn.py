@@ -22,20 +22,20 @@ class CNN(Network):
 
     @staticmethod
     def check_observations(shape: tuple[int, ...]) -> None:
-        """Refuse all but square images of one channel.
+        """Refuse all but square images, [side, side] or with channels last.
 
         Raises:
             NetworkError: the shape is different.
         """
-        if len(shape) != 2 or shape[0] != shape[1]:
+        if len(shape) not in (2, 3) or shape[0] != shape[1]:
             raise NetworkError(f"'cnn' needs square images, not observations of shape {shape}")
 
     @staticmethod
     def first_inputs(
-        images: Float[Array, "batch side side"],
+        images: Float[Array, "batch side side *channels"],
     ) -> Float[Array, "batch positions patch"]:
-        """Patches of 5x5 pixels."""
-        return layers.patches(images[..., None], size=5)
+        """Patches of 5x5 pixels, with all channels of each."""
+        return layers.patches(images if images.ndim == 4 else images[..., None], size=5)
 
     @nn.compact
     def __call__(

@@ -14,8 +14,9 @@ Everything is written to a temporary file in the same folder and renamed, so tha
 either the old table or the new one. Tables written by other tools are read too: they need only
 `REQUIRED_COLUMNS`, others take `DEFAULTS`.
 
-Here: `schema` (the columns, and which settings are a run's identity), `reading` (one folder),
-`joining` (several), `writing`, `records` (sweep.json and programs/), `policies`, `kept`.
+Here: `schema` (the columns, and which settings are a run's identity), `dictionary` (what each
+means), `reading` (one folder), `joining` (several), `writing`, `records` (sweep.json and
+programs/), `policies`, `kept`.
 Each is imported on first use: pandas takes a second, and not every command reads tables.
 """
 
@@ -47,11 +48,11 @@ if TYPE_CHECKING:
     )
     from mnist_horizon.results.records import read_programs, read_sweep, record_problem
     from mnist_horizon.results.schema import (
+        BIAS_COLUMNS,
         CROSSINGS_SCHEMA,
         DEFAULTS,
         DERIVED_COLUMNS,
         FRONTIER_SCHEMA,
-        GOLD_COLUMNS,
         MEASURED_COLUMNS,
         NOISE_SCHEMA,
         OBSERVATION_SETTINGS,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         REQUIRED_CROSSING_COLUMNS,
         RUN_COLUMNS,
         SCHEMA,
+        TASK_COLUMNS,
         conform,
         json_object,
         learning_settings,
@@ -67,11 +69,11 @@ if TYPE_CHECKING:
     from mnist_horizon.results.writing import write_results
 
 __all__ = [
+    "BIAS_COLUMNS",
     "CROSSINGS_SCHEMA",
     "DEFAULTS",
     "DERIVED_COLUMNS",
     "FRONTIER_SCHEMA",
-    "GOLD_COLUMNS",
     "KEPT_EXAMPLES",
     "MEASURED_COLUMNS",
     "NOISE_SCHEMA",
@@ -81,6 +83,7 @@ __all__ = [
     "REQUIRED_CROSSING_COLUMNS",
     "RUN_COLUMNS",
     "SCHEMA",
+    "TASK_COLUMNS",
     "KeptPolicy",
     "Results",
     "ResultsError",

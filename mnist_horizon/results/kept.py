@@ -1,7 +1,7 @@
 """Policies kept along training (`policies_every`), which need no JAX to be read.
 
 WORKDIR/kept/<program>-at<interactions>.npz   parameters of its runs, "first/kernel": [run, ...]
-WORKDIR/kept/<program>-examples.npz           images, uint8: test examples to compare them on
+WORKDIR/kept/<program>-examples.npz           images, bytes or floats: test examples to compare on
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,8 @@ class KeptPolicy:
         run_id: the run.
         interactions: how many it had used.
         params: arrays by layer and name, `params["first"]["kernel"]`.
-        images: test examples, the same for all policies of a program, [example, ...], 0 to 255.
+        images: test examples, the same for all policies of a program, [example, ...]: bytes (0 to
+            255), or floats, which networks see as they are.
     """
 
     run_id: str

@@ -13,6 +13,12 @@ _MORE_TEXT = ("schedule", "precision", "settings")
 GOLD_COLUMNS = ("gold_mean", "test_gold", "test_return")
 """Measured of a task that pays a proxy of its score alone; NaN of others."""
 
+TASK_COLUMNS = (*GOLD_COLUMNS, "test_score")
+"""Measured of some tasks alone, the last of those with scores of their own; NaN of others."""
+
+BIAS_COLUMNS = ("bias_cosine", "bias_length")
+"""Measured where a loss is biased alone (`action_baselines`); NaN elsewhere."""
+
 SCHEMA = pa.schema(
     [(name, pa.string()) for name in (*_TEXT, *_MORE_TEXT)]
     + [("schedule_level", pa.float64())]
@@ -37,7 +43,7 @@ SCHEMA = pa.schema(
         )
     ]
     + [("test_examples", pa.int64())]
-    + [(name, pa.float64()) for name in GOLD_COLUMNS]
+    + [(name, pa.float64()) for name in TASK_COLUMNS]
 )
 """Columns of a results table; `docs/results_on_disk.md` lists their meaning and units."""
 
@@ -55,12 +61,14 @@ NOISE_SCHEMA = pa.schema(
             *("total", "future", "action", "state", "signal"),
             *("predicted_total", "predicted_future", "predicted_action", "predicted_state"),
             *("fisher", "score_variance"),
+            *BIAS_COLUMNS,
         )
     ]
 )
 """Columns of a noise table: parts of tr Cov of the per-timestep gradient, `signal` is |m|^2.
 
-`fisher` is tr F and `score_variance` v = Var(c), absent in older tables.
+`fisher` is tr F and `score_variance` v = Var(c), absent in older tables. `bias_cosine` and
+`bias_length` compare the mean gradient with the exact one.
 """
 
 FRONTIER_SCHEMA = pa.schema(
@@ -76,7 +84,7 @@ FRONTIER_SCHEMA = pa.schema(
 MEASURED_COLUMNS = (
     *("interactions", "updates", "return_mean", "reward_mean", "train_accuracy", "test_accuracy"),
     *("entropy", "kl_initial", "test_examples"),
-    *GOLD_COLUMNS,
+    *TASK_COLUMNS,
 )
 
 RUN_COLUMNS = tuple(name for name in READ_SCHEMA.names if name not in MEASURED_COLUMNS)
@@ -100,7 +108,7 @@ REQUIRED_CROSSING_COLUMNS = (
     *("threshold", "censored"),
 )
 
-_OPTIONAL_NOISE_COLUMNS = ("settings", "fisher", "score_variance")
+_OPTIONAL_NOISE_COLUMNS = ("settings", "fisher", "score_variance", *BIAS_COLUMNS)
 REQUIRED_NOISE_COLUMNS = tuple(
     name for name in NOISE_SCHEMA.names if name not in _OPTIONAL_NOISE_COLUMNS
 )
@@ -128,10 +136,11 @@ DEFAULTS: dict[str, Any] = {
     "entropy": float("nan"),
     "kl_initial": float("nan"),
     "test_examples": 0,
-    **dict.fromkeys(GOLD_COLUMNS, float("nan")),
+    **dict.fromkeys(TASK_COLUMNS, float("nan")),
     "left_censored": False,
     "fisher": float("nan"),
     "score_variance": float("nan"),
+    **dict.fromkeys(BIAS_COLUMNS, float("nan")),
 }
 """Values of the optional columns where a table lacks them (0 and "": not given)."""
 

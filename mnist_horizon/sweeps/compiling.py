@@ -150,9 +150,7 @@ def _code(
     }
     if samples:
         group, same = devices.GROUP, devices.REPLICATED
-        measure = functools.partial(
-            noise.measure, spec, samples, action_fraction=spec.action_fraction
-        )
+        measure = functools.partial(noise.measure, spec, samples)
         sharded = functions.sharded(measure, (group, group, same, group, same))
         jobs["measure"] = job(sharded, state, runs, task, keys, number)
     return Code(functions, state, jobs)

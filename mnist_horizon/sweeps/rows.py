@@ -9,7 +9,7 @@ import pyarrow
 
 from mnist_horizon import networks
 from mnist_horizon.horizon import discount_from_horizon
-from mnist_horizon.results import GOLD_COLUMNS
+from mnist_horizon.results import BIAS_COLUMNS, TASK_COLUMNS
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Run
 from mnist_horizon.sweeps.spec import SweepSpec
@@ -65,8 +65,8 @@ def table_rows(
         columns: what each of the program's runs has in all of its rows (`run_columns`).
         schema: the columns of the table.
     """
-    no_gold = dict.fromkeys(GOLD_COLUMNS, math.nan)
-    full = ({**no_gold, **columns[row["run"]], **row} for row in measured)
+    unmeasured = dict.fromkeys((*TASK_COLUMNS, *BIAS_COLUMNS), math.nan)
+    full = ({**unmeasured, **columns[row["run"]], **row} for row in measured)
     chosen = [{name: row[name] for name in schema.names} for row in full]
     return sorted(chosen, key=_order)
 

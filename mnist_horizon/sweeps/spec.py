@@ -19,7 +19,7 @@ from mnist_horizon.action_baselines import NORMALISED
 from mnist_horizon.algorithms import ALGORITHMS, REFERENCES
 from mnist_horizon.baselines import BASELINES
 from mnist_horizon.errors import InputError, SweepError
-from mnist_horizon.horizon import discount_from_horizon
+from mnist_horizon.horizon import single_precision_fault
 from mnist_horizon.networks import NetworkSpec
 from mnist_horizon.results import ResultsError, policy_checksum
 from mnist_horizon.training import TrainSpec
@@ -40,6 +40,7 @@ ABSENT: Mapping[str, Any] = {
     "network.activation": networks.LEAKY_RELU,
     "policies_every": 0,
     "thresholds": (),
+    "action_baseline.error": 0.0,
     "action_baseline": {"fraction": 0.0, "normalise": "none"},
 }
 """Fields that a spec on disk is without at this value: those of older versions lack them."""
@@ -155,12 +156,14 @@ class InitialPolicy:
 
 @dataclass(frozen=True)
 class ActionBaseline:
-    """`action_baseline.*`: phi(x, a) = `fraction` E[A | x, a], and what is divided by sigma.
+    """`action_baseline.*`: phi(x, a), and what is divided by sigma.
 
-    `normalise` is one of `action_baselines.NORMALISED`. Noise is measured before normalisation.
+    phi = `fraction` E[A | x, a] + `error` [a = 0]; `normalise` is one of
+    `action_baselines.NORMALISED`. Noise is measured before normalisation.
     """
 
     fraction: float = 0.0
+    error: float = 0.0
     normalise: str = "none"
 
 
@@ -274,6 +277,7 @@ class SweepSpec:
             rule=self.optimizer.rule,
             kl_penalty=self.kl_coef > 0 or bool(self.kl_coefs),
             action_fraction=self.action_baseline.fraction,
+            action_error=self.action_baseline.error,
             action_normalise=self.action_baseline.normalise,
         )
 
@@ -562,9 +566,8 @@ def _check_axes(spec: SweepSpec) -> None:
             _check_noise_is_known(f"schedules[{number}]", schedule)
     for number, horizon in enumerate(spec.horizons):
         _require(horizon >= 1, f"horizons[{number}]", f"must be at least 1, not {horizon:g}")
-        below_one = bool(np.float32(discount_from_horizon(horizon)) < 1)
-        message = f"{horizon:g} is a discount of 1 in single precision: choose one below 1e7"
-        _require(below_one, f"horizons[{number}]", message)
+        fault = single_precision_fault(horizon)
+        _require(not fault, f"horizons[{number}]", fault)
     _check_rates("optimizer.learning_rates", spec.optimizer.learning_rates)
     _check_references(spec)
     for number, value in enumerate(spec.kl_coefs):
@@ -606,7 +609,7 @@ def _check_action_baseline(spec: SweepSpec) -> None:
         return
     name, alone = "action_baseline", spec.algorithm.name
     _require(alone == "vpg", name, f"is for algorithm.name 'vpg' only, not {alone!r}")
-    has_correction = chosen.fraction > 0 or chosen.normalise == "both"
+    has_correction = chosen.fraction > 0 or chosen.error != 0 or chosen.normalise == "both"
     message = "'advantage' leaves a correction as it is, and fraction 0 has none: choose 'both'"
     _require(has_correction, f"{name}.normalise", message)
     message = f"needs baseline 'expected_reward' or 'state', not {spec.baseline!r}"

@@ -26,6 +26,7 @@ from mnist_horizon.tasks.registry import (
     register,
     settings_of,
 )
+from mnist_horizon.tasks.scaling import scaled, standardised
 from mnist_horizon.tasks.task import (
     Examples,
     LoadedTask,
@@ -33,7 +34,6 @@ from mnist_horizon.tasks.task import (
     TaskError,
     in_sampling_order,
     make_examples,
-    standardised,
 )
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "name_of",
     "names",
     "register",
+    "scaled",
     "settings_of",
     "standardised",
 ]

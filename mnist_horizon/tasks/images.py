@@ -12,14 +12,18 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Integer, UInt8
 
-from mnist_horizon.tasks import checksums, tfds_source
-from mnist_horizon.tasks.idx import IdxFile, read_pair
+from mnist_horizon.tasks import checksums, folders, tfds_source
+from mnist_horizon.tasks.checksums import PARTS
+from mnist_horizon.tasks.file_kinds import kind_of_file
+from mnist_horizon.tasks.idx import IdxFile, check_same, read_pair
 from mnist_horizon.tasks.registry import register
 from mnist_horizon.tasks.task import Examples, LoadedTask, Task, TaskError, make_examples
 
 ENVIRONMENT_VARIABLE = "MNIST_HORIZON_DATA"
 SIDE = 28
 CLASSES = 10
+FOLDERS_OF_OTHERS = ("qmnist", "notmnist", "medmnist")
+"""Data sets that may lie beside these in files of the same names, by `folders.plain`."""
 
 Split = tuple[UInt8[np.ndarray, "example height width"], Integer[np.ndarray, "example"]]
 
@@ -30,8 +34,11 @@ class ImageTask:
 
     1. the folder `data_dir`, if it is set;
     2. the folder of the data set's name in the folder `MNIST_HORIZON_DATA` (an environment
-       variable), if it exists (`emnist_digits` for emnist/digits);
+       variable), if it exists (`emnist_digits` for emnist/digits), or torchvision's there
+       (`EMNIST`);
     3. what tensorflow-datasets has prepared, or can prepare (see `tfds_source.read`).
+
+    In a folder the IDX files may be below, in the places that `folders` knows.
 
     TFDS keeps the examples in a shuffled order of its own: the same data, but runs of a seed do
     not equal those from IDX files bit for bit.
@@ -42,6 +49,8 @@ class ImageTask:
     name: ClassVar[str]
     transposed: ClassVar[bool] = False
     own_prefix: ClassVar[str] = ""
+    other_names: ClassVar[tuple[str, ...]] = ()
+    """Of folders that hold it, in any spelling, beside its own."""
 
     def load(self) -> LoadedTask:
         """Read both splits from the first place that has them.
@@ -68,6 +77,9 @@ class ImageTask:
     def _folder(self) -> Path | None:
         if self.data_dir:
             folder = Path(os.path.expanduser(self.data_dir))  # noqa: PTH111  Path's raises
+            if os.path.isfile(folder):  # noqa: PTH113
+                kind = kind_of_file(folder) or "a file: name the folder of the four IDX files"
+                raise TaskError(f"task.data_dir: {folder} is not a folder but {kind}")
             if not os.path.isdir(folder):  # noqa: PTH112
                 raise TaskError(f"task.data_dir: there is no folder {folder}")
             return folder
@@ -76,37 +88,40 @@ class ImageTask:
             return None
         if not os.path.isdir(collection):  # noqa: PTH112
             raise TaskError(f"{ENVIRONMENT_VARIABLE}: there is no folder {collection}")
-        folder = Path(collection) / self._folder_name()
-        return folder if folder.exists() else None
+        return folders.named(Path(collection), self._folder_name(), self._names_of_folders())
 
     def _folder_name(self) -> str:
         return self.name.replace("/", "_")
 
     def _read_folder(self, folder: Path) -> tuple[list[Split], dict[str, Any]]:
+        found = folders.find(folder, self._wanted())
         splits, files = [], []
         for split in ("train", "t10k"):
             parts = [f"{split}-images", f"{split}-labels"]
-            images_path, labels_path = (self._find(folder, part) for part in parts)
-            pair = read_pair(images_path, labels_path, classes=CLASSES)
-            if pair[0].array.shape[1:] != (SIDE, SIDE):
-                shape = "x".join(str(size) for size in pair[0].array.shape[1:])
-                raise TaskError(f"{pair[0].path}: images of {shape}, not {SIDE}x{SIDE} pixels")
-            files += [self._describe(file, part) for file, part in zip(pair, parts, strict=True)]
+            images_path, labels_path = (found[part][0] for part in parts)
+            pair = read_pair(images_path, labels_path, CLASSES, (SIDE, SIDE))
+            for file, part in zip(pair, parts, strict=True):
+                check_same(file, found[part][1:])
+                files.append(self._describe(file, part))
             splits.append((pair[0].array, pair[1].array))
         return splits, {"source": "IDX files", "files": files, "versions": {}}
 
-    def _find(self, folder: Path, part: str) -> Path:
-        names = self._file_names(part)
-        paths = [folder / name for name in names if (folder / name).is_file()]
-        if not paths:
-            raise TaskError(f"{folder}: has no {names[0]} (gzipped or not), one of four IDX files")
-        return paths[0]
+    def _wanted(self) -> folders.Wanted:
+        names = {part: self._file_names(part) for part in PARTS}
+        own, tasks = self._names_of_folders(), ImageTask.__subclasses__()
+        others = {*FOLDERS_OF_OTHERS}.union(*(task._names_of_folders() for task in tasks))
+        return folders.Wanted(names, own, others - own)
+
+    @classmethod
+    def _names_of_folders(cls) -> set[str]:
+        return {folders.plain(name) for name in (cls.name, *cls.other_names)}
 
     def _file_names(self, part: str) -> list[str]:
         suffix = "idx3-ubyte" if part.endswith("images") else "idx1-ubyte"
-        stems = [f"{part}-{suffix}", f"{part}.{suffix}"]
+        stems = [part]
         if self.own_prefix:
-            stems.append(f"{self.own_prefix}{part.replace('t10k', 'test')}-{suffix}")
+            stems.append(f"{self.own_prefix}{part.replace('t10k', 'test')}")
+        stems = [f"{stem}{mark}{suffix}" for stem in stems for mark in "-."]
         return [stem + ending for stem in stems for ending in (".gz", "")]
 
     def _describe(self, file: IdxFile, part: str) -> dict[str, Any]:
@@ -158,5 +173,6 @@ class EmnistDigits(ImageTask):
     """EMNIST Digits, 240,000 and 40,000 handwritten digits (Cohen and others 2017)."""
 
     name: ClassVar[str] = "emnist/digits"
+    other_names: ClassVar[tuple[str, ...]] = ("EMNIST",)
     transposed: ClassVar[bool] = True
     own_prefix: ClassVar[str] = "emnist-digits-"

@@ -108,8 +108,12 @@ class Proxy:
 
 
 def _features(images: Num[Any, "example *shape"]) -> Float[np.ndarray, "example feature"]:
-    """Pixels in 0 to 8 / sqrt(their number), as steps of one length suit any number; and 1."""
-    flat = np.asarray(images, float).reshape(len(images), -1) / 255
+    """Pixels in 0 to 8 / sqrt(their number), as steps of one length suit any number; and 1.
+
+    Floats as they are, in place of bytes over 255 (`networks.scaled`).
+    """
+    flat = np.asarray(images, float).reshape(len(images), -1)
+    flat /= 255 if images.dtype == np.uint8 else 1
     return np.concatenate([flat * 8 / np.sqrt(flat.shape[1]), np.ones((len(flat), 1))], axis=1)
 
 

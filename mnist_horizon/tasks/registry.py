@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
 from mnist_horizon.registry import Registry
+from mnist_horizon.tasks.scaling import AS_GIVEN, check_way, scaled
 from mnist_horizon.tasks.task import LoadedTask, TaskError, check, content_checksum
 
 SETTING_TYPES = (bool, int, float, str)
+OBSERVATIONS = "observations"
+"""A setting that every task has whose class has no field of this name (`scaling.scaled`)."""
 
 Class = TypeVar("Class", bound=type)
 
@@ -21,7 +24,8 @@ def register(name: str) -> Callable[[Class], Class]:
     The class is a frozen dataclass. Its fields are the task's settings: bool, int, float or str,
     each with a default; `field(default="", metadata={"place": True})` marks one that says where the
     data are stored, not what they are. Its method `load(self) -> LoadedTask` does the work; it and
-    `__post_init__` raise `TaskError` for impossible settings.
+    `__post_init__` raise `TaskError` for impossible settings. Every task has the setting
+    `observations` as well (`scaling.scaled`), unless its class has a field of that name.
 
     Raises:
         TaskError: the class is not of this form, or the name belongs to another class. Registering
@@ -63,14 +67,13 @@ def load(name: str, settings: Mapping[str, Any]) -> LoadedTask:
         TaskError: unknown name or setting, wrong type, impossible value, or invalid data.
     """
     try:
-        loaded = _make(name, settings).load()
+        return describe(name, settings, _make(name, settings).load())
     except MemoryError as error:
         raise TaskError(f"task {name!r} does not fit into the memory: {error}") from None
-    return describe(name, settings, loaded)
 
 
 def describe(name: str, settings: Mapping[str, Any], loaded: LoadedTask) -> LoadedTask:
-    """A loaded task, checked, with what a sweep records about it.
+    """A loaded task, checked, its observations scaled, with what a sweep records about it.
 
     The provenance gains the task's name, its settings, the optimal return where it is known (else
     None), and each split's size and `content` checksum, which says whether two loads gave the same
@@ -80,6 +83,9 @@ def describe(name: str, settings: Mapping[str, Any], loaded: LoadedTask) -> Load
         TaskError: the data do not match the fields of a task.
     """
     check(name, loaded.task)
+    if (how := _observations(name, settings)) != AS_GIVEN:
+        loaded = dataclasses.replace(loaded, task=scaled(loaded.task, how))
+        check(name, loaded.task)
     splits = {"train": loaded.task.train, "test": loaded.task.test}
     provenance = {
         "task": name,
@@ -95,10 +101,13 @@ def describe(name: str, settings: Mapping[str, Any], loaded: LoadedTask) -> Load
 def settings_of(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """All settings of a task, defaults filled in, as JSON values.
 
+    `observations` is among them where it is not `as_given`, which older versions lack.
+
     Raises:
         TaskError: as `load`, for the settings alone.
     """
-    return dataclasses.asdict(_make(name, settings))
+    own, how = dataclasses.asdict(_make(name, settings)), _observations(name, settings)
+    return own if how == AS_GIVEN else {**own, OBSERVATIONS: how}
 
 
 def identity_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,15 +122,24 @@ def identity_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _make(name: str, settings: Mapping[str, Any]) -> Any:
     cls = get(name)
+    _observations(name, settings)
     hints = get_type_hints(cls)
     types = {field.name: hints[field.name] for field in dataclasses.fields(cls)}
     checked = {}
     for key, value in settings.items():
-        if key not in types:
-            accepted = f"it has {', '.join(types)}" if types else "it has no settings"
-            raise TaskError(f"task.{key}: unknown setting of task {name!r}; {accepted}")
-        checked[key] = _convert(key, value, types[key])
+        if key in types:
+            checked[key] = _convert(key, value, types[key])
+        elif key != OBSERVATIONS:
+            accepted = ", ".join((*types, OBSERVATIONS))
+            raise TaskError(f"task.{key}: unknown setting of task {name!r}; it has {accepted}")
     return cls(**checked)
+
+
+def _observations(name: str, settings: Mapping[str, Any]) -> str:
+    """How observations are scaled, checked; a class with a field of this name does it itself."""
+    if OBSERVATIONS in {field.name for field in dataclasses.fields(get(name))}:
+        return AS_GIVEN
+    return check_way(settings.get(OBSERVATIONS, AS_GIVEN))
 
 
 def _convert(key: str, value: Any, wanted: type) -> Any:

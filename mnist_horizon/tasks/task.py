@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from jax import Array
-from jaxtyping import Float, Float32, Int, Int32, Integer, UInt8
+from jaxtyping import Float, Float32, Int, Int32, Integer, Shaped, UInt8
 
 from mnist_horizon.errors import InputError
 
@@ -57,6 +57,17 @@ class Task:
         """Whether what is paid is not the score, so that both are measured."""
         return self.train.paid is not None
 
+    @property
+    def is_graded(self) -> bool:
+        """Whether an answer's score has a rule of its own, so that it is not the accuracy."""
+        return type(self).score is not Task.score
+
+    def is_right(
+        self, labels: Int[Array, "*shape"], actions: Int[Array, "*shape"]
+    ) -> Float[Array, "*shape"]:
+        """1 where the action is the label, else 0, whatever its score; its mean is the accuracy."""
+        return (labels == actions).astype(jnp.float32)
+
     def score(
         self, labels: Int[Array, "*shape"], actions: Int[Array, "*shape"]
     ) -> Float[Array, "*shape"]:
@@ -65,7 +76,7 @@ class Task:
         A task with another rule overrides this, with finite scores that depend on label and action
         alone (`graded_digits`). They may be negative, as costs are, or above 1.
         """
-        return (labels == actions).astype(jnp.float32)
+        return self.is_right(labels, actions)
 
     def scores(self, labels: Int[Array, "*shape"]) -> Float[Array, "*shape action"]:
         """c of every action."""
@@ -103,27 +114,29 @@ class LoadedTask:
 
 
 def make_examples(
-    images: UInt8[np.ndarray, "example *shape"] | Float[np.ndarray, "example *shape"],
+    images: Shaped[np.ndarray, "example *shape"],
     labels: Integer[np.ndarray, "example"],
     paid: Float[np.ndarray, "example action"] | None = None,
 ) -> Examples:
-    """Put a split on the device: uint8 (int8 would turn 128 to 255 negative) or float32."""
+    """Put a split on the device: uint8 (int8 would turn 128 to 255 negative) or float32.
+
+    Args:
+        images: observations of any shape, uint8, floats or booleans.
+        labels: the right answer to each, from 0.
+        paid: `Examples.paid`, if it is not the score.
+
+    Raises:
+        TaskError: the observations are whole numbers that are not uint8; networks see bytes over
+            255 and floats as they are, and neither is known to be meant.
+    """
+    if images.dtype != np.uint8 and jnp.issubdtype(images.dtype, jnp.integer):
+        raise TaskError(
+            f"observations are {images.dtype}: make them uint8, which networks see divided by 255, "
+            "or floats, which they see as they are"
+        )
     scores = None if paid is None else jnp.asarray(paid, jnp.float32)
     dtype = jnp.uint8 if images.dtype == np.uint8 else jnp.float32
     return Examples(jnp.asarray(images, dtype), jnp.asarray(labels, jnp.int32), scores)
-
-
-def standardised(
-    train: Float[np.ndarray, "example *shape"], test: Float[np.ndarray, "other *shape"]
-) -> tuple[Float32[np.ndarray, "example *shape"], Float32[np.ndarray, "other *shape"]]:
-    """Both splits less the train split's mean, over its standard deviation, number by number.
-
-    A number that is the same in every train example becomes its difference from that.
-    """
-    mean, deviation = train.mean(axis=0), train.std(axis=0)
-    scale = np.where(deviation > 0, deviation, 1.0)
-    first, second = (((split - mean) / scale).astype(np.float32) for split in (train, test))
-    return first, second
 
 
 def in_sampling_order(examples: Examples) -> Examples:
@@ -154,7 +167,7 @@ def check(name: str, task: Task) -> None:
         if images.dtype not in (jnp.uint8, jnp.float32) or labels.dtype != jnp.int32:
             kinds = f"images {images.dtype} and labels {labels.dtype}"
             problem = f"{kinds}, not uint8 (or float32) and int32"
-        elif labels.ndim != 1 or images.shape[:1] != labels.shape or not len(labels):
+        elif labels.ndim != 1 or images.shape[:1] != labels.shape or not images.size:
             problem = f"images of shape {images.shape} and labels of shape {labels.shape}"
         elif images.shape[1:] != task.train.images.shape[1:]:
             problem = f"images of shape {images.shape}, unlike the train split"

@@ -7,7 +7,7 @@ algorithm share its compilation. Candidates that are kept go on from their state
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -26,13 +26,11 @@ from mnist_horizon.tuning.settings import Candidate, Cell, Tuning
 
 Rows = list[dict[str, Any]]
 
-LOG_COLUMNS = tuple(f"log_interactions_{threshold:g}" for threshold in halving.THRESHOLDS)
-
 NUMBERS = (
     *("width", "horizon", "rung", "seed", "decay_interactions", "entropy_coef", "learning_rate"),
-    *("interactions", "return_mean", *LOG_COLUMNS, "score", "kept"),
+    *("interactions", "return_mean", "score", "kept"),
 )
-"""Columns of a cell's rows, besides `algorithm`."""
+"""Columns of a cell's rows that the rule is made of, besides `algorithm`."""
 
 
 def run_cell(tuning: Tuning, cell: Cell, task: Task, stop: Callable[[], bool]) -> Rows:
@@ -54,6 +52,7 @@ def run_cell(tuning: Tuning, cell: Cell, task: Task, stop: Callable[[], bool]) -
     """
     marks, seeds = tuning.marks(cell), tuning.seeds
     ends = np.array(marks, float) * tuning.sweep.batch_size
+    thresholds = tuple(sorted(tuning.sweep.thresholds)) or halving.THRESHOLDS
     chosen = tuning.candidates(cell.algorithm)
     curves = np.zeros((len(seeds), len(chosen), 0))
     state: Any = None
@@ -62,18 +61,19 @@ def run_cell(tuning: Tuning, cell: Cell, task: Task, stop: Callable[[], bool]) -
         rung = _Rung(tuning, cell, task, chosen)
         placed = rung.place(state)
         for first, mark in list(itertools.pairwise([0, *marks]))[curves.shape[2] :]:
-            if mark > last or halving.all_reached(ends[: curves.shape[2]], curves):
+            if mark > last or halving.all_reached(ends[: curves.shape[2]], curves, thresholds):
                 break
             if stop():
                 raise Interrupted
             placed, returns = rung.advance(placed, first, mark - first)
             curves = np.concatenate([curves, returns[..., None]], axis=2)
         done = ends[: curves.shape[2]]
-        logs = np.array(
-            [[halving.log_interactions(done, run, ends[-1]) for run in seed] for seed in curves]
-        )
+        score = functools.partial(halving.log_interactions, budget=ends[-1], thresholds=thresholds)
+        logs = np.array([[score(done, run) for run in seed] for seed in curves])
         kept = halving.keep(chosen, logs.mean(axis=(0, 2)))
-        rows += _rows(cell, number, seeds, chosen, done[-1], curves[..., -1], logs, kept)
+        names = [f"log_interactions_{threshold:g}" for threshold in thresholds]
+        scored = {name: logs[..., i] for i, name in enumerate(names)}
+        rows += _rows(cell, number, seeds, chosen, done[-1], curves[..., -1], scored, kept)
         state = rung.taken(placed, kept)
         curves, chosen = curves[:, kept], [chosen[i] for i in kept]
     return rows
@@ -159,10 +159,11 @@ def _rows(
     candidates: Sequence[Candidate],
     interactions: float,
     returns: Float[np.ndarray, "seed candidate"],
-    logs: Float[np.ndarray, "seed candidate threshold"],
+    logs: Mapping[str, Float[np.ndarray, "seed candidate"]],
     kept: Sequence[int],
 ) -> Rows:
     """A row for each candidate and seed of a rung."""
+    scores = np.mean(list(logs.values()), axis=0)
     return [
         {
             **vars(cell),
@@ -171,8 +172,8 @@ def _rows(
             **vars(candidate),
             "interactions": int(interactions),
             "return_mean": float(returns[s, i]),
-            **dict(zip(LOG_COLUMNS, map(float, logs[s, i]), strict=True)),
-            "score": float(logs[s, i].mean()),
+            **{name: float(values[s, i]) for name, values in logs.items()},
+            "score": float(scores[s, i]),
             "kept": i in kept,
         }
         for i, candidate in enumerate(candidates)

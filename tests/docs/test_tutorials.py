@@ -4,6 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
 from mnist_horizon import cli, tasks
 from mnist_horizon.results import read_results
 from mnist_horizon.sweeps import runner, spec_from
@@ -44,6 +48,36 @@ def test_a_new_task_takes_thirty_lines_and_learns(tmp_path: Path) -> None:
     assert last.return_mean[last.horizon == 1].min() > 0.9, "parity of two digits is learnt"
 
 
-def test_own_tasks() -> None:
+def test_own_tasks(tmp_path: Path) -> None:
     namespace = run("docs/own_tasks.md")
-    assert abs(namespace["train"].std() - 1) < 1e-3
+    assert abs(namespace["scaled"].train.images.std() - 1) < 1e-3
+    images = np.random.default_rng(0).integers(0, 256, (2, 30, 28, 28), dtype=np.uint8)
+    labels = np.arange(30) % 10
+    path = tmp_path / "mnist.npz"
+    np.savez(path, x_train=images[0], y_train=labels, x_test=images[1], y_test=labels)
+    loaded = tasks.load("arrays", {"path": str(path)})
+    assert tasks.identity_settings("arrays", {"path": str(path)}) == {"classes": 10}
+    np.testing.assert_array_equal(loaded.task.test.images, images[1])
+    np.testing.assert_array_equal(loaded.task.test.labels, labels)
+
+
+def test_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CHECKOUT)
+    names = run("docs/queries.md")
+    assert names["runs"].shape == (5, 7)
+    assert (names["runs"] == 4).all(axis=None)
+    assert names["settings"][0]["batch.rollout_length"] == 512
+    assert names["returns"]["mean"].loc[40, [1.0, 127.0]].round(3).tolist() == [0.958, 0.929]
+    assert names["curves"].shape == (46, 4)
+    assert names["never"][["width", "horizon"]].to_numpy().tolist() == [[4, 127]]
+    costs: dict[str, float] = {}
+    flops: dict[str, float] = {}
+    for row in pq.read_table("docs/results/horizon/results").to_pylist():
+        if row["width"] == 13 and row["horizon"] == 31:
+            reached = row["interactions"] if row["return_mean"] >= 0.7 else np.inf
+            costs[row["run_id"]] = min(costs.get(row["run_id"], np.inf), reached)
+            flops[row["run_id"]] = row["flops_per_interaction"]
+    median = np.median([*costs.values()])
+    assert names["cost"].loc[13, 31.0] == median
+    assert names["flops"].loc[13, 31.0] == median * flops.popitem()[1]
+    assert (names["cheapest"] == 13).all()

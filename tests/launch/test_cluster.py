@@ -46,6 +46,9 @@ def test_the_container_holds_what_its_build_needs() -> None:
     copied = re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE)
     for source in " ".join(copied).split():
         assert (commands.CHECKOUT / source).exists(), source
+    assert "python -m launch.uv_like_pip uv pip install" in text, "from pip's index"
+    (wanted,) = set(re.findall(r"uv>=[\d.]+,<\d", text))
+    assert wanted in (commands.CHECKOUT / "Makefile").read_text()
     assert 'ENTRYPOINT ["python", "-m", "launch.sweep"]' in text
 
 

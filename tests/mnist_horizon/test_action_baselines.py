@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mnist_horizon.action_baselines import action_dependent_loss, normalised_loss
+from mnist_horizon.action_baselines import action_dependent_loss, baseline_of, normalised_loss
 from mnist_horizon.errors import SweepError
 from mnist_horizon.losses import policy_gradient_loss
 from mnist_horizon.sweeps.spec import differences, spec_from
@@ -126,3 +126,15 @@ def test_the_choice_is_part_of_a_sweep_and_absent_where_it_is_off():
     assert "action_baseline" not in off.to_json()
     assert not off.train_spec(4).has_action_baseline
     assert any("action_baseline" in one for one in differences(off.to_json(), spec.to_json()))
+
+
+def test_an_error_about_one_action_is_part_of_a_sweep_and_absent_where_there_is_none():
+    spec = spec_from(SETTINGS)
+    assert "error" not in spec.to_json()["action_baseline"]
+    wrong = spec_from({**SETTINGS, "action_baseline": {"error": 0.3, "normalise": "advantage"}})
+    assert wrong.train_spec(4).has_action_baseline
+    assert spec_from(wrong.to_json()) == wrong
+    assert "action_baseline.error: 0.0 -> 0.3" in differences(spec.to_json(), wrong.to_json())
+    phi = baseline_of(ADVANTAGES, 0.5, 0.3)
+    np.testing.assert_allclose(phi[:, 0], 0.5 * ADVANTAGES[:, 0] + 0.3, rtol=1e-6)
+    np.testing.assert_allclose(phi[:, 1:], 0.5 * ADVANTAGES[:, 1:], rtol=1e-6)

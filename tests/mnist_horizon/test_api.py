@@ -5,7 +5,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import flax
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from mnist_horizon.errors import InputError
 from mnist_horizon.networks.mlp import MLP
 from mnist_horizon.optimizers.sgd import sgd
 from mnist_horizon.schedules.periodic import Periodic
+from mnist_horizon.tasks import Task
 from tests.mnist_horizon.small_sweeps import TINY, run, tiny
 
 QUICK: dict[str, Any] = {
@@ -104,6 +107,36 @@ def test_a_task_that_is_loaded_gives_the_numbers_of_its_name(part: Any) -> None:
     np.testing.assert_array_equal(given["return_mean"], by_name["return_mean"])
 
 
+@flax.struct.dataclass
+class Costs(Task):
+    """A wrong answer costs its distance from the label."""
+
+    def score(self, labels: Any, actions: Any) -> Any:
+        return -jnp.abs(labels - actions).astype(jnp.float32)
+
+
+def test_floats_and_costs_have_columns_that_hold_what_they_say() -> None:
+    """The policies act on observations that were standardised by hand as their runs did."""
+    generator = np.random.default_rng(0)
+    values = generator.normal(300, 20, (2, 64, 3, 2)).astype(np.float32)
+    labels = generator.integers(0, 4, (2, 64))
+    given = Costs(*map(mh.tasks.make_examples, values, labels), classes=4)
+    by_hand = (values[1] - values[0].mean(axis=0)) / values[0].std(axis=0)
+    found = train(given, observations="standardised", thresholds=(-0.5,), horizons=[1])
+    assert set(found.frame["task_settings"]) == {'{"observations": "standardised"}'}
+    last = found.frame.groupby("run_id").last()
+    for name, policy in found.policies.items():
+        actions, right = np.asarray(policy.act(by_hand)), labels[1]
+        assert last.loc[name, "test_accuracy"] == pytest.approx((actions == right).mean())
+        cost = -np.abs(actions - right).mean()
+        assert last.loc[name, "test_score"] == pytest.approx(cost, rel=1e-6)
+        assert last.loc[name, "test_score"] < 0 < last.loc[name, "test_accuracy"]
+
+
+def test_tasks_without_scores_of_their_own_have_no_such_column(curves: mh.Curves) -> None:
+    assert curves.frame["test_score"].isna().all()
+
+
 def test_a_working_directory_is_kept_where_it_is_asked_for(tmp_path: Path) -> None:
     found = train(workdir=tmp_path / "kept").frame
     stored = mh.results.read_results(tmp_path / "kept").frame
@@ -118,6 +151,7 @@ def test_a_working_directory_is_kept_where_it_is_asked_for(tmp_path: Path) -> No
         ({"learning_rate": 1e-3}, "learning_rate"),
         ({"network": "transformer"}, "transformer"),
         ({"budget": -1}, "budget"),
+        ({"observations": "normal"}, "task.observations must be one of as_given, standardised"),
     ],
 )
 def test_a_wrong_setting_is_one_line(changes: dict[str, Any], part: str) -> None:

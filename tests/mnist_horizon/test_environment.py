@@ -6,9 +6,11 @@ from scipy import stats
 
 from mnist_horizon import environment, tasks
 from mnist_horizon.environment import make_params, reset, step
+from mnist_horizon.errors import InputError
 from mnist_horizon.schedules import Choice, parse
 from mnist_horizon.tasks import Task, make_examples
 
+NEVER = environment.NEVER
 SCHEDULES = ["dense", "revealed:0.5", "periodic:3", "streak:2", "lottery:0.5"]
 
 
@@ -238,3 +240,33 @@ def test_the_data_are_an_argument(task, jitted):
     shown_inverted, _ = first(key, inverted, params)
     assert jnp.array_equal(shown_inverted.image, 255 - shown.image)
     assert environment.observe(first(key, task, params)[1], task, params).image.dtype == jnp.uint8
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        *[({"discount": value}, "from 0 to 1") for value in (1.5, -0.1, np.nan, np.inf)],
+        ({"discount": jnp.array([0.5, 1.5])}, "from 0 to 1, not 1.5"),
+        ({"discount": 0.999999}, "1973789.12 in single precision"),
+        ({"discount": 1 - 1e-9}, "choose 33554431"),
+        *[({"time_limit": value}, f"from 1 to {NEVER}") for value in (0, -1, 2**31)],
+        *[({"episode_length": value}, f"from 1 to {NEVER}") for value in (0, -1, 2**31)],
+        ({"time_limit": jnp.float32(2.7)}, "whole number of steps from 1 to"),
+        ({"time_limit": jnp.array([3, 0])}, "not 0"),
+        ({"episode_length": jnp.array(True)}, "must be a number"),
+    ],
+)
+def test_make_params_refuses_what_is_out_of_range(given, words):
+    with pytest.raises(InputError) as error:
+        make_params(parse("dense"), **given)
+    assert next(iter(given)) in str(error.value)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_make_params_takes_the_ends_of_each_range_and_what_is_traced():
+    params = make_params(parse("dense"), 1.0, episode_length=1, time_limit=NEVER)
+    assert (params.discount, params.episode_length, params.time_limit) == (1, 1, NEVER)
+    assert make_params(parse("dense"), 1 - 2.0**-24).discount < 1
+    traced = jax.jit(lambda discount, limit: make_params(parse("dense"), discount, limit))
+    assert traced(1.5, 0).discount == 1.5

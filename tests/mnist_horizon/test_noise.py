@@ -53,9 +53,10 @@ def trained(baseline: str, axes: tuple[tuple[str, float], ...]):
     return spec, runs, state
 
 
-def measured(baseline: str, axes: list[tuple[str, float]], samples: int, fraction: float = 0.0):
+def measured(baseline: str, axes: list[tuple[str, float]], samples: int, **phi: float | str):
     spec, runs, state = trained(baseline, tuple(axes))
-    measure = jax.jit(functools.partial(noise.measure, spec, samples, action_fraction=fraction))
+    spec = dataclasses.replace(spec, **phi)
+    measure = jax.jit(functools.partial(noise.measure, spec, samples))
     found = measure(state, runs, TASK, KEYS, jnp.int32(40))
     return {name: np.asarray(value, float) for name, value in found.items()}
 
@@ -73,10 +74,7 @@ def assert_as_predicted(found: dict[str, np.ndarray], relative: float, of_total:
         (NetworkSpec("mlp", 1, 5), (4, 4)),
         (NetworkSpec("mlp", 2, 5, phase_visible=True), (4, 4)),
         (NetworkSpec("cnn", 2, 2, phase_visible=True), (8, 8)),
-        *(
-            (NetworkSpec("mlp", 2, 5, activation=name), (4, 4))
-            for name in ("relu", "tanh", "linear")
-        ),
+        (NetworkSpec("mlp", 2, 5, activation="tanh"), (4, 4)),
     ],
 )
 def test_grams_are_those_of_the_jacobian(spec, shape):
@@ -224,10 +222,9 @@ def test_signal_is_the_gradient_of_the_whole_split_even_from_few_samples():
     assert float(np.mean(found / square)) == pytest.approx(1, abs=0.1)
 
 
-@pytest.mark.parametrize("baseline", ["expected_reward", "value_net"])
-def test_runs_are_measured_as_one_by_one(baseline, monkeypatch):
+def test_runs_are_measured_as_one_by_one(monkeypatch):
     """All at once, two at a time (the third with itself), and one after another."""
-    axes = AXES[1:]
+    baseline, axes = "value_net", AXES[1:]
     spec, runs, _ = trained(baseline, tuple(axes))
     found = {}
     for at_once, most in ((3, 2**24), (2, 22_000), (1, 1)):
@@ -269,8 +266,8 @@ def test_evaluations_draw_anew_and_repeat():
 @pytest.mark.slow
 def test_an_action_dependent_baseline_moves_the_action_part_alone():
     plain = measured("expected_reward", AXES, samples=20_000)
-    half = measured("expected_reward", AXES, samples=20_000, fraction=0.5)
-    whole = measured("expected_reward", AXES, samples=20_000, fraction=1.0)
+    half = measured("expected_reward", AXES, samples=20_000, action_fraction=0.5)
+    whole = measured("expected_reward", AXES, samples=20_000, action_fraction=1.0)
     for part in ("future", "state"):
         for other in (half, whole):
             np.testing.assert_allclose(other[part], plain[part], rtol=1e-3, atol=1e-4)
@@ -280,3 +277,48 @@ def test_an_action_dependent_baseline_moves_the_action_part_alone():
     saved = 1 - whole["total"] / plain["total"]
     assert (saved[:, 0] > 0.5).all()
     assert (saved[:, 1] < 0.5).all()
+
+
+def test_the_bias_of_a_loss_of_which_half_is_normalised():
+    """Against sums over actions on the same examples; phi = f E[A | x, a] + e [a = 0]."""
+    batch = 16 * 32
+    bug = functools.partial(measured, "expected_reward", AXES, batch, action_normalise="advantage")
+    of_length = bug(action_fraction=0.5)
+    np.testing.assert_allclose(of_length["bias_cosine"][:, 0], 1, rtol=1e-4)
+    sigma = 2 * of_length["bias_length"] - 1  # (1 - f) + f sigma
+    assert (np.abs(sigma[:, 0] - 1) > 0.1).all()
+    found = bug(action_fraction=0.5, action_error=10.0)
+    assert found["bias_cosine"][:, 0].min() < 0.97
+    spec, _, state = trained("expected_reward", tuple(AXES))
+    for group, key in enumerate(KEYS):
+        key = jax.random.fold_in(jax.random.fold_in(key, training.NOISE_STREAM), 40)
+        draws = training.draw(spec, key, jnp.int32(0), TASK)
+        params = jax.tree.map(
+            lambda leaf, axis, group=group: jnp.take(leaf[group], 0, axis),
+            state.params,
+            training.run_axes(state.params),
+        )
+
+        def flat_gradient(table, params=params, inputs=draws.inputs):
+            def objective(params):
+                policy = jax.nn.softmax(networks.apply(spec.network, 4, params, inputs))
+                return jnp.sum(policy * table)
+
+            return jnp.concatenate(
+                [g.ravel() for g in jax.tree.leaves(jax.grad(objective)(params))]
+            )
+
+        right = jax.nn.one_hot(draws.labels.reshape(-1), 4)
+        policy = jax.nn.softmax(networks.apply(spec.network, 4, params, draws.inputs))
+        expected = right - jnp.mean(jnp.sum(policy * right, axis=1))
+        phi = 0.5 * expected + 10.0 * jax.nn.one_hot(0, 4)
+        exact, trained_on = (
+            flat_gradient(expected),
+            flat_gradient(expected + (sigma[group, 0] - 1) * phi),
+        )
+        lengths = jnp.linalg.norm(exact), jnp.linalg.norm(trained_on)
+        cosine = jnp.vdot(exact, trained_on) / (lengths[0] * lengths[1])
+        np.testing.assert_allclose(found["bias_cosine"][group, 0], cosine, rtol=1e-3)
+        np.testing.assert_allclose(
+            found["bias_length"][group, 0], lengths[1] / lengths[0], rtol=1e-3
+        )

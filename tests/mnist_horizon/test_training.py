@@ -484,6 +484,27 @@ def test_a_task_of_its_own_rule_has_the_returns_of_that_rule(task):
     np.testing.assert_allclose(state.metrics.means["return_mean"][0], [right.mean()], rtol=1e-5)
 
 
+def test_accuracy_is_the_share_of_right_answers_whatever_the_scores_are(task):
+    rule = Neighbours(task.train, task.test, task.classes)
+    state = train(TINY, rule, group(run_params(rate=0.0)), 1)
+    params = training.init_run(TINY, SEEDS[0], task).params
+    draws = training.draw(TINY, SEEDS[0], jnp.int32(0), task)
+    greedy = networks.apply(TINY.network, 10, params, draws.inputs).argmax(axis=1)
+    right = np.asarray(greedy == draws.labels.ravel())
+    assert 0 < right.mean() < 1
+    np.testing.assert_allclose(state.metrics.means["train_accuracy"][0], [right.mean()], rtol=1e-6)
+
+    scores = program(TINY)[2](state, rule, SEEDS[:1])
+    inputs = networks.first_inputs(TINY.network, task.test.images)
+    ahead = networks.apply(TINY.network, 10, params, inputs).argmax(axis=1) - task.test.labels
+    expected = {"test_accuracy": ahead == 0, "test_score": ahead % 10 < 2}
+    for name, right in expected.items():
+        np.testing.assert_allclose(scores[name][0], [right.mean()], rtol=1e-6)
+    assert float(scores["test_score"][0, 0]) > float(scores["test_accuracy"][0, 0])
+    plain = jax.eval_shape(make_train(TINY).evaluate, state, task, SEEDS[:1])
+    assert "test_score" not in plain, "it is the accuracy"
+
+
 def test_sums_add_up_over_updates(task):
     runs = group(run_params(rate=0.0))
     one = [train(TINY, task, runs, 1, first=number) for number in range(3)]

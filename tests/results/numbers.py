@@ -5,6 +5,7 @@ text, change its template and run `python -m tests.results`.
 """
 
 import contextlib
+import dataclasses
 import functools
 import io
 import re
@@ -12,8 +13,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from analysis.data import read
-from analysis.laws import LAWS, fit_laws
+from analysis.laws import LAWS, action_baselines, fit_laws
+from analysis.laws.privileged_basis import basis_entries
 from analysis.laws.synthetic import HorizonTruth, Noise, PowerLawTruth
 from analysis.page.wording import interval, is_determined, number, percent
 from analysis.plan import Plan, design_of
@@ -309,6 +313,8 @@ def _proxy() -> Numbers:
 
     return {
         "proxy.model": lambda: largest("digits", 3e-3),
+        "proxy.labels50": lambda: largest("labels50", 3e-3),
+        "proxy.labels200": lambda: largest("labels200", 3e-3),
         "proxy.noise": lambda: largest("noise", 3e-4),
         "proxy.gap": lambda: show(law("digits", 3e-3), "proxy_gap"),
         "proxy.gap.penalised": lambda: show(law("digits", 3e-3), "proxy_gap_penalised"),
@@ -341,6 +347,67 @@ def _bits() -> Numbers:
         return one(fitted("sparsity", "bits_law")["bits_law"], width=24, threshold=0.7)
 
     return {"bits.over_steps": lambda: show(law(), "bits_over_steps")}
+
+
+@functools.cache
+def _baselines() -> dict[str, list[Entry]]:
+    """Numbers of `analysis.action_baselines` for the stored sweeps."""
+    workdirs = sorted((RESULTS / "action_baselines").iterdir())
+    sweeps = [read([workdir]) for workdir in workdirs]
+    return action_baselines.entries_of(
+        action_baselines.by_baseline([one.name for one in workdirs], sweeps)
+    )
+
+
+def _action_baselines() -> Numbers:
+    """The action part of the variance, what a baseline saves, and the normalisation bug."""
+
+    def number_of(kind: str, name: str, **wanted: Any) -> str:
+        entries = [
+            entry
+            for entry in _baselines()[kind]
+            if all(entry[key] == value for key, value in wanted.items())
+        ]
+        assert len(entries) == 1, f"{len(entries)} with {wanted}"
+        assert entries[0].get("verdict") != "undecided"
+        return _plain(entries[0], name)
+
+    def fell() -> str:
+        fell = [one for one in _baselines()["falls"] if one["fell"]]
+        assert all("normalised" in one["of"] for one in fell)
+        return f"{sum(one['fell'] for one in fell)} of {sum(one['runs'] for one in fell)}"
+
+    numbers: Numbers = {"baseline.fell": fell}
+    for horizon in (1, 4, 64):
+        at = {"part": "action", "horizon": float(horizon)}
+        name = f"baseline.action.{horizon}"
+        numbers[name] = functools.partial(number_of, "parts", "share", **at)
+    half = action_baselines.Baseline(fraction=0.5, normalise="advantage")
+    wrong = dataclasses.replace(half, error=0.5)
+    exact = action_baselines.Baseline(fraction=1.0)
+    for horizon in (1, 4):
+        for name, of in (("exact", exact), ("bug", half)):
+            at = {"of": of.label, "horizon": float(horizon)}
+            key = f"baseline.{name}.{horizon}"
+            numbers[key] = functools.partial(number_of, "ratios", "ratio", **at)
+    at = {"of": wrong.label, "horizon": 1.0}
+    numbers["baseline.cosine"] = functools.partial(number_of, "bias", "first_cosine", **at)
+    return numbers
+
+
+def _basis() -> Numbers:
+    """Excess kurtosis of the second hidden layer over that of rotations, at the end."""
+
+    @functools.cache
+    def entries() -> list[Entry]:
+        return basis_entries(pd.read_csv(RESULTS / "privileged_basis" / "digits.csv"))
+
+    def at_end(label: str) -> str:
+        (entry,) = [one for one in entries() if (one["label"], one["layer"]) == (label, 2)]
+        return _plain(entry, "end")
+
+    names = {"linear.adam": "linear, adam", "linear.sgd": "linear, sgd", "relu.sgd": "relu, sgd"}
+    return {f"basis.{name}": functools.partial(at_end, label) for name, label in names.items()}
 
 
 def _sparsity() -> Numbers:
@@ -416,6 +483,8 @@ def numbers() -> Numbers:
         **_proxy(),
         **_entropy(),
         **_bits(),
+        **_action_baselines(),
+        **_basis(),
         **_sparsity(),
     }
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from analysis.data.families import label, slug
+import pandas as pd
+
+from analysis.data.families import label, slug, task_labels
 from analysis.figures import early_stopping as figures
 from analysis.laws import EarlyStopping
 from analysis.page.content import Content
@@ -16,8 +18,9 @@ def sections(content: Content) -> Iterator[Section]:
     laws: list[EarlyStopping] = list(content.fits["early_stopping"])
     if not laws:
         return
-    several = len(laws) > 1
-    names = [_name(law) if several else "" for law in laws]
+    tasks = task_labels(pd.DataFrame([law.group for law in laws]))
+    pairs = zip(laws, tasks, strict=True)
+    names = [_name(law, task) for law, task in pairs] if len(laws) > 1 else [""]
     entries = [law.to_json() for law in laws]
     answers = [early_stopping_claim(*pair) for pair in zip(entries, names, strict=True)]
     details = []
@@ -34,9 +37,11 @@ def sections(content: Content) -> Iterator[Section]:
     )
 
 
-def _name(law: EarlyStopping) -> str:
+def _name(law: EarlyStopping, task: str) -> str:
+    """The task with the settings that the tasks of this page differ in, then the rest."""
     rate = f"learning rate {number(law.group['learning_rate'])}"
-    return f"{label(law.group)}, batch {law.group.get('batch', 0)}, {rate}"
+    group = label({**law.group, "task": task, "task_settings": ""})
+    return f"{group}, batch {law.group.get('batch', 0)}, {rate}"
 
 
 def _figure(content: Content, law: EarlyStopping, name: str) -> PlannedFigure:

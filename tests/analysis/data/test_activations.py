@@ -23,10 +23,14 @@ SPECS = [
 ]
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("spec", SPECS, ids=str)
-def test_hidden_layers_are_the_networks_own(spec: NetworkSpec) -> None:
+def test_hidden_layers_are_the_networks_own(spec: NetworkSpec, dtype: type) -> None:
+    """Bytes are divided by 255, floats are as they are."""
     rng, shape = np.random.default_rng(0), (4, 4)
     images = rng.integers(0, 256, (6, *shape), dtype=np.uint8)
+    if dtype == np.float32:
+        images = rng.standard_normal(images.shape).astype(np.float32)
     params = networks.init(spec, 3, shape, jax.random.key(0))
     params = jax.tree.map(lambda leaf: leaf + 0.1 * rng.standard_normal(leaf.shape), params)
     inputs_of: dict[str, np.ndarray] = {}

@@ -74,7 +74,7 @@ def test_a_reference_is_counted_without_a_value_net_and_measures_no_noise() -> N
 
 
 @given(
-    horizons=st.lists(st.floats(1, 1e6), min_size=1, max_size=4, unique=True),
+    horizons=st.lists(st.floats(1, 6e5), min_size=1, max_size=4, unique=True),
     rates=st.lists(st.floats(1e-8, 1e3), min_size=1, max_size=4, unique=True),
 )
 def test_two_runs_never_share_an_id(horizons: list[float], rates: list[float]) -> None:

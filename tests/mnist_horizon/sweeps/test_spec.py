@@ -44,6 +44,11 @@ def test_a_field_without_a_default_is_asked_for(name: str) -> None:
         ({"widths": "4"}, "widths: must be a list"),
         ({"widths": (4, 2.5)}, r"widths\[1\]: must be a whole number"),
         ({"horizons": (1.0, float("inf"))}, r"horizons\[1\]: must be a finite number"),
+        (
+            {"horizons": (1.0, 1e6)},
+            r"horizons\[1\]: 1000000 would be run as 986894.059 in single precision: choose 98",
+        ),
+        ({"horizons": (1e20,)}, r"horizons\[0\]: 1e\+20 would be run as inf .* choose 33554431"),
         ({"batch": 64}, "batch: must be a group of fields"),
         ({"task_settings": {}}, "task_settings: unknown field"),
         ({"task": {"name": "teacher", "classes": 1}}, "task.classes must be at least 2"),
@@ -80,6 +85,11 @@ def test_whole_numbers_and_floats_are_welcome_for_each_other() -> None:
     spec = small(budget=2.56e3, horizons=(1, 3))
     assert (spec.budget, spec.horizons) == (2560, (1.0, 3.0))
     assert isinstance(spec.budget, int)
+
+
+def test_the_horizons_that_single_precision_holds_are_accepted() -> None:
+    powers = (*(10.0**power for power in range(6)), 986894.059, 11184809.7, 33554431.0)
+    assert small(horizons=powers).horizons == powers
 
 
 def test_a_spec_survives_json() -> None:

@@ -81,6 +81,52 @@ def test_file_names_with_a_dot(collection):
     assert_holds(tasks.load("mnist", {}), SPLITS)
 
 
+TORCHVISION = {
+    "mnist": "MNIST/raw",
+    "fashion_mnist": "FashionMNIST/raw",
+    "kmnist": "KMNIST/raw",
+    "emnist/digits": "EMNIST/raw",
+}
+
+
+@pytest.mark.parametrize("by", ["data_dir", "collection"])
+def test_torchvisions_root(collection, by):
+    """With all data sets in it, each is read from its own folder; gzipped and not, as there."""
+    splits = {}
+    for seed, (name, place) in enumerate(TORCHVISION.items()):
+        splits[name] = {"train": pictures(12, seed), "test": pictures(11, 10 + seed)}
+        for compress in (True, False):
+            write_idx_folder(collection / place, splits[name], compress)
+    settings = {"data_dir": str(collection)} if by == "data_dir" else {}
+    for name, expected in splits.items():
+        upright = {"transposed": name == "emnist/digits"}
+        assert_holds(tasks.load(name, settings), expected, **upright)
+
+
+def test_two_forms_of_a_file_must_be_equal(tmp_path):
+    folder = write_idx_folder(tmp_path / "data", SPLITS)
+    write_idx_folder(tmp_path / "data", SPLITS, compress=False)
+    assert_holds(tasks.load("mnist", {"data_dir": str(folder)}), SPLITS)
+    for other in (pictures(30, seed=5), pictures(29, seed=1)):  # other content, another count
+        write_idx_folder(tmp_path / "data", {**SPLITS, "train": other}, compress=False)
+        with pytest.raises(TaskError, match=r"ubyte.gz and .*ubyte differ, and either may be mea"):
+            tasks.load("mnist", {"data_dir": str(folder)})
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path):
+    folder = write_idx_folder(tmp_path / "data", SPLITS)
+    (tmp_path / "archive.zip").write_bytes(b"PK\3\4")
+    for path, words in (
+        (tmp_path / "archive.zip", "archive.zip is not a folder but a zip archive: unpack it"),
+        (folder / f"{NAMES['train', 'images']}.gz", "not a folder but a file: name the folder"),
+    ):
+        with pytest.raises(TaskError, match=words):
+            tasks.load("mnist", {"data_dir": str(path)})
+    (folder / f"{NAMES['test', 'labels']}.gz").write_bytes(b"<!doctype html><html></html>")
+    with pytest.raises(TaskError, match=r"t10k-labels-idx1-ubyte.gz: not an IDX file but an HTML"):
+        tasks.load("mnist", {"data_dir": str(folder)})
+
+
 def test_a_folder_that_is_named_must_hold_the_files(collection, monkeypatch, tmp_path):
     with pytest.raises(TaskError, match=r"task.data_dir: there is no folder .*nowhere"):
         tasks.load("mnist", {"data_dir": str(tmp_path / "nowhere")})

@@ -8,6 +8,7 @@ import pytest
 from mnist_horizon import environment, tasks
 from mnist_horizon.schedules import parse
 from mnist_horizon.tasks import TaskError
+from mnist_horizon.tasks.proxy import _features
 
 PLAIN = tasks.load("digits", {})
 
@@ -58,6 +59,15 @@ def test_more_labels_make_a_better_reward_model():
         right.append(np.mean(np.asarray(test.paid).argmax(axis=1) == np.asarray(test.labels)))
     assert right[0] < 0.6 < right[1] < right[2]
     assert right[2] > 0.9
+
+
+def test_a_reward_model_sees_floats_as_they_are():
+    """So that a base whose floats are its bytes over 255 has the same model."""
+    images = np.asarray(PLAIN.task.train.images)[:50]
+    features = _features(images)
+    np.testing.assert_allclose(features, _features(images / np.float32(255)), rtol=1e-6)
+    assert features[:, :-1].max() == pytest.approx(8 / np.sqrt(64))
+    assert (features[:, -1] == 1).all()
 
 
 def test_the_environment_pays_the_proxy_and_tells_the_gold():

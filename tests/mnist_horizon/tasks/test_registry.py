@@ -210,6 +210,7 @@ def test_score_is_one_where_the_action_is_the_label():
         (jnp.zeros((2, 3)), jnp.zeros(2, jnp.int32), "images float32, unlike the train split"),
         (jnp.zeros((2, 3), jnp.uint8), jnp.zeros(1, jnp.int32), "(2, 3) and labels of shape (1,)"),
         (jnp.zeros((0, 3), jnp.uint8), jnp.zeros(0, jnp.int32), "(0, 3) and labels of shape (0,)"),
+        (jnp.zeros((2, 0), jnp.uint8), jnp.zeros(2, jnp.int32), "(2, 0) and labels of shape (2,)"),
         (jnp.zeros((2, 4), jnp.uint8), jnp.zeros(2, jnp.int32), "(2, 4), unlike the train split"),
         (jnp.zeros((2, 3), jnp.uint8), jnp.array([0, 2]), "labels 0 to 2, not in 0 to 1"),
         (jnp.zeros((2, 3), jnp.uint8), jnp.array([-1, 1]), "labels -1 to 1, not in 0 to 1"),
@@ -244,6 +245,14 @@ def test_float_observations_are_kept_and_must_be_finite():
     assert checksum(task.train) != checksum(task_of([[-2.5], [1e4 + 1]]).train)
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint16])
+def test_whole_numbers_that_are_no_bytes_are_refused(dtype):
+    """A network would see 0 to 255 as they are, where bytes are meant."""
+    with pytest.raises(TaskError, match=f"^observations are {np.dtype(dtype)}: make them uint8"):
+        make_examples(np.zeros((2, 3), dtype), np.array([0, 1]))
+    assert make_examples(np.ones((2, 3), bool), np.array([0, 1])).images.dtype == jnp.float32
+
+
 def test_a_subclass_that_is_no_pytree_is_refused():
     class Plain(Task):
         pass
@@ -251,18 +260,6 @@ def test_a_subclass_that_is_no_pytree_is_refused():
     split = make_examples(np.zeros((1, 1), np.uint8), np.zeros(1, int))
     with pytest.raises(TaskError, match=r"Plain needs the line @flax\.struct\.dataclass"):
         tasks.task.check("plain", Plain(split, split, classes=2))
-
-
-def test_splits_are_standardised_by_the_train_split():
-    generator = np.random.default_rng(0)
-    train, test = generator.normal(3, 2, (500, 2)), generator.normal(5, 2, (100, 2))
-    train[:, 1] = test[:, 1] = 7.0
-    first, second = tasks.standardised(train, test)
-    assert first.dtype == second.dtype == np.float32
-    assert np.allclose([first[:, 0].mean(), first[:, 0].std()], [0, 1], atol=1e-5)
-    assert np.allclose(second[:, 0], (test[:, 0] - train[:, 0].mean()) / train[:, 0].std())
-    assert (first[:, 1] == 0).all()
-    assert (second[:, 1] == 0).all()
 
 
 def test_content_checksum_tells_data_apart(sample):

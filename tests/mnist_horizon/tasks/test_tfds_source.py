@@ -7,10 +7,11 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tensorflow_datasets  # noqa: F401  imported first: its seconds are not those of the failure
+import tensorflow_datasets  # imported first: its seconds are not those of the failure
 
 from mnist_horizon import tasks
 from mnist_horizon.tasks import TaskError, tfds_source
@@ -99,6 +100,103 @@ def test_damaged_data_are_refused_with_the_ways_out(data_dir, damage):
         tasks.load("mnist", {})
     assert "task.data_dir" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+INFO = "dataset_info.json"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (None, b"", "mnist is damaged or half prepared (JSONDecodeError: "),
+        (None, b"\xff\xfe", "mnist is damaged or half prepared (UnicodeDecodeError: "),
+        (None, b"[]", "mnist is damaged or half prepared (AssertionError: "),
+        (None, b"[" * 100_000, "mnist is damaged or half prepared (RecursionError: "),
+        (b'"30"', b'"x"', "mnist is damaged or half prepared (ParseError: "),
+        (b"3.0.1", b"3.0", "mnist is damaged or half prepared (AssertionError: "),
+        (b'"splits"', b'"\x1b[2J"', "mnist is damaged or half prepared (JSONDecodeError: "),
+        (b'"splits"', b'"\\u001b[2J"', "mnist is damaged or half prepared (ParseError: "),
+        (b"array_record", b"sheets", "mnist is damaged or half prepared (ValueError: 'sheets' is"),
+        (b'"30"', b'"29"', "3.0.1 is damaged or half prepared (ValueError: 30 examples of train"),
+        (b'"30"', b'"9999999999999"', "30 examples of train where 9999999999999 are promised"),
+    ],
+)
+def test_damaged_information_ends_in_one_line(data_dir, old, new, words):
+    """`ParseError` and the like are no `ValueError`s; a smaller count would lose examples."""
+    path = write_prepared(data_dir, "mnist", "3.0.1", SPLITS) / INFO
+    path.write_bytes(path.read_bytes().replace(old, new) if old else new)
+    with pytest.raises(TaskError) as caught:
+        tasks.load("mnist", {})
+    message = str(caught.value)
+    assert words in message
+    assert "remove that folder and run this again, or set task.data_dir" in message
+    assert "builder_kwargs" not in message
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("gs://bucket/tfds", "ImportError: Please install gcsfs"),
+        ("s3://bucket/tfds", "ImportError: Install s3fs"),
+        ("nonsense://a", "KeyError: 'nonsense://'"),
+    ],
+)
+def test_a_bucket_that_cannot_be_read_ends_in_one_line(data_dir, monkeypatch, place, error):
+    monkeypatch.setenv("TFDS_DATA_DIR", place)
+    monkeypatch.setattr(tfds_source, "is_reachable", lambda *_: True)
+    for package in ("gcsfs", "s3fs"):
+        monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    with pytest.raises(TaskError) as caught:
+        tasks.load("mnist", {})
+    message = str(caught.value)
+    assert message.startswith(f"task 'mnist': TFDS_DATA_DIR={place} cannot be read ({error}")
+    assert "set it to a folder on this machine" in message
+    assert "\n" not in message
+
+
+def test_googles_bucket_without_a_network_ends_in_seconds(data_dir, no_proxy, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", "gs://bucket/tfds")
+    monkeypatch.setattr(socket, "create_connection", refused_connection)
+    with pytest.raises(
+        TaskError, match=r"cannot be read \(no connection to storage.googleapis.com"
+    ):
+        tasks.load("mnist", {})
+
+
+class StrangeError(Exception):
+    """As no list of classes would have it."""
+
+
+@pytest.mark.parametrize(
+    "error", [StrangeError("1\n2"), AttributeError("1 2"), StopIteration("1 2")]
+)
+def test_any_error_of_tfds_ends_in_one_line(data_dir, monkeypatch, error):
+    """While it is imported, looked for, prepared and read."""
+
+    def fail(*_, **__):
+        raise error
+
+    write_prepared(data_dir, "mnist", "3.0.1", SPLITS)
+    words = rf"\({type(error).__name__}: 1 2\)"
+    monkeypatch.setattr(tfds_source, "_provenance", fail)
+    with pytest.raises(TaskError, match=rf"damaged or half prepared {words}: remove that folder"):
+        tasks.load("mnist", {})
+    monkeypatch.setattr(tensorflow_datasets, "builder", fail)
+    with pytest.raises(TaskError, match=rf"damaged or half prepared {words}: remove that folder"):
+        tasks.load("mnist", {})
+    builder = SimpleNamespace(
+        data_path=data_dir / "none", URL="http://127.0.0.1", download_and_prepare=fail
+    )
+    monkeypatch.setattr(tensorflow_datasets, "builder", lambda *_, **__: builder)
+    monkeypatch.setattr(tfds_source, "_has_tensorflow", lambda: True)
+    monkeypatch.setattr(tfds_source, "is_reachable", lambda *_: True)
+    with pytest.raises(TaskError, match=rf"has no data here and cannot fetch it {words}: either"):
+        tasks.load("mnist", {})
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    words = r"tensorflow-datasets cannot be imported \(ModuleNotFoundError: .*task.data_dir"
+    with pytest.raises(TaskError, match=words):
+        tasks.load("mnist", {})
 
 
 def refused_connection(*_, **__):

@@ -54,6 +54,19 @@ def test_a_run_that_diverges_is_worse_than_one_that_learns_nothing() -> None:
     assert (log_interactions(ENDS, np.full(31, np.nan), 1e5) == diverged).all()
 
 
+def test_costs_are_scored_by_the_returns_of_their_task() -> None:
+    """A diverged run is worse than one that stays at the greatest cost, also before any row."""
+    thresholds = (-0.5, -0.1)
+    learned = log_interactions(ENDS, curve(500.0) - 1, 1e5, thresholds)
+    assert learned[0] == pytest.approx(log_interactions(ENDS, curve(500.0), 1e5, (0.5,))[0])
+    nothing = log_interactions(ENDS, np.full(31, -3.0), 1e5, thresholds)
+    diverged = log_interactions(ENDS, np.full(31, np.nan), 1e5, thresholds)
+    assert (learned < nothing).all()
+    assert (nothing < diverged).all()
+    assert all_reached(ENDS, curve(500.0)[None] - 1, (-0.5, -0.15))
+    assert not all_reached(ENDS, curve(500.0)[None] - 1, (-0.5, 0.5))
+
+
 def test_nothing_is_left_to_learn_when_the_slowest_run_is_past_the_last_return() -> None:
     fast, slow = curve(500.0), curve(20_000.0)
     assert not all_reached(ENDS[:0], np.zeros((2, 0)))

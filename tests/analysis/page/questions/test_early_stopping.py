@@ -42,6 +42,18 @@ def test_each_of_several_rates_has_its_own():
     assert len(set(names(section))) == 2
 
 
+def test_tasks_are_told_apart_by_the_settings_that_differ():
+    frames = [
+        proxy_runs(np.random.default_rng(6)).assign(task_settings=f'{{"labels": {labels}}}')
+        for labels in (20, 50)
+    ]
+    frames[1]["run_id"] += "-50"
+    (section,) = early_stopping.sections(content_with(pd.concat(frames, ignore_index=True)))
+    for claim, labels in zip(section.answers, ("labels 20", "labels 50"), strict=True):
+        assert labels in claim.text
+    assert len(set(names(section))) == 2
+
+
 def test_without_a_proxy_there_is_no_section():
     table = crossings(TRUTH, np.random.default_rng(0), schedules=("dense",))
     assert not list(early_stopping.sections(content_of(table, early_stopping=Fits())))
