@@ -80,8 +80,7 @@ HELD_BY = {
     "pipes and devices in place of files": [f"{FILES}test_a_pipe_is_not_waited_for"],
     "a folder of IDX files": [
         "mnist_horizon/tasks/test_idx.py::test_a_damaged_file_is_refused_with_its_name",
-        "mnist_horizon/tasks/test_idx.py"
-        "::test_what_a_small_file_expands_to_never_fills_the_memory",
+        "mnist_horizon/tasks/test_idx.py::test_what_a_small_file_expands_to_never_fills_the_memory",
         "mnist_horizon/tasks/test_folders.py::test_what_is_there_instead_is_named",
     ],
     "data prepared by TFDS": [
