@@ -18,7 +18,6 @@ and K where they are given as ranges. Only a law that the runs determine is take
 a multiplier whose interval spans a factor 10 is not printed.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +32,7 @@ from analysis.data.families import label_of_law, schedule_of
 from analysis.laws.horizon import main_entries
 from analysis.laws.law import determines
 from analysis.page.wording import NOT_DETERMINED, interval, is_determined, known, number
-from mnist_horizon import cli, schedules, theory
+from mnist_horizon import cli, files, schedules, theory
 from mnist_horizon.errors import InputError
 from mnist_horizon.horizon import variance_horizon
 from mnist_horizon.schedules import Schedule
@@ -179,12 +178,19 @@ def measured_laws(path: Path, threshold: float) -> tuple[list[MeasuredLaw], str,
         InputError: the file cannot be read, or has no law there, or none that its runs determine.
     """
     try:
-        entries = json.loads(path.read_text())["horizon_law"]
-        # The theory takes a law from dense rewards to the schedule that the flags name.
-        dense = [entry for entry in entries if schedule_of(entry["group"]) == DENSE]
-        entries = next(iter(main_entries(dense)), [])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _laws_at(path, files.read_json(path)["horizon_law"], threshold)
+    except InputError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"--fits={path}: cannot be read as a fits.json: {error}") from None
+
+
+def _laws_at(
+    path: Path, entries: Sequence[Mapping[str, Any]], threshold: float
+) -> tuple[list[MeasuredLaw], str, float]:
+    # The theory takes a law from dense rewards to the schedule that the flags name.
+    dense = [entry for entry in entries if schedule_of(entry["group"]) == DENSE]
+    entries = next(iter(main_entries(dense)), [])
     matching = [entry for entry in entries if abs(entry["threshold"] - threshold) < 1e-9]
     if not matching:
         there = ", ".join(f"{entry['threshold']:g}" for entry in entries) or "none"
@@ -205,15 +211,29 @@ def _determined_laws(entry: Mapping[str, Any]) -> tuple[list[MeasuredLaw], str]:
     """The laws of an entry that its runs determine, and why one of them is missing."""
     laws, missing = [], ""
     if is_determined(entry, "knee"):
-        laws.append(MeasuredLaw("affine", entry["knee"], entry["knee_ci"]))
+        laws.append(_law_of_file("affine", entry))
     else:
         missing = "; no affine law, it is not shown"
     free = entry.get("free_power") or {}
     lacking = [one for one in ("g", "knee") if not is_determined(free, one)]
     if lacking:
         return laws, f"{missing}; no free power, its {lacking[0]} is {known(free, lacking[0])}"
-    power = (free["knee"], free["knee_ci"], free["g"], free["g_ci"])
-    return [*laws, MeasuredLaw("free power", *power)], missing
+    return [*laws, _law_of_file("free power", free)], missing
+
+
+def _law_of_file(name: str, entry: Mapping[str, Any]) -> MeasuredLaw:
+    """The law of an entry, whose file may come from elsewhere.
+
+    Raises:
+        ValueError, TypeError, LookupError: a number or an interval is absent or impossible.
+    """
+    chosen = ("knee", "knee_ci") if name == "affine" else ("knee", "knee_ci", "g", "g_ci")
+    law = MeasuredLaw(name, *(entry[one] for one in chosen))
+    for value, ends, least in ((law.knee, law.knee_ci, 1.0), (law.g, law.g_ci, 0.0)):
+        low, high = (value, value) if ends is None else ends
+        if not (least < low <= high < math.inf and least < value < math.inf):
+            raise ValueError(f"{value} in {ends} is no number of a law")
+    return law
 
 
 def _given_laws() -> tuple[list[MeasuredLaw], str, float | None]:

@@ -8,12 +8,12 @@ list and the reports.
 Exit code 2: the list cannot be read, or a report lacks what it names; nothing is written.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from mnist_horizon import cli, files
 from mnist_horizon.errors import InputError
@@ -47,22 +47,22 @@ def read(folder: Path) -> list[Shown]:
         InputError: the list, a report, its section or its figure is not there.
     """
     try:
-        entries = json.loads((folder / LIST).read_text())
+        entries = files.read_json(folder / LIST)
         return [_shown(folder, **entry) for entry in entries]
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, LookupError) as error:
         raise InputError(f"{folder / LIST}: not the list of a gallery: {error}") from None
 
 
 def _shown(folder: Path, name: str, question: str, section: str, figure: str, report: str) -> Shown:
     place = files.inside(folder, *Path(report).parts)
-    fits: dict[str, Any] = json.loads((place / "fits.json").read_text())
+    fits: dict[str, Any] = files.read_json(place / "fits.json")
     claims = [
         (str(claim["text"]), bool(claim["decided"]))
         for claim in fits["claims"]
         if claim["section"] == section
     ]
     claims = list(dict.fromkeys(sorted(claims, key=lambda claim: not claim[1])))
-    figures = sorted((place / "figures").glob(f"{figure}*.png"))
+    figures = sorted((place / "figures").glob(f"{files.check_name(figure)}*.png"))
     if not claims or not figures:
         missing = f"section {section!r}" if not claims else f"figure {figure!r}"
         raise InputError(f"{place}: the report of {name} has no {missing}")
@@ -85,10 +85,12 @@ def _part(one: Shown) -> str:
         for text, decided in one.claims
     )
     question = escape(one.question)
+    # Quoted, a path is no address of another kind: `javascript:` would be executed.
+    report, figure = (quote(path, errors="surrogateescape") for path in (one.report, one.figure))
     return (
         f"<section><h2>{question}</h2><ul>{said}</ul>"
-        f'<a href="{escape(one.report)}"><img src="{escape(one.figure)}" alt="{question}"></a>'
-        f'<p><a href="{escape(one.report)}">The report</a></p></section>'
+        f'<a href="{report}"><img src="{figure}" alt="{question}"></a>'
+        f'<p><a href="{report}">The report</a></p></section>'
     )
 
 

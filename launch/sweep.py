@@ -37,7 +37,7 @@ from absl import flags, logging
 from tqdm import tqdm
 
 from mnist_horizon import cli, files, tasks
-from mnist_horizon.errors import SweepError
+from mnist_horizon.errors import SweepError, printable
 from mnist_horizon.sweeps import SweepSpec, config_settings, live, spec_from
 
 LOG = standard_logging.getLogger("mnist_horizon")
@@ -184,7 +184,7 @@ class _PlainLines(standard_logging.Handler):
     """Messages as lines on stderr, above a progress bar if there is one."""
 
     def emit(self, record: standard_logging.LogRecord) -> None:
-        tqdm.write(record.getMessage(), file=sys.stderr)
+        tqdm.write(printable(record.getMessage()), file=sys.stderr)
 
 
 def _log_plainly() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from absl import app, flags
 
 from mnist_horizon import helptext, interruption, terminal
-from mnist_horizon.errors import InputError
+from mnist_horizon.errors import InputError, printable
 from mnist_horizon.settings import Setting
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
@@ -90,7 +90,7 @@ def refuse(error: BaseException) -> None:
         text = _ERROR_CLASS.sub("", lines[-1], count=1)
     else:
         text = " ".join(lines)
-    print(f"error: {text or type(error).__name__}", file=sys.stderr)
+    print(f"error: {printable(text or type(error).__name__)}", file=sys.stderr)
     sys.exit(BAD_INPUT)
 
 

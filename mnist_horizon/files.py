@@ -3,21 +3,29 @@
 A working directory may come from another machine or another user, so its content is checked before
 it is used in a path. An id is a plain name (`check_name`), and nothing is opened for writing,
 truncated or removed outside the directory or through a symbolic link (`inside`). The directory
-itself may be a link, as the user chose it.
+itself may be a link, as the user chose it. What is read may be reached through links, but only from
+regular files (`check_regular`), and none of it is ever executed (`read_json`, `read_arrays`).
+`docs/trust.md` says what is trusted.
 """
 
 import contextlib
 import errno
 import fcntl
+import json
+import math
 import os
 import re
 import shutil
 import stat
+import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mnist_horizon.errors import InputError, SweepError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LONGEST_NAME = 200
 """Most characters of an id: with a file name's suffixes it stays below a file system's 255."""
@@ -53,6 +61,101 @@ def shown(value: object) -> str:
     """A value from elsewhere for a message: on one line, and short."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+MOST_NESTED = 32
+"""Levels of lists and objects in JSON from elsewhere: more would exhaust the stack of a reader."""
+
+
+def parse_json(text: str) -> Any:
+    """The value of JSON from elsewhere.
+
+    Raises:
+        ValueError: it is not JSON, is nested more than `MOST_NESTED` deep, or holds an integer
+            beyond 64 bits.
+    """
+    try:
+        value = json.loads(text, parse_int=_whole_number)
+        _check_nesting(value, MOST_NESTED)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    return value
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file, as `parse_json` gives it.
+
+    Raises:
+        OSError: the file cannot be read, or is not a regular file.
+        ValueError: as `parse_json`.
+    """
+    check_regular(path)
+    return parse_json(path.read_text(encoding="utf-8"))
+
+
+def read_arrays(path: Path) -> "dict[str, np.ndarray]":
+    """The arrays of an uncompressed `.npz` file, by name; nothing in it is unpickled.
+
+    As our files are not compressed, the arrays are as large as the file: a small one cannot fill
+    the memory.
+
+    Raises:
+        OSError: the file cannot be read, or is not a regular file.
+        ValueError: it holds something else, or pickled objects.
+    """
+    import numpy as np  # not at the top: not every command needs it
+
+    check_regular(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+            if size > path.stat().st_size:
+                raise ValueError("it is compressed")
+            for entry in archive.infolist():
+                _check_header(archive, entry)
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (KeyError, EOFError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise ValueError(str(error) or type(error).__name__) from None
+
+
+def _check_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    """Refuse an array whose header promises more than follows: memory for it is taken at once."""
+    from numpy.lib import format as npy
+
+    with archive.open(entry) as file:
+        if npy.read_magic(file) != (1, 0):
+            raise ValueError(f"{entry.filename}: not an array of ours")
+        shape, _, dtype = npy.read_array_header_1_0(file)
+        if math.prod(shape) * dtype.itemsize != entry.file_size - file.tell():
+            raise ValueError(f"{entry.filename}: its size is not that of its shape")
+
+
+def check_regular(path: Path) -> None:
+    """Refuse what is no regular file: a pipe, of which a reader waits for ever, or a device.
+
+    Raises:
+        OSError: it is none, or does not exist.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # opening a folder says what it is
+        raise OSError(0, "not a regular file", str(path))
+
+
+def _whole_number(text: str) -> int:
+    value = int(text)
+    if abs(value) >= 2**63:
+        raise ValueError("an integer beyond 64 bits")
+    return value
+
+
+def _check_nesting(value: Any, levels: int) -> None:
+    if not isinstance(value, list | dict):
+        return
+    if levels == 0:
+        raise ValueError("nested too deep")
+    for inner in value.values() if isinstance(value, dict) else value:
+        _check_nesting(inner, levels - 1)
 
 
 def inside(workdir: Path | str, *parts: str) -> Path:
@@ -208,8 +311,9 @@ def _temporary(path: Path, writer: str = "") -> Path:
 
 
 def write_text(path: Path, text: str, is_locked: bool = True) -> None:
-    """Write a text file in UTF-8 (`write_atomically`)."""
-    write_atomically(path, lambda file: file.write(text.encode()), is_locked)
+    """Write a text file in UTF-8 (`write_atomically`); half characters as `\\ud800`."""
+    content = text.encode(errors="backslashreplace")
+    write_atomically(path, lambda file: file.write(content), is_locked)
 
 
 def append_line(path: Path, line: str) -> None:

@@ -4,7 +4,6 @@ They are computed here, from parameters on disk, for the network `mlp` alone; a 
 with the network's own.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,7 +15,7 @@ from jaxtyping import Float, UInt8
 
 from mnist_horizon import results
 from mnist_horizon.errors import InputError
-from mnist_horizon.results import KeptPolicy
+from mnist_horizon.results import KeptPolicy, json_object
 
 NETWORK = "mlp"
 ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -139,9 +138,9 @@ def read_conditions(workdirs: Sequence[Path]) -> tuple[list[Condition], list[str
     return sorted(conditions, key=_order), notes
 
 
-def _activation(settings: str) -> str:
-    network = json.loads(settings or "{}").get("network", {})
-    return str(network.get("activation", "leaky_relu"))
+def _activation(settings: str, default: str = "leaky_relu") -> str:
+    network = (json_object(settings) or {}).get("network")
+    return str(network.get("activation", default)) if isinstance(network, dict) else default
 
 
 def _is_mlp(networks: pd.Series) -> pd.Series:

@@ -39,6 +39,7 @@ from mnist_horizon.results import (
     REQUIRED_COLUMNS,
     REQUIRED_CROSSING_COLUMNS,
     RUN_COLUMNS,
+    json_object,
 )
 from mnist_horizon.schedules import make, parse
 
@@ -303,11 +304,8 @@ def _with_settings(frame: pd.DataFrame, table: pd.DataFrame, rules: Rules) -> pd
 
 
 def _settings(text: str) -> dict[str, Any]:
-    try:
-        settings = json.loads(text or "{}")
-    except ValueError:
-        settings = None
-    if not isinstance(settings, dict):
+    settings = json_object(text or "{}")
+    if settings is None:
         raise InputError(f"settings: {text[:60]!r} is not a JSON object")
     return settings
 

@@ -6,6 +6,7 @@ from the width, the discount from the horizon, an entropy coefficient scaled by 
 grouping of results uses `split`, so that a law, a figure and a table are about the same runs.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ import pandas as pd
 
 from analysis.data.crossings import run_scores
 from mnist_horizon.algorithms import REFERENCES
-from mnist_horizon.results import RUN_COLUMNS, learning_settings
+from mnist_horizon.results import RUN_COLUMNS, json_object, learning_settings
 from mnist_horizon.schedules import Schedule, make
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -42,6 +43,11 @@ SETTINGS: dict[str, str] = {
     "kl_coef": "kl_coef",
 }
 """Paths in `settings` of what may vary but is not an axis."""
+
+MOST_SLUG = 100
+"""Characters of a label in a file name."""
+
+_NOT_KEPT = re.compile(r"[^A-Za-z0-9 .,:;=()+_@/-]")
 
 COEFFICIENTS = ("entropy_coef", "kl_coef")
 """Columns that hold the user's value times the schedule's mean discount (`sweeps.plan`)."""
@@ -277,10 +283,7 @@ def in_order(schedules: Iterable[Schedule]) -> list[Schedule]:
 
 def task_label(settings: Mapping[str, Any]) -> str:
     """The task of a group, with its number of classes where that is a setting of it."""
-    try:
-        known = json.loads(settings.get("task_settings") or "{}")
-    except ValueError:
-        known = {}
+    known = json_object(settings.get("task_settings") or "{}") or {}
     task = str(settings["task"])
     return f"{task} ({known['classes']} classes)" if "classes" in known else task
 
@@ -317,8 +320,11 @@ def label_of_law(settings: Mapping[str, Any], threshold: float | None = None) ->
 
 
 def slug(text: str) -> str:
-    """A label as part of a file name."""
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+    """A label as part of a file name; a checksum stands for letters of other alphabets and more."""
+    kept = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+    if len(kept) <= MOST_SLUG and not _NOT_KEPT.search(text):
+        return kept
+    return f"{kept[:MOST_SLUG]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)
@@ -373,10 +379,15 @@ def families(frame: pd.DataFrame) -> list[Family]:
         text = label(group.settings, [name for name in varying if name in group.settings]) + more
         result.append(Family(text, slug(text), group.settings, group.rows))
     result = [
-        Family(f"{one.label} ({number})", f"{one.slug}-{number}", one.settings, one.frame)
-        if (number := [other.label for other in result[:place]].count(one.label))
-        else one
+        Family(
+            one.label + (f" ({number})" if number else ""),
+            one.slug + (f"-{same}" if same else ""),
+            one.settings,
+            one.frame,
+        )
         for place, one in enumerate(result)
+        for number in [sum(other.label == one.label for other in result[:place])]
+        for same in [sum(other.slug == one.slug for other in result[:place])]
     ]
     if len(result) == 1:
         result = [Family(result[0].label, "", result[0].settings, result[0].frame)]

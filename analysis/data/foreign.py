@@ -7,6 +7,8 @@ each series.
 """
 
 import hashlib
+import zipfile
+import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +16,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
+from pandas.io.common import get_handle, infer_compression
 
+from analysis.data.csv_text import unquoted
+from mnist_horizon import files
 from mnist_horizon.errors import InputError
+from mnist_horizon.results import ResultsError, parquet
 
 FORMATS = ("csv", "parquet", "tensorboard", "wandb")
+
+MOST_UNPACKED = 2**30
+"""Bytes of a compressed CSV file when it is unpacked: a small one could fill the memory."""
 
 _SERIES_FORMATS = ("tensorboard", "wandb")
 _EVENTS = "tfevents"
@@ -93,6 +101,7 @@ def form_of(path: Path) -> str:
 def _csv(path: Path, rows: int | None = None) -> pd.DataFrame:
     """A CSV file, separated by commas, semicolons or tabs; its cells are text."""
     try:
+        _check_unpacked(path)
         for separator in (",", ";", "\t"):
             table = pd.read_csv(
                 path,
@@ -105,17 +114,41 @@ def _csv(path: Path, rows: int | None = None) -> pd.DataFrame:
             )
             if len(table.columns) > 1:
                 break
-    except (OSError, ValueError, pd.errors.ParserError) as error:
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from None
     if not isinstance(table.index, pd.RangeIndex):
         raise InputError(f"{path}: its rows have more fields than its first line has names")
-    return table.rename(columns=str.strip).fillna("")
+    return unquoted(table.fillna("")).rename(columns=str.strip)
+
+
+def _check_unpacked(path: Path) -> None:
+    """Refuse a compressed file that is larger than `MOST_UNPACKED` when it is not.
+
+    Raises:
+        InputError: it is.
+        OSError: it cannot be read, or is not a regular file.
+    """
+    files.check_regular(path)
+    if infer_compression(path, "infer") is None:
+        return
+    with get_handle(path, "rb", compression="infer") as handles:
+        size = 0
+        while part := handles.handle.read(2**20):
+            size += len(part)
+            if size > MOST_UNPACKED:
+                raise InputError(
+                    f"{path}: more than {MOST_UNPACKED / 1e9:.1f} GB when it is unpacked: unpack "
+                    "it yourself if you trust it"
+                )
 
 
 def _parquet(path: Path) -> pd.DataFrame:
     try:
-        # One file, not a data set: no columns are guessed from the path.
-        return pq.ParquetFile(path).read().to_pandas()
+        return parquet.read_table(path).to_pandas()
+    except ResultsError as error:
+        raise InputError(f"{path}: {error}") from None
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
 

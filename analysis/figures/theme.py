@@ -19,9 +19,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.mathtext import MathTextParser
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from PIL import Image
 
+from analysis.data.csv_text import quoted
 from analysis.figures.palette import (  # noqa: F401  figures take all of them from here
     BLACK,
     BLUE,
@@ -298,10 +301,11 @@ def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> Non
     def write(ending: str, content: Callable[[BinaryIO], object]) -> None:
         files.write_atomically(directory / f"{name}.{ending}", content, is_locked=False)
 
-    undated = {"Date": None, "Creator": None}
     with style():
+        _as_plain_text(figure)
         _lay_out(figure)
-        write("svg", lambda file: figure.savefig(file, format="svg", metadata=undated))
+        about = {"Date": None, "Creator": None}
+        write("svg", lambda file: figure.savefig(file, format="svg", metadata=about))
         figure.dpi = DOTS_PER_INCH
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
@@ -309,5 +313,15 @@ def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> Non
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     reduced = image.quantize(256, method=Image.Quantize.FASTOCTREE)
     dots = (DOTS_PER_INCH, DOTS_PER_INCH)
-    write("png", lambda file: reduced.save(file, format="PNG", optimize=True, dpi=dots))
-    write("csv", lambda file: table.to_csv(file, index=False))
+    write("png", lambda file: reduced.save(file, "png", optimize=True, dpi=dots))
+    write("csv", lambda file: quoted(table).to_csv(file, index=False))
+
+
+def _as_plain_text(figure: Figure) -> None:
+    """Draw texts that are no formula as they are: a name from elsewhere may hold dollar signs."""
+    for text in figure.findobj(Text):
+        if "$" in text.get_text():
+            try:
+                MathTextParser("agg").parse(text.get_text())
+            except (ValueError, RecursionError):
+                text.set_parse_math(False)

@@ -11,6 +11,7 @@ from analysis.laws.horizon import main_entries
 from analysis.laws.power.curves import EARLY_SHARE, RISEN_SHARE
 from analysis.page.claims import Entry
 from analysis.page.wording import NOT_DETERMINED, interval, is_determined, known, number
+from mnist_horizon.errors import printable
 from mnist_horizon.results import ResultsError, read_programs, read_sweep
 
 Comparison = list[tuple[str, str | None, str]]
@@ -155,7 +156,8 @@ def _learning_rates(frame: pd.DataFrame, sweeps: Iterable[Mapping[str, Any]]) ->
     rules = {
         f"{name.replace('_', ' ')} {value}"
         for sweep in sweeps
-        for name, value in dict(sweep.get("optimizer", {})).items()
+        if isinstance(optimizer := sweep.get("optimizer"), dict)
+        for name, value in optimizer.items()
         if name not in ("name", "learning_rates")
     }
     return f"{rates} ({', '.join(sorted(rules))})" if rules else rates
@@ -232,4 +234,4 @@ def _plain(value: Any) -> str:
         return ", ".join(f"{key.replace('_', ' ')} {_plain(item)}" for key, item in value.items())
     if isinstance(value, list):
         return ", ".join(_plain(item) for item in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else printable(value)

@@ -12,12 +12,12 @@ Without a rule's file the check is of `RATE_RULE`. Time on 2 cores: an hour by `
 both; at width 64 and h = 1 a rate near 0.02 on MNIST and 0.034 on digits, h_c of 15 to 20.
 """
 
-import json
 from pathlib import Path
 
 import ml_collections
 
 from launch.configs import choose, default_config
+from mnist_horizon import files
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import RATE_RULE
 
@@ -25,6 +25,13 @@ FACTORS = (0.7, 1.0, 1.4)
 """Rates of the check, in units of the rule's."""
 
 VERSIONS = ("mnist", "cnn", "digits")
+
+FOUND = (
+    *("optimizer.learning_rates", "optimizer.rule", "optimizer.critical_horizon"),
+    *("optimizer.decay_interactions", "entropy_coef"),
+    *("references.supervised", "references.exact"),
+)
+"""Fields of a config that a search finds, and so all that a `rule.json` may set."""
 
 
 def get_config(argument: str = "mnist") -> ml_collections.ConfigDict:
@@ -80,10 +87,12 @@ def _read(rule: str) -> dict[str, object]:
     """The fields of a `rule.json`, by their names with dots.
 
     Raises:
-        SweepError: it cannot be read.
+        SweepError: it cannot be read, or sets a field that a search does not find.
     """
     try:
-        fields = json.loads(Path(rule).read_text())["config"].items()
+        fields = files.read_json(Path(rule))["config"].items()
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         raise SweepError(f"--config: {rule}: not the rule.json of a search") from None
+    if others := [name for name, _ in fields if name not in FOUND]:
+        raise SweepError(f"--config: {rule}: {others[0]!r} is no field that a search finds")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in fields}

@@ -6,7 +6,6 @@ also the name of the array job, so that the queue alone says which programs are 
 """
 
 import contextlib
-import json
 import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mnist_horizon import files, results
-from mnist_horizon.errors import InputError, SweepError
+from mnist_horizon.errors import InputError, SweepError, printable
 
 STATES = ("done", "running", "queued", "failed", "not submitted")
 
@@ -64,7 +63,7 @@ class Queue:
             raise SweepError(f"squeue: {' '.join(error.stderr.split())}") from None
         tasks = {}
         for line in answer.stdout.splitlines():
-            name, index, state, reason = line.strip().split("|")
+            name, index, state, reason = line.strip().split("|", 3)
             # A single task is not an array, and has no index.
             tasks[name, int(index) if index.isdigit() else 0] = QueuedTask(state, reason)
         return cls(folder, tasks)
@@ -98,10 +97,10 @@ def programs_by_task(submission: Path) -> list[list[str]]:
     """
     path = submission / "tasks.json"
     try:
-        tasks: list[list[str]] = json.loads(path.read_text())
+        tasks: list[list[str]] = files.read_json(path)
         for name in (name for names in tasks for name in names):
             files.check_name(name)
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError) as error:
         reason = str(error) if isinstance(error, InputError) else "cannot be read"
         raise SweepError(f"{path}: {reason}: remove its folder") from None
     return tasks
@@ -154,7 +153,7 @@ def describe(programs: Sequence[ProgramState]) -> str:
     for (state, reason), count in sorted(reasons.items()):
         example = next(p.program_id for p in programs if (p.state, p.reason) == (state, reason))
         others = f" and {count - 1} more" * (count > 1)
-        lines.append(f"{state}: {example}{others}: {reason}")
+        lines.append(f"{state}: {example}{others}: {printable(reason)}")
     return "\n".join(lines)
 
 
@@ -162,7 +161,7 @@ def _why_ended(submission: Path, index: int) -> str:
     """Why a task ended: its exit code and last line, or what SLURM says in the task's log."""
     # The file may be missing, or truncated by a full disk.
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        ending = json.loads((submission / f"{index}.json").read_text())
+        ending = files.read_json(submission / f"{index}.json")
         return f"exit code {ending['code']}: {ending['reason']}"
     number = f"_{index}" * (len(programs_by_task(submission)) > 1)  # else it is not an array
     for log in submission.glob(f"*{number}_0_log.err"):

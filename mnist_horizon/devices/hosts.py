@@ -20,7 +20,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import UInt8
 
-from mnist_horizon.errors import SweepError
+from mnist_horizon.errors import SweepError, printable
+from mnist_horizon.files import shown
 
 Value = TypeVar("Value")
 
@@ -60,7 +61,7 @@ def start(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
     try:
         jax.distributed.initialize(**chosen)
     except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = printable(" ".join(str(error).split()))[:200]
         raise SweepError(f"the processes did not connect to each other: {reason}") from None
 
 
@@ -82,8 +83,15 @@ def is_slurm_step(environment: Mapping[str, str]) -> bool:
 
     A batch script also has the number of its job's tasks but is not one of them: only `srun` sets
     that of the step.
+
+    Raises:
+        SweepError: it is no number.
     """
-    return int(environment.get("SLURM_STEP_NUM_TASKS") or 1) > 1
+    name = "SLURM_STEP_NUM_TASKS"
+    text = environment.get(name) or "1"
+    if not text.isdecimal():
+        raise SweepError(f"{name}={shown(text)} is no number of tasks: unset it outside of SLURM")
+    return int(text) > 1
 
 
 def is_tpu_host() -> bool:

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         SCHEMA,
         TASK_COLUMNS,
         conform,
+        json_object,
         learning_settings,
     )
     from mnist_horizon.results.writing import write_results
@@ -87,6 +88,7 @@ __all__ = [
     "Results",
     "ResultsError",
     "conform",
+    "json_object",
     "kept_files",
     "kept_policies",
     "learning_settings",

@@ -1,6 +1,6 @@
 """Errors in results."""
 
-from mnist_horizon.errors import InputError
+from mnist_horizon.errors import InputError, printable
 
 
 class ResultsError(InputError):
@@ -9,4 +9,4 @@ class ResultsError(InputError):
 
 def one_line(error: BaseException) -> str:
     """What an error says, on one line of bounded length."""
-    return " ".join(str(error).split())[:200]
+    return printable(" ".join(str(error).split()))[:200]

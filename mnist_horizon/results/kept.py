@@ -4,7 +4,6 @@ WORKDIR/kept/<program>-at<interactions>.npz   parameters of its runs, "first/ker
 WORKDIR/kept/<program>-examples.npz           images, bytes or floats: test examples to compare on
 """
 
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,9 +112,8 @@ def _save(workdir: Path | str, name: str, arrays: Mapping[str, Any]) -> None:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        return files.read_arrays(path)
+    except (OSError, ValueError) as error:
         raise ResultsError(f"{path}: cannot be read: {one_line(error)}") from None
 
 

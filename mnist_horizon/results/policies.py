@@ -4,6 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mnist_horizon import files
 from mnist_horizon.results.errors import ResultsError, one_line
 
@@ -26,17 +28,33 @@ def load_policy(workdir: Path | str, run_id: str) -> dict[str, Any]:
 
     Raises:
         InputError: the id is not a plain name.
-        ResultsError: the run has no policy there, or its file is damaged.
+        ResultsError: the run has no policy there, or its file is damaged or holds something else.
     """
     from flax import serialization
 
     path = Path(workdir) / "policies" / policy_file(run_id)
     try:
-        return serialization.msgpack_restore(path.read_bytes())
+        files.check_regular(path)
+        params = serialization.msgpack_restore(path.read_bytes())
+        _check_arrays(params)
     except FileNotFoundError:
         raise ResultsError(f"{path}: not found: no finished run {run_id!r} there") from None
     except Exception as error:  # msgpack has exceptions of its own; all mean damaged bytes
         raise ResultsError(f"{path}: cannot be read: {one_line(error)}") from error
+    return dict(params)
+
+
+def _check_arrays(params: Any) -> None:
+    """Refuse what is no dictionary of arrays, at any depth.
+
+    Raises:
+        ValueError: there is something else in it.
+    """
+    if not isinstance(params, dict):
+        raise ValueError("it does not hold arrays alone")
+    for value in params.values():
+        if not isinstance(value, np.ndarray):
+            _check_arrays(value)
 
 
 def policy_checksum(workdir: Path | str, run_id: str) -> str:

@@ -1,5 +1,6 @@
 """Read the tables of working directories, finished or not, and say what was left out."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
-from mnist_horizon.results import joining
+from mnist_horizon.errors import CONTROLS, printable
+from mnist_horizon.results import joining, parquet
 from mnist_horizon.results.errors import ResultsError, one_line
 from mnist_horizon.results.records import read_programs, read_sweep
 from mnist_horizon.results.schema import (
     CROSSINGS_SCHEMA,
+    DEFAULTS,
     FRONTIER_SCHEMA,
     NOISE_SCHEMA,
     READ_SCHEMA,
@@ -22,10 +25,16 @@ from mnist_horizon.results.schema import (
     REQUIRED_NOISE_COLUMNS,
     RUN_COLUMNS,
     conform,
+    json_object,
 )
 from mnist_horizon.schedules import make
 
 ALWAYS_READ = ("run_id", "interactions", "return_mean")
+
+LONGEST_TEXT = 500
+"""Most characters of a cell of text, other than settings: names and ids, which are drawn."""
+
+_JSON_COLUMNS = ("settings", "task_settings")
 
 
 @dataclass(frozen=True)
@@ -231,19 +240,72 @@ def _read_folder(
         return None
     tables = []
     for path in sorted((workdir / kind).glob("*.parquet")):
+        name = printable(path)
         try:
-            names = pq.read_schema(path).names
-            missing = [name for name in required if name not in names]
-            if missing:
-                notes.append(f"{path}: left out, it lacks the column {', '.join(missing)}")
-                continue
-            present = [name for name in schema.names if name in names]
-            # One file, not a data set: no partition columns are guessed from the path.
-            table = pq.ParquetFile(path).read(columns=present)
-            tables.append(conform(table, schema))
+            tables.append(_checked_texts(_read_table(path, schema, required), name, notes))
+        except ResultsError as error:
+            notes.append(f"{name}: left out, {error}")
         except (OSError, pa.ArrowException) as error:
-            notes.append(f"{path}: left out, cannot be read: {one_line(error)}")
+            notes.append(f"{name}: left out, cannot be read: {one_line(error)}")
     return pa.concat_tables(tables).to_pandas() if tables else None
+
+
+def _read_table(path: Path, schema: pa.Schema, required: Sequence[str]) -> pa.Table:
+    """A table in the columns of the schema.
+
+    Raises:
+        ResultsError: it lacks a required column, or needs too much memory.
+        OSError, pa.ArrowException: it cannot be read.
+    """
+    names = parquet.column_names(path)
+    if missing := [name for name in required if name not in names]:
+        raise ResultsError(f"it lacks the column {', '.join(missing)}")
+    present = [name for name in schema.names if name in names]
+    filled = len(schema) - len(present)
+    return conform(parquet.read_table(path, present, filled), schema)
+
+
+def _checked_texts(table: pa.Table, name: str, notes: list[str]) -> pa.Table:
+    """A table whose texts can be parsed, drawn and printed; what cannot is noted.
+
+    Control characters are replaced, settings that are no JSON object are not used, and rows with a
+    name longer than `LONGEST_TEXT` are left out.
+
+    Raises:
+        pa.ArrowException: a text is not UTF-8.
+    """
+    table.validate(full=True)
+    left_out = 0
+    for number, field in enumerate(table.schema):
+        if not pa.types.is_string(field.type):
+            continue
+        known = table.column(number).unique()  # few: a table has as many of each as it has runs
+        if field.name in _JSON_COLUMNS:
+            bad = [text for text in known.to_pylist() if text and json_object(text) is None]
+            new = [DEFAULTS[field.name]] * len(bad)
+            problem = f"{field.name} that are no JSON object are not used"
+        else:
+            bad = known.filter(pc.match_substring_regex(known, f"[{CONTROLS}]")).to_pylist()
+            new = [re.sub(f"[{CONTROLS}]", "\ufffd", text) for text in bad]
+            problem = f"control characters in {field.name} are replaced"
+            long = known.filter(pc.greater(pc.utf8_length(known), LONGEST_TEXT))
+            if len(long):
+                rows = table.num_rows
+                table = table.filter(pc.invert(pc.is_in(table.column(number), long)))
+                left_out += rows - table.num_rows
+        if bad:
+            notes.append(f"{name}: {problem}")
+            table = table.set_column(number, field, _replaced(table.column(number), bad, new))
+    if left_out:
+        longest = f"a name there has more than {LONGEST_TEXT} characters"
+        notes.append(f"{name}: {left_out} rows left out: {longest}")
+    return table
+
+
+def _replaced(column: pa.ChunkedArray, old: list[str], new: list[str]) -> pa.ChunkedArray:
+    """Texts with those of `old` replaced by those of `new`."""
+    place = pc.index_in(column, pa.array(old, pa.string()))
+    return pc.coalesce(pa.array(new, pa.string()).take(place), column)
 
 
 def _finite(frame: pd.DataFrame, notes: list[str]) -> pd.DataFrame:

@@ -1,10 +1,10 @@
 """A working directory's spec and the records of its programs, read from disk."""
 
-import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mnist_horizon.files import is_name, shown
+from mnist_horizon.errors import printable
+from mnist_horizon.files import is_name, read_json, shown
 from mnist_horizon.results.errors import ResultsError, one_line
 
 TABLE_FOLDERS = ("results", "noise", "policies", "frontier", "kept")
@@ -21,10 +21,10 @@ def read_sweep(workdir: Path | str) -> dict[str, Any]:
     """
     path = Path(workdir) / "sweep.json"
     try:
-        spec = json.loads(path.read_text())
+        spec = read_json(path)
     except FileNotFoundError:
         raise ResultsError(f"{path}: not found, so {workdir} holds no sweep") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise ResultsError(f"{path}: cannot be read: {one_line(error)}") from None
     if not isinstance(spec, dict):
         raise ResultsError(f"{path}: not a JSON object")
@@ -52,9 +52,9 @@ def read_programs(
     programs, notes = [], []
     for path in sorted((Path(workdir) / "programs").glob("*.json")):
         try:
-            program = json.loads(path.read_text())
-        except (OSError, ValueError, RecursionError) as error:
-            notes.append(f"{path}: left out, cannot be read: {one_line(error)}")
+            program = read_json(path)
+        except (OSError, ValueError) as error:
+            notes.append(f"{printable(path)}: left out, cannot be read: {one_line(error)}")
             continue
         problem = record_problem(program, path.stem)
         if problem is None:
@@ -62,7 +62,7 @@ def read_programs(
         elif strict and problem != NO_RECORD:
             raise ResultsError(f"{path}: {problem}: this is not a record of a sweep")
         else:
-            notes.append(f"{path}: left out, {problem}")
+            notes.append(f"{printable(path)}: left out, {problem}")
     return programs, notes
 
 
@@ -93,6 +93,9 @@ def _has_form(record: Any) -> bool:
         return False
     runs = record.get("runs", [])
     groups = (record.get(name, {}) for name in ("files", "task", "diverged", "settings"))
+    updates = record.get("diverged", {})
+    if not isinstance(updates, dict) or not all(type(at) is int for at in updates.values()):
+        return False  # they are printed
     return (
         isinstance(runs, list)
         and all(isinstance(run, str) for run in runs)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from mnist_horizon.files import parse_json
+
 _TEXT = ("run_id", "task", "task_settings", "network", "algorithm", "baseline", "optimizer")
 _MORE_TEXT = ("schedule", "precision", "settings")
 GOLD_COLUMNS = ("gold_mean", "test_gold", "test_return")
@@ -155,6 +157,15 @@ OBSERVATION_SETTINGS = (
 """Settings that say how long and how closely a run is observed, not how it learns."""
 
 
+def json_object(text: str) -> dict[str, Any] | None:
+    """The JSON object in a cell of `settings` or `task_settings`; None where it holds none."""
+    try:
+        value = parse_json(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
 @functools.lru_cache(maxsize=4096)
 def learning_settings(text: str) -> str:
     """The column `settings` without `OBSERVATION_SETTINGS`: what decides how a run learns.
@@ -165,11 +176,8 @@ def learning_settings(text: str) -> str:
     Returns:
         JSON with sorted keys; text that is not a JSON object is unchanged.
     """
-    try:
-        settings = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    if not isinstance(settings, dict):
+    settings = json_object(text)
+    if settings is None:
         return text
     kept = {name: value for name, value in settings.items() if name not in OBSERVATION_SETTINGS}
     return json.dumps(kept, sort_keys=True)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,8 @@ class PlainFiles(ocp.CheckpointHandler):
     def restore(self, directory: os.PathLike[str], args: "Restore | None" = None) -> "Save":
         """Read the whole of both files."""
         del args
-        with np.load(Path(directory) / "arrays.npz") as file:
-            arrays = {name: file[name] for name in file.files}
-        return Save(arrays, json.loads((Path(directory) / "host.json").read_text()))
+        arrays = files.read_arrays(Path(directory) / "arrays.npz")
+        return Save(arrays, files.read_json(Path(directory) / "host.json"))
 
 
 @ocp.args.register_with_handler(PlainFiles, for_save=True)
@@ -118,22 +118,32 @@ class Checkpoints:
                 raise OSError(errno.ENOSPC, full, str(self._folder)) from error
             raise OSError(f"cannot write a checkpoint: {_one_line(error)}") from error
 
-    def restore(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
+    def restore(
+        self, like: Any, check: Callable[[dict[str, Any]], object] = dict
+    ) -> tuple[Any, dict[str, Any]] | None:
         """The newest complete checkpoint, in the structure of `like`; None without one.
+
+        Args:
+            like: a pytree with the shapes and types of the arrays.
+            check: is called with the host's part, and raises an error where it is another's.
 
         Raises:
             OSError: one cannot be read, for a reason that may be temporary; it is kept.
         """
-        newest = hosts.on_first(lambda: self._newest(like))
+        newest = hosts.on_first(lambda: self._newest(like, check))
         if newest is None:
             return None
         leaves, text = newest
-        return jax.tree.unflatten(jax.tree.structure(like), leaves), json.loads(text)
+        return jax.tree.unflatten(jax.tree.structure(like), leaves), files.parse_json(text)
 
-    def _newest(self, like: Any) -> tuple[list[np.ndarray], str] | None:
+    def _newest(
+        self, like: Any, check: Callable[[dict[str, Any]], object]
+    ) -> tuple[list[np.ndarray], str] | None:
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                return self._restore(step, like)
+                leaves, text = self._restore(step, like)
+                check(files.parse_json(text))
+                return leaves, text
             except Exception as error:  # damage raises many errors; all mean: use the one before
                 if isinstance(error, OSError | MemoryError) and not _is_missing(error):
                     raise  # the file may be intact, and readable later

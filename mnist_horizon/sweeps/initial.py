@@ -33,17 +33,17 @@ def with_initial_policy(spec: SweepSpec, task: LoadedTask) -> LoadedTask:
         lambda key: networks.init(spec.network_spec(spec.widths[0]), task.task.classes, shape, key),
         jax.random.key(0),
     )
-    if _shapes(found) != _shapes(wanted):
+    if _forms(found) != _forms(wanted):
         family = f"{spec.network.name} of depth {spec.network.depth} and width {spec.widths[0]}"
         raise SweepError(
             f"initial_policy.run: {given.run} is no policy of the network {family} for task "
-            f"{spec.task!r}: its layers have other names or shapes"
+            f"{spec.task!r}: its layers have other names, shapes or types"
         )
     initial = jax.tree.map(jnp.asarray, found)
     return dataclasses.replace(task, task=dataclasses.replace(task.task, initial=initial))
 
 
-def _shapes(params: object) -> dict[str, tuple[int, ...]]:
-    """Shapes of the arrays by their paths."""
+def _forms(params: object) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shapes and types of the arrays by their paths."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
-    return {jax.tree_util.keystr(path): np.shape(leaf) for path, leaf in leaves}
+    return {jax.tree_util.keystr(path): (leaf.shape, leaf.dtype) for path, leaf in leaves}

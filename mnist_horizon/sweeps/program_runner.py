@@ -17,6 +17,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import pyarrow as pa
 
 from mnist_horizon import files, frontier, results, tasks
 from mnist_horizon.devices import hosts
@@ -120,10 +121,9 @@ class ProgramRunner:
         if file := hosts.on_first(lambda: workdir.damaged(self.folder, self.program)):
             LOG.warning("%s is missing or damaged: %s is run again", file, name)
         with Checkpoints(self.folder, name) as checkpoints:
-            restored = checkpoints.restore(self.functions.program_shapes(self.code.state))
-            journal = Journal(**restored[1]) if restored else Journal()
-            for row in journal.rows:  # checkpoints of older versions do not say it: it was all
-                row.setdefault("test_examples", self.test_count)
+            shapes = self.functions.program_shapes(self.code.state)
+            restored = checkpoints.restore(shapes, self._journal)
+            journal = self._journal(restored[1]) if restored else Journal()
             progress.start(self.program, journal.update, self.share)
             yield from self._until_compiled(stop)
             begun()
@@ -132,6 +132,30 @@ class ProgramRunner:
             checkpoints.remove()
         progress.finish(self.program)
         self.live.finish(self.program)
+
+    def _journal(self, host: dict[str, Any]) -> Journal:
+        """The journal in a checkpoint.
+
+        Raises:
+            ValueError, TypeError, LookupError: it is not one of this program.
+        """
+        journal = Journal(**host)
+        for row in journal.rows:  # checkpoints of older versions do not say it: it was all
+            row.setdefault("test_examples", self.test_count)
+        rows = [*journal.rows, *journal.noise]
+        numbers = [journal.seconds, *(value for row in rows for value in row.values())]
+        counts = [journal.update, journal.sums_from, *journal.diverged.values()]
+        counts += [row["run"] for row in rows]
+        names = {columns["run_id"] for columns in self.columns}
+        if (
+            not all(isinstance(number, int | float) for number in numbers)
+            or not all(isinstance(count, int) and count >= 0 for count in counts)
+            or not (journal.sums_from <= journal.update <= self.marks[-1])
+            or not names.issuperset(journal.diverged)
+        ):
+            raise ValueError("its rows are those of another program")
+        self._tables(journal)
+        return journal
 
     def _until_compiled(self, stop: Callable[[], bool]) -> Turns:
         """Wait for all functions, so that the speed of updates does not include their compilation.
@@ -324,17 +348,21 @@ class ProgramRunner:
 
     def _write_tables(self, journal: Journal) -> list[Path]:
         """Write the tables that have rows; returns their files."""
-        tables = (
+        written = []
+        for kind, rows, schema in self._tables(journal):
+            if rows:
+                path = files.inside(self.folder, kind, f"{self.program.program_id}.parquet")
+                results.write_results(path, rows, schema)
+                written.append(path)
+        return written
+
+    def _tables(self, journal: Journal) -> list[tuple[str, list[dict[str, Any]], pa.Schema]]:
+        """The folder, rows and schema of each table."""
+        kinds = (
             ("results", journal.rows, results.SCHEMA),
             ("noise", journal.noise, results.NOISE_SCHEMA),
         )
-        written = []
-        for kind, rows, schema in tables:
-            if rows:
-                path = files.inside(self.folder, kind, f"{self.program.program_id}.parquet")
-                results.write_results(path, table_rows(rows, self.columns, schema), schema)
-                written.append(path)
-        return written
+        return [(kind, table_rows(rows, self.columns, form), form) for kind, rows, form in kinds]
 
     def _finish(self, state: RunState, journal: Journal) -> None:
         """Results, policies, and only then the record that marks the program as done."""

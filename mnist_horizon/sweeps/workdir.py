@@ -26,7 +26,7 @@ from mnist_horizon import files, results, schedules, tasks, terminal
 from mnist_horizon.algorithms import REFERENCES
 from mnist_horizon.devices.compilation import is_deterministic
 from mnist_horizon.devices.memory import ProgramMemory
-from mnist_horizon.errors import InputError, SweepError
+from mnist_horizon.errors import InputError, SweepError, printable
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Run, Variant
 from mnist_horizon.sweeps.spec import ABSENT, SweepSpec, differences
@@ -62,6 +62,7 @@ def check(workdir: Path, spec: SweepSpec, is_written: bool = True) -> None:
     spec = as_started(workdir, spec)
     if (workdir / SWEEP).exists():
         _check_settings(workdir, _read_sweep(workdir), spec)
+        _check_axes(workdir, spec)
     else:
         _check_tables(workdir, spec)
         if any("settings" not in record for record in records):
@@ -95,6 +96,17 @@ def _check_settings(workdir: Path, old: Mapping[str, Any], spec: SweepSpec) -> N
         )
 
 
+def _check_axes(workdir: Path, spec: SweepSpec) -> None:
+    """Refuse a `sweep.json` whose axes cannot be extended by those of the spec."""
+    try:
+        _with_earlier_axes(workdir, spec, [])
+    except (TypeError, ValueError, AttributeError):
+        raise SweepError(
+            f"{workdir / SWEEP}: an axis is no list of its values: put it back, or choose "
+            "another --workdir"
+        ) from None
+
+
 def _check_tables(workdir: Path, spec: SweepSpec) -> None:
     """Refuse results of other settings, or of unknown ones, where there is no `sweep.json`."""
     try:
@@ -102,11 +114,8 @@ def _check_tables(workdir: Path, spec: SweepSpec) -> None:
     except results.ResultsError:
         return  # there are no results
     for text in frame["settings"].unique():
-        try:
-            settings = json.loads(text)
-        except ValueError:
-            settings = None
-        if not isinstance(settings, dict):
+        settings = results.json_object(text)
+        if settings is None:
             raise _without_settings(workdir)
         _check_settings(workdir, settings, spec)
 
@@ -184,8 +193,8 @@ def read_record(workdir: Path, program: Program) -> dict[str, Any]:
     """The record of a program; empty if there is none or it is damaged."""
     try:
         path = files.inside(workdir, _record_file(program.program_id))
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError):
+        return dict(files.read_json(path))
+    except (OSError, ValueError, TypeError):
         return {}
 
 
@@ -221,9 +230,9 @@ def _read_placing(workdir: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        records = json.loads(path.read_text())["programs"]
+        records = files.read_json(path)["programs"]
         named = [(record, files.check_name(record["program_id"])) for record in records]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         reason = str(error) if isinstance(error, InputError) else "cannot be read"
         raise SweepError(f"{path}: {reason}: choose another --workdir") from None
     for record, program_id in named:
@@ -332,7 +341,7 @@ def _program_from(record: Mapping[str, Any]) -> Program:
     variants = tuple(
         Variant(
             _number(row["horizon"]),
-            schedules.parse(row["schedule"]),
+            schedules.parse(_text(row["schedule"])),
             _number(row["learning_rate"]),
             _reference(row.get("reference", "")),
             _number(row.get("kl_coef", plan.OWN_KL_COEF)),
@@ -347,6 +356,12 @@ def _reference(value: Any) -> str:
     if value not in ("", *REFERENCES):
         raise ValueError
     return str(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _number(value: Any) -> float:
@@ -376,7 +391,7 @@ def _check_data(
 
 def _source(task: Mapping[str, Any]) -> str:
     """Where data come from, in brackets, for tasks that say so."""
-    return f" ({task['source']})" if "source" in task else ""
+    return f" ({printable(task['source'])})" if "source" in task else ""
 
 
 def _without_places(task: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,12 @@ from mnist_horizon.tuning.settings import Candidate, Cell, Tuning
 
 Rows = list[dict[str, Any]]
 
+NUMBERS = (
+    *("width", "horizon", "rung", "seed", "decay_interactions", "entropy_coef", "learning_rate"),
+    *("interactions", "return_mean", "score", "kept"),
+)
+"""Columns of a cell's rows that the rule is made of, besides `algorithm`."""
+
 
 def run_cell(tuning: Tuning, cell: Cell, task: Task, stop: Callable[[], bool]) -> Rows:
     """Search one cell: a row for each rung, candidate and seed.

@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mnist_horizon import files, interruption, terminal
+from mnist_horizon.algorithms import ALGORITHMS
 from mnist_horizon.errors import SweepError
+from mnist_horizon.results import parquet
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.spec import check_network, differences
 from mnist_horizon.tasks import LoadedTask
@@ -154,8 +156,12 @@ def _write(path: Path, table: pd.DataFrame) -> None:
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        return pq.read_table(path).to_pandas()
-    except (OSError, pa.ArrowException):
+        table = parquet.read_table(path).to_pandas()
+        are_numbers = all(table[name].dtype.kind in "bif" for name in cells.NUMBERS)
+        if not are_numbers or not table["algorithm"].isin(ALGORITHMS).all():
+            raise ValueError
+        return table
+    except (OSError, ValueError, LookupError, pa.ArrowException):
         raise SweepError(f"{path}: cannot be read: remove it, and it is made again") from None
 
 
@@ -171,6 +177,9 @@ def _started(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        started: dict[str, Any] = files.read_json(path)
+        if isinstance(started, dict) and isinstance(started.get("settings", {}), dict):
+            return started
+        raise ValueError
+    except (OSError, ValueError):
         raise SweepError(f"{path}: cannot be read: choose another --workdir") from None

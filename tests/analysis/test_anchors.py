@@ -273,3 +273,26 @@ def test_of_several_families_the_laws_are_of_one(tmp_path):
     assert laws[0].knee == 21.0
     with pytest.raises(InputError, match=r"no horizon law there; it has 0\.5$"):
         anchors.measured_laws(path, 0.7)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"group": 3},
+        {"knee": "15"},
+        {"knee": 0.5, "knee_ci": [0.1, 0.9]},
+        {"knee_ci": [1, 2, 3]},
+        {"knee_ci": [31.0, 16.0]},
+        {"free_power": [1]},
+        {"free_power": {"determined": {"g": True, "knee": True}}},
+        {"measured": []},
+        {"determined": 3},
+        {"knee": float("inf")},
+    ],
+)
+def test_a_file_of_others_is_one_line(tmp_path, change):
+    path = tmp_path / "fits.json"
+    path.write_text(json.dumps({"horizon_law": [law(0.7, **change)]}))
+    with pytest.raises(InputError, match=r"fits\.json") as error:
+        anchors.measured_laws(path, 0.7)
+    assert "\n" not in str(error.value)

@@ -74,3 +74,32 @@ def test_the_command_writes_the_page_or_nothing(folder: Path) -> None:
     done = commands.run(folder, str(folder), module="analysis.gallery")
     assert done.process.exitcode == 0, done.err
     assert (folder / gallery.PAGE).exists()
+
+
+def test_no_path_becomes_an_address_of_another_kind(folder: Path) -> None:
+    """A folder may be named as a script: a browser would execute the link."""
+    (folder / "reports" / "bits").rename(folder / "javascript:alert(1)")
+    listed(folder, report="javascript:alert(1)", question="<script>\ud800")
+    page = gallery.page(gallery.read(folder))
+    assert "javascript:" not in page
+    assert 'href="javascript%3Aalert%281%29/report.html"' in page
+    assert "<script>" not in page
+
+
+@pytest.mark.parametrize("figure", ["../../victim", "/etc/x", "*", "", ".."])
+def test_a_figure_is_one_of_the_report(folder: Path, figure: str) -> None:
+    (folder / "victim.png").write_bytes(b"")
+    listed(folder, figure=figure)
+    with pytest.raises(InputError, match="is not a plain name"):
+        gallery.read(folder)
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, '[{"name": 1}]', '{"a": 1}', "[1]"])
+def test_a_list_of_others_is_one_line(folder: Path, text: str) -> None:
+    (folder / gallery.LIST).write_text(text)
+    with pytest.raises(InputError, match="not the list of a gallery"):
+        gallery.read(folder)
+    listed(folder)
+    (folder / "reports" / "bits" / "fits.json").write_text('{"claims": [{"section": "bits"}]}')
+    with pytest.raises(InputError, match="not the list of a gallery"):
+        gallery.read(folder)

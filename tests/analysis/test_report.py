@@ -1,6 +1,8 @@
 """The report: its files, its numbers, and what it does with poor or damaged results."""
 
+import csv
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -301,14 +303,30 @@ def test_several_directories_and_settings_are_families_of_their_own(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_comes_from_the_results_is_escaped(tmp_path):
-    name = "<script>alert(1)</script>"
-    frame = sweep_frame(SMALL).assign(task=name)
-    workdir = write_sweep(tmp_path / "sweep", frame, note=name)
-    report.write_report([workdir], tmp_path / "out")
+def test_what_comes_from_a_working_directory_is_escaped_quoted_and_never_obeyed(tmp_path):
+    """One directory with hostile texts in its tables, its spec and its records."""
+    name = "<script>alert(1)</script>$\\frac$\x1b[31m"
+    frame = sweep_frame(SMALL).assign(network="=cmd()", task_settings="{x")
+    other = frame.assign(run_id=frame["run_id"] + "-b", task="=1+1," + "x" * 400)
+    frame = frame.assign(task=name, settings="[1]")
+    other["settings"] = '{"network": 3, "optimizer": [1], "a": {"b": "<i>"}}'
+    both = pd.concat([frame, other], ignore_index=True)
+    workdir = write_sweep(tmp_path / "sweep", both, note=name + "\ud800", optimizer=3)
+    (workdir / "programs" / "other.json").write_text(json.dumps({"commit": f"\ud800{name}"}))
+    os.mkfifo(workdir / "programs" / "pipe.json")
+    said = report.write_report([workdir], tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text()
     assert "<script>alert" not in page
+    assert "<i>" not in page
     assert "&lt;script&gt;" in page
+    assert "\x1b" not in page + "".join(said.lines(verbose=True))
+    assert {path.name for path in tmp_path.iterdir()} == {"sweep", "out"}
+    cells = set()
+    for path in (tmp_path / "out" / "figures").glob("*.csv"):
+        with path.open(newline="") as file:
+            cells |= {cell for row in csv.reader(file) for cell in row}
+    assert not [cell for cell in cells if cell.startswith(("=", "@", "\t"))]
+    assert any(cell.startswith("'=1+1,") for cell in cells)
 
 
 @pytest.mark.parametrize("columns", [{}, {"settings": '{"entropy_coef": 0.1}'}])

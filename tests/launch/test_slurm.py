@@ -104,7 +104,7 @@ def test_every_state_is_counted_with_its_reasons(
         record = {"program_id": name, "runs": ["r1", "r2"], "done": name == "a"}
         record["diverged"] = {"r2": 7} if name == "a" else {}
         (tmp_path / "programs" / f"{name}.json").write_text(json.dumps(record))
-    (old / "1.json").write_text(json.dumps({"code": 4, "reason": "error: no space"}))
+    (old / "1.json").write_text(json.dumps({"code": 4, "reason": "error: no\x1b space"}))
     (old / "5_2_0_log.err").write_text(
         "slurmstepd-node: error: *** STEP 5.0 CANCELLED ***\nsrun: error: exit code 3\n"
     )
@@ -112,7 +112,7 @@ def test_every_state_is_counted_with_its_reasons(
     squeue.write_text(
         "#!/bin/sh\n"
         "echo 'sweep-old|0|RUNNING|None'\n"
-        "echo 'sweep-new|N/A|PENDING|QOSMaxJobsPerUserLimit'\n"
+        "echo 'sweep-new|N/A|PENDING|QOSMaxJobsPerUserLimit|x'\n"
     )
     squeue.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
@@ -136,9 +136,9 @@ def test_every_state_is_counted_with_its_reasons(
     ]
     assert rows[5:] == [
         "done: a: r2 diverged",
-        "failed: c: exit code 4: error: no space",
+        r"failed: c: exit code 4: error: no\x1b space",
         f"failed: d: slurmstepd-node: error: *** STEP 5.0 CANCELLED ({old / '5_2_0_log.err'})",
-        "queued: e: QOSMaxJobsPerUserLimit",
+        "queued: e: QOSMaxJobsPerUserLimit|x",
     ]
 
 

@@ -119,3 +119,11 @@ def test_what_is_no_rule_is_refused(text: str, tmp_path: Path) -> None:
 def test_a_choice_that_the_config_lacks_is_refused(argument: str) -> None:
     with pytest.raises(SweepError, match="after the colon: choose among"):
         tuned.get_config(argument)
+
+
+def test_a_rule_sets_no_other_field_than_a_search_finds(tmp_path: Path) -> None:
+    """It may come from a working directory of others."""
+    rule = {"optimizer.learning_rates": [0.1], "initial_policy.workdir": "/home"}
+    (tmp_path / "rule.json").write_text(json.dumps({"config": rule}))
+    with pytest.raises(SweepError, match=r"'initial_policy\.workdir' is no field that a search"):
+        tuned.get_config(f"check,digits,{tmp_path / 'rule.json'}")

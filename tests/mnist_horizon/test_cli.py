@@ -151,3 +151,15 @@ def test_the_settings_of_a_config_are_a_dict() -> None:
         cli.settings_of(None)
     with pytest.raises(InputError, match="must return a ConfigDict"):
         cli.settings_of({"seeds": 2})
+
+
+def test_no_control_character_of_an_input_reaches_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An escape sequence in a name could rewrite the screen or the terminal's title."""
+    assert run(monkeypatch, "a\x1b]0;title\x07\u202eb") == (cli.BAD_INPUT, [])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.isprintable()
+    with pytest.raises(SystemExit):
+        cli.refuse(InputError("x\x1b[2J\x9b1m\udcff\u2066"))
+    assert capsys.readouterr().err == "error: x\\x1b[2J\\x9b1m\\udcff\\u2066\n"

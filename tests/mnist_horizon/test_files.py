@@ -2,10 +2,13 @@
 
 import errno
 import os
+import pickle
 import threading
+import zipfile
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pytest
 
 from mnist_horizon import files
@@ -225,3 +228,83 @@ def test_what_a_person_can_do_about_an_error_is_said(tmp_path: Path) -> None:
     full = OSError(errno.ENOSPC, "No space left", "a.json")
     assert files.remedy(full, Path("w")) == "a.json: No space left: make room in w"
     assert files.remedy(OSError("no reason"), Path("w")) == "no reason: check w"
+
+
+class Touch:
+    """Pickled, it makes a file where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 40 + "1" + "}" * 40, "9" * 30, "9" * 5000, "{", "", "\ufeff1"]
+)
+def test_json_that_would_exhaust_a_reader_is_no_json(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(text)
+    for read in (lambda: files.parse_json(text), lambda: files.read_json(tmp_path / "a.json")):
+        with pytest.raises(ValueError):  # noqa: PT011 - no other error may come
+            read()
+
+
+def test_json_of_ours_is_read() -> None:
+    assert files.parse_json('{"a": [1, 2.5, NaN]}')["a"][:2] == [1, 2.5]
+    assert files.parse_json(str(2**63 - 1)) == 2**63 - 1
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for read in (files.read_json, files.read_arrays, files.check_regular):
+        with pytest.raises(OSError, match="not a regular file"):
+            read(tmp_path / "pipe")
+
+
+def test_what_is_read_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[1]")
+    (tmp_path / "link").symlink_to("a.json")
+    assert files.read_json(tmp_path / "link") == [1]
+
+
+def test_arrays_are_read_and_never_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, a=np.arange(6.0).reshape(2, 3), b=np.zeros((), np.uint8))
+    found = files.read_arrays(path)
+    np.testing.assert_array_equal(found["a"], np.arange(6.0).reshape(2, 3))
+    assert sorted(found) == ["a", "b"]
+    np.savez(path, a=np.array([Touch(tmp_path / "executed")]))
+    with pytest.raises(ValueError, match="its size is not that of its shape"):
+        files.read_arrays(path)
+    data = pickle.dumps(Touch(tmp_path / "executed")).ljust(8 * 64, b".")  # as 64 addresses
+    write_npy(path, HEADER.format("|O", 64), data)
+    with pytest.raises(ValueError, match="allow_pickle"):
+        files.read_arrays(path)
+    assert not (tmp_path / "executed").exists()
+
+
+HEADER = "{{'descr': '{}', 'fortran_order': False, 'shape': ({},)}}"
+
+
+def write_npy(path: Path, header: str, data: bytes, kind: int = zipfile.ZIP_STORED) -> None:
+    text = (header + "\n").encode()
+    content = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        archive.writestr("a.npy", content)
+
+
+def test_arrays_that_are_larger_than_their_file_are_refused_at_once(tmp_path: Path) -> None:
+    """20 MB of zeros in 20 kB, and a header that promises what does not follow."""
+    header, data = HEADER.format("<f4", 5_000_000), bytes(20_000_000)
+    write_npy(tmp_path / "zip", header, data, zipfile.ZIP_DEFLATED)
+    assert (tmp_path / "zip").stat().st_size < 100_000
+    write_npy(tmp_path / "promise", HEADER.format("<f4", 10**15), bytes(8))
+    for name, says in (("zip", "compressed"), ("promise", "not that of its shape")):
+        with pytest.raises(ValueError, match=says):
+            files.read_arrays(tmp_path / name)
+
+
+def test_half_characters_can_be_written(tmp_path: Path) -> None:
+    files.write_text(tmp_path / "a", "\ud800 \u00e9")
+    assert (tmp_path / "a").read_text(encoding="utf-8") == "\\ud800 \u00e9"

@@ -1,13 +1,16 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import msgpack
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from flax import serialization
 
 from mnist_horizon.errors import InputError
 from mnist_horizon.results import (
@@ -24,6 +27,7 @@ from mnist_horizon.results import (
     load_policy,
     read_crossings,
     read_noise,
+    read_programs,
     read_results,
     read_sweep,
     save_examples,
@@ -535,3 +539,118 @@ def test_a_hundred_thousand_rows_load_in_two_seconds_and_a_gibibyte(tmp_path):
     assert int(count) == 100_000
     assert float(seconds) < 2
     assert int(kibibytes) < 2**20
+
+
+def test_texts_of_others_can_be_printed_parsed_and_drawn(tmp_path):
+    odd = {"settings": "[" * 2000, "task_settings": "[1]", "task": "a\x1b[31m\nb\u202e"}
+    write_results(tmp_path / "results" / "odd.parquet", rows_of("odd", **odd))
+    good = {"settings": '{"a": 1}', "task_settings": "{}", "task": "\u6570, =1"}
+    write_results(tmp_path / "results" / "good.parquet", rows_of("good", **good))
+    write_results(tmp_path / "results" / "long.parquet", rows_of("x" * 501))
+    read = read_results(tmp_path)
+    rows = read.frame.drop_duplicates("run_id").set_index("run_id")
+    assert sorted(rows.index) == ["good", "odd"]
+    assert rows.loc["good", list(good)].to_dict() == good
+    changed = {"settings": "", "task_settings": "{}", "task": "a\ufffd[31m\ufffdb\ufffd"}
+    assert rows.loc["odd", list(odd)].to_dict() == changed
+    assert [note.rpartition(".parquet: ")[2] for note in read.notes] == [
+        "3 rows left out: a name there has more than 500 characters",
+        "control characters in task are replaced",
+        "task_settings that are no JSON object are not used",
+        "settings that are no JSON object are not used",
+    ]
+
+
+def repeated(text: str, rows: int) -> pa.Table:
+    """A table in which one text is stored once, and is in every row."""
+    table = pa.Table.from_pandas(pd.DataFrame(rows_of("a", rows)))
+    once = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
+    return table.set_column(table.column_names.index("task"), "task", once)
+
+
+@pytest.mark.parametrize("form", ["dictionary", "string"])
+def test_a_small_file_that_would_fill_the_memory_is_left_out(tmp_path, form):
+    (tmp_path / "results").mkdir()
+    table = repeated("x" * 5_000_000, 1000)
+    if form == "string":  # the same bytes, without the schema that says so
+        table = table.replace_schema_metadata({})
+    path = tmp_path / "results" / "a.parquet"
+    pq.write_table(table, path, store_schema=form == "dictionary")
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(ResultsError, match=r"it would need 5\.0 GB of memory"):
+        read_results(tmp_path)
+
+
+def test_a_small_file_of_very_many_rows_is_left_out(tmp_path):
+    (tmp_path / "results").mkdir()
+    path = tmp_path / "results" / "a.parquet"
+    column = pa.nulls(14_000_000)
+    pq.write_table(pa.table(dict.fromkeys(REQUIRED_COLUMNS, column)), path)
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(ResultsError, match=r"it would need \d\.\d GB of memory"):
+        read_results(tmp_path)
+
+
+def test_a_table_is_data_and_never_executed(tmp_path):
+    """Arrow's files can name extension types that old versions unpickled."""
+    code = b"cos\nmkdir\n(V" + str(tmp_path / "executed").encode() + b"\ntR."
+    about = {b"ARROW:extension:name": b"arrow.py_extension_type"}
+    table = pa.Table.from_pandas(pd.DataFrame(rows_of("a")), preserve_index=False)
+    field = table.schema.field("task")
+    field = field.with_metadata({**about, b"ARROW:extension:metadata": code})
+    place = table.column_names.index("task")
+    (tmp_path / "results").mkdir()
+    path = tmp_path / "results" / "a.parquet"
+    pq.write_table(table.set_column(place, field, table.column(place)), path)
+    assert read_results(tmp_path).frame["task"].tolist() == ["digits"] * 3
+    assert not (tmp_path / "executed").exists()
+
+
+def test_texts_that_are_no_utf8_and_pipes_are_left_out(tmp_path):
+    write_results(tmp_path / "results" / "good.parquet", rows_of("good"))
+    table = pa.Table.from_pandas(pd.DataFrame(rows_of("bad")), preserve_index=False)
+    raw = pa.array([b"\xff"] * 3, pa.binary())
+    text = pa.Array.from_buffers(pa.string(), 3, raw.buffers())
+    place = table.column_names.index("task")
+    pq.write_table(table.set_column(place, "task", text), tmp_path / "results" / "bad.parquet")
+    os.mkfifo(tmp_path / "results" / "pi\x1bpe.parquet")
+    read = read_results(tmp_path)
+    assert set(read.frame["run_id"]) == {"good"}
+    one, other = read.notes
+    assert "bad.parquet: left out, cannot be read" in one
+    assert r"pi\x1bpe.parquet: left out, cannot be read: [Errno 0] not a regular file" in other
+
+
+@pytest.mark.parametrize("at", ["3\x1b[2J", None, [1], 1.5, True])
+def test_updates_of_a_record_are_numbers(tmp_path, at):
+    """They are printed where runs diverged."""
+    (tmp_path / "programs").mkdir()
+    record = {"program_id": "one", "runs": ["a"], "done": True, "diverged": {"a": at}}
+    (tmp_path / "programs" / "one.json").write_text(json.dumps(record))
+    programs, (note,) = read_programs(tmp_path)
+    assert programs == []
+    assert "not a program's record" in note
+
+
+@pytest.mark.parametrize(
+    "content", [[1], {"a": "text"}, {"a": 5}, {"a": {"b": None}}, "text", {"a": np.float32(1)}]
+)
+def test_a_policy_holds_arrays_alone(tmp_path, content):
+    (tmp_path / "policies").mkdir()
+    data = serialization.msgpack_serialize(content)
+    (tmp_path / "policies" / "a.msgpack").write_bytes(data)
+    with pytest.raises(ResultsError, match="does not hold arrays alone"):
+        load_policy(tmp_path, "a")
+
+
+def test_no_policy_can_hold_objects_of_python(tmp_path):
+    """As an array of objects its bytes would be taken as addresses, or unpickled."""
+    (tmp_path / "policies").mkdir()
+    array = msgpack.packb(((1,), "object", bytes(8)), use_bin_type=True)
+    data = msgpack.packb({"a": msgpack.ExtType(1, array)})
+    (tmp_path / "policies" / "a.msgpack").write_bytes(data)
+    with pytest.raises(ResultsError, match="cannot be read"):
+        load_policy(tmp_path, "a")
+    os.mkfifo(tmp_path / "policies" / "b.msgpack")
+    with pytest.raises(ResultsError, match="not a regular file"):
+        load_policy(tmp_path, "b")

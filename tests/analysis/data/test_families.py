@@ -30,6 +30,7 @@ from analysis.data.families import (
     without_references,
 )
 from analysis.laws.synthetic import Design
+from mnist_horizon.files import is_name
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.schedules import make, parse
 from tests.analysis.reference_runs import settings_of, sweep
@@ -380,3 +381,21 @@ def test_tasks_of_the_same_label_are_named_by_the_settings_that_differ():
     assert named.tolist() == [*three, *three, "digits"]
     assert named.index.tolist() == rows.index.tolist()
     assert task_labels(rows[["task"]]).unique().tolist() == ["made", "digits"]
+
+
+def test_every_label_is_a_file_name_of_its_own():
+    labels = [
+        "\u6570\u5b57, dense",
+        "\u6587\u5b57, dense",
+        "x" * 5000,
+        "x" * 5001,
+        "../../a",
+        "a\0b",
+    ]
+    found = [slug(text) for text in labels]
+    assert len(set(found)) == len(labels)
+    assert all(is_name(f"a-{name}") and len(name) < 120 for name in found)
+    frame = sweep_frame(TINY)
+    names = ["a, b", "a; b", "\u6570", "\u6587"]
+    parts = [frame.assign(task=name, run_id=name + frame["run_id"]) for name in names]
+    assert len({family.slug for family in families(pd.concat(parts))}) == 4

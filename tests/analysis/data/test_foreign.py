@@ -1,12 +1,16 @@
 """Files of others are read as they are, and what cannot be read is said in one line."""
 
 import gzip
+import os
 import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from analysis.data import foreign
 from analysis.data.foreign import form_of, read
 from mnist_horizon.errors import InputError
 from tests.analysis.foreign_tables import wandb_export
@@ -145,3 +149,34 @@ def test_a_folder_without_events_is_refused(tmp_path: Path) -> None:
     (tmp_path / "events.out.tfevents.1").write_bytes(b"no events")
     with pytest.raises(InputError, match="it has no rows"):
         read([tmp_path])
+
+
+def test_a_small_file_that_is_huge_when_unpacked_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "runs.csv.gz"
+    with gzip.open(path, "wt") as file:
+        file.write(ROWS + "x" * 2_000_000)
+    assert path.stat().st_size < 10_000
+    assert len(read([path]).table) == 3
+    monkeypatch.setattr(foreign, "MOST_UNPACKED", 1_000_000)
+    with pytest.raises(InputError, match=r"runs\.csv\.gz: more than 0\.0 GB when it is unpacked"):
+        read([path])
+    plain = tmp_path / "runs.tsv"
+    plain.write_bytes(gzip.decompress(path.read_bytes()))
+    assert len(read([plain]).table) == 3
+    path.write_bytes(path.read_bytes()[:-20])
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="cannot be read"):
+        read([path])
+
+
+def test_a_parquet_file_that_would_fill_the_memory_and_a_pipe_are_refused(tmp_path: Path) -> None:
+    once = pa.DictionaryArray.from_arrays(pa.array([0] * 1000), pa.array(["x" * 5_000_000]))
+    pq.write_table(pa.table({"score": once}), tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a\.parquet: it would need 5\.0 GB of memory"):
+        read([tmp_path / "a.parquet"])
+    for name in ("b.parquet", "b.csv"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(InputError, match="not a regular file"):
+            read([tmp_path / name])

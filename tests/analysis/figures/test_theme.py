@@ -142,3 +142,35 @@ def test_a_logarithmic_axis_has_two_labels_or_more(limits):
         ticks = zip(axis.get_yticks(), axis.get_yticklabels(), strict=True)
         shown = [text for at, text in ticks if low <= at <= high and text.get_text()]
     assert len(shown) >= 2
+
+
+@pytest.mark.parametrize("name", ["a$\\frac$b", "$x^$", "$\\sqrt" + "{$" * 50])
+def test_names_with_dollar_signs_are_drawn_as_they_are(tmp_path, name):
+    figure = Figure()
+    axis = figure.add_subplot()
+    axis.plot([1, 2], label=name)
+    axis.set_title(name)
+    axis.set_yticks([1, 2], [name, "S$_{min}$"])
+    axis.legend()
+    table = pd.DataFrame({"family": ["=1+1", name], "return_mean": [-1.0, 2.0]})
+    theme.save(figure, table, tmp_path, "a")
+    assert (tmp_path / "a.svg").read_text().count("<svg") == 1
+    assert axis.title.get_parse_math() is False
+    assert axis.get_yticklabels()[1].get_parse_math() is True
+    assert pd.read_csv(tmp_path / "a.csv")["family"].tolist() == ["'=1+1", name]
+
+
+def test_a_figure_replaces_links_and_never_what_they_lead_to(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    out = tmp_path / "out"
+    out.mkdir()
+    for number, ending in enumerate(("png", "svg", "csv")):
+        plant = (out / f"a.{ending}").hardlink_to if number else (out / f"a.{ending}").symlink_to
+        plant(victim)
+    figure = Figure()
+    figure.add_subplot()
+    theme.save(figure, pd.DataFrame({"a": [1]}), out, "a")
+    assert victim.read_text() == "precious"
+    assert {path.name for path in out.iterdir()} == {"a.png", "a.svg", "a.csv"}
+    assert not any(path.is_symlink() or path.stat().st_nlink > 1 for path in out.iterdir())

@@ -119,3 +119,16 @@ def test_damaged_records_are_noted(tmp_path, damage):
     rows, notes = provenance([workdir], sweep_frame(SMALL), 0)
     assert dict(rows)["Programs"] == "1, 1 done"
     assert "bad.json: left out" in notes[0]
+
+
+def test_records_and_settings_of_others_are_shown_as_text(tmp_path):
+    workdir = write_sweep(tmp_path / "sweep", sweep_frame(SMALL), optimizer=3)
+    odd = {"commit": "a\x1b[2J", "device": [1, {"a": None}], "versions": "x", "cut": 3, "task": {}}
+    record = {"program_id": "odd", "runs": [], **odd}
+    (workdir / "programs" / "odd.json").write_text(json.dumps(record))
+    facts = dict(provenance([workdir], sweep_frame(SMALL), 0)[0])
+    assert facts["Commit"] == r"a\x1b[2J; 0123abc"
+    assert facts["Device"].startswith("1, a None; ")
+    sweeps, _ = read_sweeps([workdir])
+    ours = dict(row[::2] for row in comparison(small_frame(), sweeps.values(), [], []))
+    assert ours["Learning rates"] == "0.001"

@@ -124,3 +124,10 @@ def test_devices_without_a_run_compute_padding(seeds: int, variants: int, count:
     assert (layout.devices, layout.groups) == (count, count)
     flat = layout.slots.reshape(-1)
     np.testing.assert_array_equal(flat[layout.positions], np.arange(seeds * variants))
+
+
+@pytest.mark.parametrize("text", ["two", "-1", "2;rm", "1e3", "\x1b[2J"])
+def test_a_count_of_slurm_that_is_none_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(SweepError, match="is no number of tasks") as error:
+        hosts.is_slurm_step({"SLURM_STEP_NUM_TASKS": text})
+    assert str(error.value).isprintable()

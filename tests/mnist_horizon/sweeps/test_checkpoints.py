@@ -99,3 +99,19 @@ def test_what_a_killed_process_left_half_written_is_no_checkpoint(tmp_path: Path
         assert bits(state) == bits(STATE)
         checkpoints.save(2, STATE, {"update": 2})
     assert not half.exists()
+
+
+def test_a_checkpoint_with_pickled_objects_or_compressed_is_damaged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number, save in enumerate((np.savez_compressed, np.savez)):
+        with Checkpoints(tmp_path, str(number)) as checkpoints:
+            checkpoints.save(1, STATE, {"update": 1})
+            checkpoints.save(2, STATE, {"update": 2})
+        (path,) = (tmp_path / "checkpoints" / str(number) / "2").rglob("arrays.npz")
+        path.unlink()
+        save(path, a=np.zeros(10_000) if number == 0 else np.array([{"a": 1}]))
+        with Checkpoints(tmp_path, str(number)) as checkpoints:
+            _, host = checkpoints.restore(LIKE) or (None, {})
+        assert host == {"update": 1}
+    assert "is damaged, the one before is used: it is compressed" in caplog.text

@@ -143,3 +143,13 @@ def test_ids_and_settings_of_sweeps_without_the_axis_stay():
     swept = tiny(kl_coefs=(0.0, 0.2))
     assert swept.run_count == 2 * spec.run_count == len(plan.all_runs(swept))
     assert swept.fixed_settings() == tiny().fixed_settings()
+
+
+@pytest.mark.parametrize("kind", ["complex64", "float64", "int32"])
+def test_a_policy_of_other_types_is_refused(source, tmp_path, kind):
+    policy = results.load_policy(source, RUN)
+    changed = jax.tree.map(lambda leaf: np.zeros(leaf.shape, kind), policy)
+    results.save_policy(tmp_path, RUN, changed)
+    with pytest.raises(SweepError, match="other names, shapes or types"):
+        run(proxy(tmp_path), tmp_path / "sweep")
+    assert not (tmp_path / "sweep").exists()

@@ -284,6 +284,48 @@ def test_a_folder_in_the_place_of_any_file_is_named(copy: Path, tmp_path: Path) 
         workdir.check(copy, tiny())
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        {"unknown": 1},
+        {"update": "6"},
+        {"update": 10**9},
+        {"sums_from": 7, "update": 6},
+        {"diverged": {"../victim": 3}},
+        {"rows": [{"run": 99}]},
+        {"rows": [{"run": 0}]},
+        {"rows": [{"run": 0, "interactions": "=1+1"}]},
+        {"rows": 3},
+    ],
+)
+def test_a_journal_of_another_program_is_refused(host: dict[str, Any]) -> None:
+    program = object.__new__(program_runner.ProgramRunner)
+    program.columns, program.marks, program.test_count = [{"run_id": "a"}], [1, 20], 9
+    assert program._journal({"update": 6, "diverged": {"a": 3}}).update == 6
+    with pytest.raises((ValueError, TypeError, LookupError)):
+        program._journal(host)
+
+
+def test_a_checkpoint_with_the_rows_of_another_program_is_not_used(
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also where its checksum is right, as one who writes it can make it."""
+    (path,) = interrupted(tmp_path, monkeypatch)[-1].rglob("host.json")
+    arrays = files.read_arrays(path.with_name("arrays.npz"))
+    host = json.loads(json.loads(path.read_text())["host"])
+    host = json.dumps({**host, "diverged": {"../victim": 3}})
+    content = {"host": host, "checksum": checkpoints._checksum(arrays, host)}
+    path.write_text(json.dumps(content))
+    with caplog.at_level(logging.INFO):
+        run(tiny(), tmp_path)
+    assert "is damaged, the one before is used" in caplog.text
+    assert "continues at update 5" in caplog.text
+    assert outputs(tmp_path) == outputs(finished)
+
+
 @pytest.mark.parametrize("name", ["results", "policies"])
 @pytest.mark.parametrize("how", ["missing", "truncated", "flipped"])
 def test_a_program_whose_results_are_damaged_is_run_again(

@@ -172,7 +172,12 @@ def test_a_record_with_names_that_are_paths_is_refused_and_nothing_written(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"width": "4/../../x"}, {"seeds": ["0"]}, {"variants": [{"horizon": "1", "schedule": "x"}]}],
+    [
+        {"width": "4/../../x"},
+        {"seeds": ["0"]},
+        {"variants": [{"horizon": "1", "schedule": "x"}]},
+        {"variants": [{"horizon": 1, "schedule": 3, "learning_rate": 0.1}]},
+    ],
 )
 def test_a_record_of_other_types_is_placed_anew(changes: dict[str, Any], placed: Path) -> None:
     change_record(placed, **changes)
@@ -315,3 +320,29 @@ def test_other_data_are_refused_also_where_nobody_says_their_source(
     other = {**task, "content": {"train": "c", "test": "d"}}
     with pytest.raises(SweepError, match=r"^task: the data .*are not those"):
         workdir.prepare(tmp_path, tiny(seeds=3), NEEDS, other)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        {"widths": "abc"},
+        {"widths": 3},
+        {"widths": [[4]]},
+        {"seeds": "2"},
+        {"optimizer": {"learning_rates": ["0.1"]}},
+        {"references": {"exact": 3}},
+        {"kl_coefs": [None, 1]},
+    ],
+)
+def test_a_spec_whose_axes_are_no_lists_of_values_is_refused(
+    axes: dict[str, Any], placed: Path
+) -> None:
+    path = placed / "sweep.json"
+    old = json.loads(path.read_text())
+    optimizer = {"optimizer": {**old["optimizer"], **axes.get("optimizer", {})}}
+    path.write_text(json.dumps({**old, **axes, **optimizer}))
+    before = snapshot(placed.parent)
+    with pytest.raises(SweepError, match=r"sweep\.json: an axis is no list of its") as error:
+        workdir.check(placed, tiny())
+    assert "\n" not in str(error.value)
+    assert snapshot(placed.parent) == before

@@ -341,3 +341,14 @@ def test_the_real_builder_prepares_and_is_read_without_tensorflow(monkeypatch, t
         assert (images.dtype, images.min(), images.max()) == (np.uint8, 0, 255)
         wanted = in_order(np.asarray(examples.images), np.asarray(examples.labels))
         assert sorted(in_order(images, labels)) == sorted(wanted)
+
+
+def test_prepared_data_name_no_module_to_import(data_dir, monkeypatch, tmp_path):
+    """TFDS can make a reader of `features.json` alone, which imports the modules named there."""
+    folder = write_prepared(data_dir, "mnist", VERSIONS["mnist"], SPLITS)
+    (tmp_path / "hostile_features.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    features = {"pythonClassName": "hostile_features.Feature", "json": {"json": "{}"}}
+    (folder / "features.json").write_text(json.dumps(features))
+    assert len(tasks.load("mnist", {}).task.train.labels) == 30
+    assert not (tmp_path / "executed").exists()

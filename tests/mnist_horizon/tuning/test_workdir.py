@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from mnist_horizon import tasks
@@ -125,3 +126,26 @@ def test_a_damaged_table_is_one_line(finished: Path, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data[:100] if name.startswith("cells") else data)
     with pytest.raises(InputError, match="cannot be read: remove it"):
         workdir.search(tmp_path, small(), DIGITS)
+
+
+def test_a_table_of_others_is_one_line(finished: Path, tmp_path: Path) -> None:
+    for name, data in content(finished).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    path = next(tmp_path.glob("cells/*"))
+    rows = pd.read_parquet(path)
+    for other in (
+        rows.drop(columns="score"),
+        rows.assign(score="a"),
+        rows.assign(algorithm="../a"),
+    ):
+        other.to_parquet(path)
+        with pytest.raises(InputError, match="cannot be read: remove it"):
+            workdir.search(tmp_path, small(), DIGITS)
+
+
+@pytest.mark.parametrize("text", ["3", "[]", '{"settings": 3}', "[" * 5000])
+def test_settings_of_others_are_one_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / workdir.SETTINGS).write_text(text)
+    with pytest.raises(InputError, match=r"tuning\.json: cannot be read"):
+        workdir.check(tmp_path, small())
