@@ -123,8 +123,8 @@ def _describe(spec: SweepSpec, folder: Path, task: tasks.LoadedTask) -> None:
         target = parse(TARGET.value)
         print(targets.describe(spec, target, targets.compile_sweep(spec, folder, task, target)))
     else:
-        costs = forecast.forecast(spec, folder, task, forecast.product_speed())
-        print(forecast.describe(spec, task, costs, forecast.divide(spec, folder, task)))
+        costs, division = forecast.forecast(spec, folder, task, forecast.product_speed())
+        print(forecast.describe(spec, task, costs, division))
     print(f"peak memory of this process so far: {forecast.size(cli.peak_bytes())}")
 
 
