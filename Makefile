@@ -13,7 +13,7 @@ CACHE  := $(CURDIR)/.cache
 comma := ,
 empty :=
 space := $(empty) $(empty)
-# A stamp names the extras that are installed: .venv/.installed-dev+slurm
+# A stamp names the extras that are installed: .venv/.installed-dev+tpu
 stamp  = $(VENV)/.installed-$(subst $(comma),+,$(or $(1),base))
 commas = $(subst $(space),$(comma),$(strip $(1)))
 
@@ -52,7 +52,7 @@ help:
 	@echo 'make lock         renew requirements.lock from pyproject.toml'
 	@echo 'make clean        delete .venv and every cache; runs/ stays'
 	@echo
-	@echo 'Variables: PYTHON=python3.12 (3.11 or newer), EXTRAS=cuda (or tpu, slurm, import), WORKERS=2 (tests)'
+	@echo 'Variables: PYTHON=python3.12 (3.11 or newer), EXTRAS=cuda (or tpu, import), WORKERS=2 (tests)'
 
 quickstart: $(BASE)
 	@echo '== Training the quickstart sweep in $(RUN); the same command continues it'

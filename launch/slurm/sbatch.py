@@ -44,9 +44,7 @@ def _most_tasks() -> int | None:
     return min(limits)
 
 
-def script(
-    place: Path, setup: Sequence[str], sweep_command: Sequence[str], is_array: bool
-) -> str:
+def script(place: Path, setup: Sequence[str], sweep_command: Sequence[str], is_array: bool) -> str:
     """The script of each task of a job: the setup lines, then `launch.slurm.job` by srun.
 
     Args:
@@ -76,9 +74,12 @@ def options(
     """
     array = {"array": f"0-{tasks - 1}%{min(tasks, parallel)}"} if tasks > 1 else {}
     own = {"job-name": place.name, "open-mode": "append", **_logs(place, tasks > 1, "0"), **array}
-    return [f"--{name}" + f"={value}" * (value is not True) for name, value in own.items()] + [
-        f"--{name}" + f"={value}" * (value is not True) for name, value in settings.items()
-    ]
+    return flags_of({**own, **settings})
+
+
+def flags_of(settings: Mapping[str, str | int | bool]) -> list[str]:
+    """Options as they are written on a command line."""
+    return [f"--{name}" + f"={value}" * (value is not True) for name, value in settings.items()]
 
 
 def hold(options: Sequence[str], script: str) -> str:

@@ -194,10 +194,10 @@ def plan(
         placed: programs that hold some of its runs already, and may hold others.
         needs: for each width, what a run and a group need (`memory_by_width`).
     """
-    programs, placed = [], list(placed)
+    programs, placed, by_algorithm = [], list(placed), _variants(spec)
     for width in sorted(spec.widths):
         here = [program for program in placed if program.width == width]
-        blocks = [_missing(variants, spec.seeds, here) for variants in _variants(spec)]
+        blocks = [_missing(variants, spec.seeds, here) for variants in by_algorithm]
         need, limit = needs[width], spec.max_program_bytes
         for variants, seeds in sorted(itertools.chain(*blocks)):
             for some_variants in _split(variants, need.most_runs(limit)):

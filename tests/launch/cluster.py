@@ -15,6 +15,9 @@ import pytest
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 
+MOST_TASKS = 4
+"""Of an array: the cluster's `MaxArraySize`."""
+
 CONFIG = """\
 ClusterName=test
 SlurmctldHost=localhost
@@ -32,6 +35,9 @@ SelectTypeParameters=CR_CPU
 SchedulerType=sched/builtin
 SchedulerParameters=batch_sched_delay=1,sched_min_interval=100000
 ReturnToService=2
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+MaxArraySize={most_tasks}
 MpiDefault=none
 KillWait=20
 MinJobAge=2
@@ -43,7 +49,8 @@ SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
 NodeName=localhost CPUs=2 RealMemory=2000
-PartitionName=test Nodes=localhost Default=YES MaxTime=INFINITE State=UP
+PartitionName=test Nodes=localhost Default=YES MaxTime=INFINITE State=UP GraceTime=20
+PartitionName=urgent Nodes=localhost MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 """
 
 
@@ -116,7 +123,8 @@ def _write_config(folder: Path) -> None:
         (folder / name).mkdir()
     ports = {"controller_port": 20_000 + os.getpid() % 10_000}
     ports["node_port"] = ports["controller_port"] + 10_000
-    (folder / "slurm.conf").write_text(CONFIG.format(folder=folder, **ports))
+    config = CONFIG.format(folder=folder, most_tasks=MOST_TASKS, **ports)
+    (folder / "slurm.conf").write_text(config)
 
 
 @contextlib.contextmanager

@@ -157,7 +157,8 @@ def test_references_learn_beside_the_runs_of_the_sweep(tmp_path: Path) -> None:
     assert set(references["schedule"]) == {"dense"}
     assert set(frame.loc[frame["algorithm"] == "supervised", "entropy_coef"]) == {0.0}
     assert results.read_sweep(tmp_path)["references"] == {"supervised": [3e-2], "exact": [3e-2]}
-    again = workdir.placed_programs(tmp_path, spec)
+    again, new = workdir.planned(tmp_path, spec, {4: ProgramMemory(1, 1)})
+    assert new == []
     assert sorted(run for program in again for run in program.runs) == plan.all_runs(spec)
 
 
