@@ -20,7 +20,7 @@ from types import FrameType
 
 from launch.slurm.status import programs_by_task
 from mnist_horizon import cli, files
-from mnist_horizon.errors import SweepError
+from mnist_horizon.errors import InputError, SweepError
 
 
 @dataclass
@@ -105,6 +105,8 @@ def main(argv: Sequence[str]) -> int:
 def _requeue_unless_cancelled() -> None:
     """Requeue this job, unless it was cancelled or SLURM requeued it: then it is not running."""
     job = os.environ["SLURM_JOB_ID"]
+    if array := os.environ.get("SLURM_ARRAY_JOB_ID"):  # one task's own id is that of the array
+        job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     command = ["squeue", "--noheader", f"--jobs={job}", "--format=%T"]
     state = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     if state == "RUNNING":
@@ -114,5 +116,5 @@ def _requeue_unless_cancelled() -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv))
-    except SweepError as error:
+    except InputError as error:
         cli.refuse(error)

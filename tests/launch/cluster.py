@@ -5,6 +5,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -33,7 +34,7 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SchedulerType=sched/builtin
-SchedulerParameters=batch_sched_delay=1,sched_min_interval=100000
+SchedulerParameters=batch_sched_delay=1,sched_min_interval=100000,sched_interval=1
 ReturnToService=2
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
@@ -52,6 +53,10 @@ NodeName=localhost CPUs=2 RealMemory=2000
 PartitionName=test Nodes=localhost Default=YES MaxTime=INFINITE State=UP GraceTime=20
 PartitionName=urgent Nodes=localhost MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 """
+
+
+NODE = "while :; do setpriv --pdeathsig=KILL {slurmd} -D -b -N localhost; sleep 1; done"
+"""The node's daemon, which starts again when it is killed and says then that the node did."""
 
 
 @contextlib.contextmanager
@@ -85,7 +90,7 @@ def running() -> Iterator[dict[str, str]]:
         _wait(socket.exists, folder)
         stack.enter_context(_daemon(folder, "slurmctld", "-D", "-i"))
         stack.callback(_end_jobs)
-        stack.enter_context(_daemon(folder, "slurmd", "-D", "-N", "localhost"))
+        stack.enter_context(_daemon(folder, "sh", "-c", NODE.format(slurmd=_path("slurmd"))))
         _wait(lambda: "idle" in _said("sinfo", "--noheader", "--format=%t"), folder)
         yield {"SLURM_CONF": str(folder / "slurm.conf")}
 
@@ -94,6 +99,23 @@ def live(*states: str) -> list[str]:
     """The ids of the jobs in the queue, or of those in some states."""
     chosen = [f"--states={','.join(states)}"] if states else []
     return _said("squeue", "--noheader", "--array", "--format=%i", *chosen).split()
+
+
+def fail_node() -> None:
+    """Kill all that runs on the node at once, as where its power fails; it then starts again."""
+    daemons, others = [], []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            if f"SLURM_CONF={os.environ['SLURM_CONF']}".encode() in variables:
+                if (folder / "exe").resolve().name.startswith(("slurmd", "slurmstepd")):
+                    daemons.append(int(folder.name))
+                elif any(variable.startswith(b"SLURM_JOB_ID=") for variable in variables):
+                    others.append(int(folder.name))
+    assert len(daemons) > 1, "no job was running"
+    for process in (*daemons, *others):  # first those that would report an end of the others
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -328,7 +328,7 @@ class Cluster:
 
 
 TWO_RUNS = plan.memory_of_width(tiny(), 4, tasks.load("digits", {}).task).total(1, 2)
-SPLIT = (*TINY, "--config.budget=640000", f"--config.max_program_bytes={TWO_RUNS}")
+SPLIT = (*TINY, "--config.budget=2560000", f"--config.max_program_bytes={TWO_RUNS}")
 """Two programs of two runs, long enough to be stopped on the way."""
 
 
@@ -423,6 +423,44 @@ def test_preempted_jobs_are_requeued_and_go_on(
     assert on.counts() == {"done": 2}, on.logs()
     assert on.logs().count("continues at update") == 2
     assert outputs(on.workdir) == outputs(alone)
+
+
+@pytest.mark.slow
+def test_what_is_requeued_or_loses_its_node_goes_on(
+    slurm: dict[str, str], alone: Path, tmp_path: Path
+) -> None:
+    """One task by `scontrol requeue`, which saves; then both without a warning."""
+    on = Cluster(tmp_path, slurm)
+    on.submit()
+    programs = sorted(records(on.workdir))
+    wait_until(lambda: all(on.begun(program)() for program in programs), MINUTES)
+    (task,) = (job for job in cluster.live() if job.endswith("_1"))
+    subprocess.run(["scontrol", "requeue", task], check=True)
+    wait_until(lambda: cluster.live("PENDING") == [task], MINUTES)
+    cluster.fail_node()
+    wait_until(lambda: len(cluster.live("PENDING")) == 2, MINUTES)
+    assert on.counts() == {"queued": 2}
+    wait_until(lambda: not cluster.live(), MINUTES)
+    assert on.counts() == {"done": 2}, on.logs()
+    assert on.logs().count("continues at update") >= 1
+    assert outputs(on.workdir) == outputs(alone)
+
+
+@pytest.mark.slow
+def test_a_time_limit_shorter_than_the_programs_takes_several_starts(
+    slurm: dict[str, str], tmp_path: Path
+) -> None:
+    """SLURM looks for limits every 30 seconds; the limit is 90 seconds after its signal."""
+    on = Cluster(tmp_path, slurm)
+    on.submit("--config.budget=640000000")
+    (job,) = {job.partition("_")[0] for job in cluster.live()}
+    subprocess.run(["scontrol", "update", f"JobId={job}", "TimeLimit=1"], check=True)
+    wait_until(lambda: on.logs().count("interrupted: all is saved") == 2, MINUTES)
+    wait_until(lambda: on.logs().count("continues at update") == 2, MINUTES)
+    assert on.counts() == {"running": 2}
+    subprocess.run(["scancel", job], check=True)
+    wait_until(lambda: not cluster.live(), MINUTES)
+    assert on.counts() == {"failed": 2}
 
 
 @pytest.mark.slow
