@@ -414,11 +414,15 @@ def test_preempted_jobs_are_requeued_and_go_on(
     on.submit()
     programs = sorted(records(on.workdir))
     wait_until(lambda: all(on.begun(program)() for program in programs), MINUTES)
-    urgent = ["sbatch", "--partition=urgent", "--ntasks=2", "--output=/dev/null", "--wrap=sleep 3"]
-    subprocess.run(urgent, check=True, capture_output=True)
-    wait_until(lambda: len(cluster.live("PENDING")) == 2, MINUTES)
-    assert on.counts() == {"queued": 2}
-    assert "0 to submit" in on.submit()
+    tasks = sorted(cluster.live())
+    urgent = ["sbatch", "--partition=urgent", "--ntasks=2", "--output=/dev/null", "--wrap=true"]
+    with cluster.nothing_started():
+        subprocess.run(urgent, check=True, capture_output=True)
+        wait_until(
+            lambda: sorted(cluster.live()) == sorted(cluster.live("PENDING")) == tasks, MINUTES
+        )
+        assert on.counts() == {"queued": 2}
+        assert "0 to submit" in on.submit()
     wait_until(lambda: not cluster.live(), MINUTES)
     assert on.counts() == {"done": 2}, on.logs()
     assert on.logs().count("continues at update") == 2
@@ -435,11 +439,12 @@ def test_what_is_requeued_or_loses_its_node_goes_on(
     programs = sorted(records(on.workdir))
     wait_until(lambda: all(on.begun(program)() for program in programs), MINUTES)
     (task,) = (job for job in cluster.live() if job.endswith("_1"))
-    subprocess.run(["scontrol", "requeue", task], check=True)
-    wait_until(lambda: cluster.live("PENDING") == [task], MINUTES)
-    cluster.fail_node()
-    wait_until(lambda: len(cluster.live("PENDING")) == 2, MINUTES)
-    assert on.counts() == {"queued": 2}
+    with cluster.nothing_started():
+        subprocess.run(["scontrol", "requeue", task], check=True)
+        wait_until(lambda: cluster.live("PENDING") == [task], MINUTES)
+        cluster.fail_node()
+        wait_until(lambda: len(cluster.live("PENDING")) == 2, MINUTES)
+        assert on.counts() == {"queued": 2}
     wait_until(lambda: not cluster.live(), MINUTES)
     assert on.counts() == {"done": 2}, on.logs()
     assert on.logs().count("continues at update") >= 1
