@@ -55,8 +55,8 @@ PartitionName=urgent Nodes=localhost MaxTime=INFINITE State=UP PriorityTier=2 Pr
 """
 
 
-NODE = "while :; do setpriv --pdeathsig=KILL {slurmd} -D -b -N localhost; sleep 1; done"
-"""The node's daemon, which starts again when it is killed and says then that the node did."""
+NODE = "while :; do setpriv --pdeathsig=KILL {slurmd} -D -N localhost; sleep 1; done"
+"""The node's daemon, which starts again when it is killed."""
 
 
 @contextlib.contextmanager
@@ -102,7 +102,10 @@ def live(*states: str) -> list[str]:
 
 
 def fail_node() -> None:
-    """Kill all that runs on the node at once, as where its power fails; it then starts again."""
+    """Kill all that runs on the node at once, as where its power fails; it then starts again.
+
+    The controller is told what it would conclude when it has not heard of the node for minutes.
+    """
     daemons, others = [], []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -116,6 +119,8 @@ def fail_node() -> None:
     for process in (*daemons, *others):  # first those that would report an end of the others
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
+    failed = ["scontrol", "update", "NodeName=localhost", "State=DOWN", "Reason=failed"]
+    subprocess.run(failed, check=True)
 
 
 @contextlib.contextmanager
