@@ -558,14 +558,14 @@ def test_any_small_sweep_is_complete_and_can_be_interrupted(
     )
     whole, stopped = (tmp_path_factory.mktemp(name) for name in ("whole", "stopped"))
     task = tasks.load(spec.task, spec.task_settings)
-    costs = forecast(spec, whole, task, speed=1e11)
+    costs, _ = forecast(spec, whole, task, speed=1e11)
     run(spec, whole)
     frame = results.read_results(whole).frame
     last = frame.groupby("run_id").last()
     assert sum(cost.interactions for cost in costs) == last["interactions"].sum()
     flops = (last["interactions"] * last["flops_per_interaction"]).sum()
     assert sum(cost.flops for cost in costs) == pytest.approx(flops)
-    assert forecast(spec, whole, task, speed=1e11) == []
+    assert forecast(spec, whole, task, speed=1e11)[0] == []
     assert len(frame) == seeds * len(horizons) * len(spec.evaluation_updates(4))
     assert frame["run_id"].nunique() == spec.run_count
     with monkeypatch.context() as patch:
