@@ -106,7 +106,7 @@ def test_a_dry_run_prints_the_cost_of_a_million_runs_and_writes_nothing(tmp_path
     assert interactions == [2560 * count for count in runs]
     flops = 1_280_000_000 * sum(map(_flops, (4, 8))) / 1e15
     assert float(cells[-1][3]) == pytest.approx(flops, rel=1e-3)
-    assert all(row[4].endswith("MB") and re.fullmatch(r"[\d.]+ h", row[6]) for row in cells)
+    assert all(row[4].endswith("MB") and re.fullmatch(r"[\d.]+ (min|h)", row[6]) for row in cells)
     assert "each run: 40 updates of 64 = 2560 interactions (budget 2560)" in command.out
     (peak,) = re.findall(r"peak memory of this process so far: ([\d,]+) MB", command.out)
     assert int(peak.replace(",", "")) < 2**30 / 1e6
