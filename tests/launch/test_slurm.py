@@ -21,7 +21,7 @@ from tests.launch import cluster, commands
 from tests.launch.test_sweep import TINY, wait_until
 from tests.mnist_horizon.small_sweeps import outputs, records, tiny
 
-MINUTES = 100.0
+MINUTES = 300.0
 
 
 @pytest.mark.parametrize(
