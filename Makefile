@@ -15,7 +15,7 @@ CACHE  := $(CURDIR)/.cache
 comma := ,
 empty :=
 space := $(empty) $(empty)
-# A stamp names the extras that are installed: .venv/.installed-dev+slurm
+# A stamp names the extras that are installed: .venv/.installed-dev+tpu
 stamp  = $(VENV)/.installed-$(subst $(comma),+,$(or $(1),base))
 commas = $(subst $(space),$(comma),$(strip $(1)))
 
@@ -55,7 +55,7 @@ help:
 	@echo 'make clean        delete .venv and every cache; runs/ stays'
 	@echo
 	@echo 'Variables: PYTHON=python3.12 (3.11 or newer), WORKERS=2 (tests),'
-	@echo '           EXTRAS=cuda (or tpu, slurm, import, notebook, adapters)'
+	@echo '           EXTRAS=cuda (or tpu, import, notebook, adapters)'
 
 quickstart: $(BASE)
 	@echo '== Training the quickstart sweep in $(RUN); the same command continues it'

@@ -1,5 +1,6 @@
 """What a sweep will cost before it is run: programs, interactions, FLOPs, memory, time."""
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -50,7 +51,7 @@ class ProgramForecast:
 
 def forecast(
     spec: SweepSpec, folder: Path, task: LoadedTask, speed: float
-) -> list[ProgramForecast]:
+) -> tuple[list[ProgramForecast], Lanes]:
     """Cost of what is missing in a sweep's working directory; nothing is written.
 
     Args:
@@ -59,46 +60,45 @@ def forecast(
         task: the task that the spec names, loaded.
         speed: of all devices together, in FLOP/s of a large product (`product_speed`).
 
+    Returns:
+        The cost of each program, in the order in which they are run, and how the sweep's programs,
+        those that are done included, will use the devices.
+
     Raises:
         SweepError: a run does not fit into the memory.
     """
     check_scores(spec, task.task)
     needs = plan.memory_by_width(spec, task.task)
-    placed, rest = workdir.remaining_runs(folder, spec)
+    placed, new = workdir.planned(folder, spec, needs)
     data = memory.data_bytes(task.task)
     shape, classes = task.task.train.images.shape[1:], task.task.classes
-    programs = [*placed, *plan.plan(spec, rest, needs)]
-    division = divide(spec, folder, task)
+
+    @functools.cache
+    def work_and_flops(width: int, reference: str) -> tuple[float, int]:
+        flops = plan.flops_per_interaction(spec.of(reference), width, classes, shape)
+        return plan.work_per_interaction(spec, width, classes, shape), flops
+
+    division = lanes.for_sweep(spec, [*placed, *new], task.task)
+    programs = [*(p for p in placed if not workdir.is_done(folder, p)), *new]
     result = []
     for number, program in _with_lanes(division, programs):
-        interactions = len(program.runs) * spec.updates(program.width) * spec.batch_size
+        interactions = program.run_count * spec.updates(program.width) * spec.batch_size
         count = division.of(program)
         layout = devices.layout_here(len(program.seeds), len(program.variants), count)
-        need = plan.memory_of_width(spec, program.width, task.task)
-        memory_bytes = need.total(layout.groups, layout.runs_per_group) + layout.devices * data
-        work = interactions * plan.work_per_interaction(spec, program.width, classes, shape)
+        memory_bytes = needs[program.width].total(layout.groups, layout.runs_per_group)
+        work, flops = work_and_flops(program.width, program.reference)
         result.append(
             ProgramForecast(
                 program=program,
                 interactions=interactions,
-                flops=float(interactions)
-                * plan.flops_per_interaction(
-                    spec.of(program.reference), program.width, classes, shape
-                ),
-                memory=memory_bytes,
-                seconds=count * work / (EFFICIENCY * speed) + COMPILE_SECONDS,
+                flops=float(interactions) * flops,
+                memory=memory_bytes + layout.devices * data,
+                seconds=count * (interactions * work) / (EFFICIENCY * speed) + COMPILE_SECONDS,
                 devices=layout.devices,
                 lane=number,
             )
         )
-    return result
-
-
-def divide(spec: SweepSpec, folder: Path, task: LoadedTask) -> Lanes:
-    """How the sweep's programs, those that are done included, will use the devices."""
-    _, rest = workdir.remaining_runs(folder, spec)
-    new = plan.plan(spec, rest, plan.memory_by_width(spec, task.task))
-    return lanes.for_sweep(spec, [*workdir.placed_programs(folder, spec), *new], task.task)
+    return result, division
 
 
 def _updates(spec: SweepSpec) -> str:
@@ -134,7 +134,7 @@ def describe(
         seconds=_whole_seconds(costs),
         devices=jax.device_count(),
     )
-    runs = sum(len(cost.program.runs) for cost in costs)
+    runs = sum(cost.program.run_count for cost in costs)
     kept = f"policies kept along training: {size(plan.kept_bytes(spec, task.task))}"
     rows.append(("total", str(runs), *_row(total)[2:]))
     stop = f", or until all have reached {spec.stop_at_return:g}" * (spec.stop_at_return != 0)
@@ -213,7 +213,7 @@ def size(number: float) -> str:
 def _row(cost: ProgramForecast) -> tuple[str, ...]:
     return (
         cost.program.program_id,
-        str(len(cost.program.runs)),
+        str(cost.program.run_count),
         f"{cost.interactions:,}",
         f"{cost.flops / 1e15:.4g}",
         size(cost.memory),

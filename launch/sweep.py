@@ -142,10 +142,10 @@ def _describe(spec: SweepSpec, folder: Path) -> None:
     """
     from launch import forecast, targets
     from mnist_horizon.devices.targets import parse
-    from mnist_horizon.sweeps import plan, workdir
+    from mnist_horizon.sweeps import workdir
 
-    if not any(workdir.remaining_runs(folder, spec)):
-        print(f"done: all {len(plan.all_runs(spec))} runs; {_next(folder)}")
+    if workdir.is_finished(folder, spec):
+        print(f"done: all {spec.run_count} runs; {_next(folder)}")
         return
     task, problem = tasks.load_or_stand_in(spec.task, spec.task_settings)
     if problem:
@@ -154,8 +154,8 @@ def _describe(spec: SweepSpec, folder: Path) -> None:
         target = parse(TARGET.value)
         print(targets.describe(spec, target, targets.compile_sweep(spec, folder, task, target)))
     else:
-        costs = forecast.forecast(spec, folder, task, forecast.product_speed())
-        print(forecast.describe(spec, task, costs, forecast.divide(spec, folder, task)))
+        costs, division = forecast.forecast(spec, folder, task, forecast.product_speed())
+        print(forecast.describe(spec, task, costs, division))
     print(f"peak memory of this process so far: {forecast.size(cli.peak_bytes())}")
 
 

@@ -59,8 +59,8 @@ def compile_sweep(
             chip has.
     """
     needs = plan.memory_by_width(spec, task.task)
-    placed, rest = workdir.remaining_runs(folder, spec)
-    programs = [*placed, *plan.plan(spec, rest, needs)]
+    placed, new = workdir.planned(folder, spec, needs)
+    programs = [*(p for p in placed if not workdir.is_done(folder, p)), *new]
     chips = target.devices()
     codes = []
     for program in programs:

@@ -5,7 +5,6 @@ are told by the times of their files, so that nothing in them is made for this. 
 cache is off, as it is empty for a newcomer; the files of the packages are in the system's memory.
 """
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -22,10 +21,14 @@ REPEATS = 3
 
 
 def commands() -> list[str]:
-    """The modules of all commands; that of SLURM where its extra is installed."""
-    slurm = ["launch.slurm.__main__"] if importlib.util.find_spec("submitit") else []
+    """The modules of all commands."""
     analysis = ("report", "coverage", "plan", "anchors", "import_csv")
-    return ["launch.sweep", "launch.bench", *slurm, *(f"analysis.{name}" for name in analysis)]
+    return [
+        "launch.sweep",
+        "launch.bench",
+        "launch.slurm.__main__",
+        *(f"analysis.{name}" for name in analysis),
+    ]
 
 
 def wait(config: str) -> list[dict[str, Any]]:

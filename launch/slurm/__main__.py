@@ -10,25 +10,25 @@ directory must be on a file system that the nodes share. Tasks start in the curr
     python -m launch.slurm ... --dry_run            the jobs, nothing submitted or written
     python -m launch.slurm --workdir=DIR --status   what is done, running, queued, failed, and why
 
-Exit codes: 0 done; 2 the input is invalid, or SLURM does not answer, and nothing was submitted.
+Exit codes: 0 done; 2 the input is invalid, or SLURM does not answer or refuses the job, and nothing
+was submitted or written.
 """
 
+import heapq
 import json
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
-import submitit
 from absl import flags
 from ml_collections import config_flags
 
-from launch.slurm.job import Work
+from launch.slurm import sbatch
 from launch.slurm.status import Queue, describe, states
 from mnist_horizon import cli, files, tasks
+from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import SweepError
 from mnist_horizon.sweeps import SweepSpec, config_settings, plan, spec_from, workdir
 from mnist_horizon.sweeps.live import LOGS
@@ -61,6 +61,9 @@ SETUP = flags.DEFINE_multi_string(
 SECONDS_TO_SAVE = 90
 """How long before its limit a job is asked to save; a chunk of updates takes about two seconds."""
 
+ATTEMPTS = 3
+"""How often what is missing is asked anew where another command submits some of it meanwhile."""
+
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
@@ -81,28 +84,88 @@ def main(argv: Sequence[str]) -> int:
         task, problem = tasks.load_or_stand_in(spec.task, spec.task_settings)
         if problem:
             print(f"the data are not there, so this is by their shapes alone: {problem}")
-        live = Queue.ask(folder).programs() if folder.exists() else {}
-        placed, rest = workdir.remaining_runs(folder, spec)
-        missing = [program for program in placed if program.program_id not in live]
-        missing += plan.plan(spec, rest, plan.memory_by_width(spec, task.task))
-        print(describe_jobs(spec, pack(spec, task, missing, TASKS.value), settings))
+        missing = sweep_of(spec, folder, task).missing()[1]
+        packed = pack(spec, task, missing, TASKS.value)
+        print(describe_jobs(spec, packed, settings))
+        sbatch.check_array(len(packed))
         return cli.DONE
-    task = tasks.load(spec.task, spec.task_settings)
-    with workdir.lock(folder, "slurm", wait=True):
-        live = Queue.ask(folder).programs()
-        programs = workdir.prepare(
-            folder, spec, plan.memory_by_width(spec, task.task), task.provenance
-        )
-        left = [program for program in programs if not workdir.is_done(folder, program)]
+    sweep = sweep_of(spec, folder, tasks.load(spec.task, spec.task_settings))
+    for _ in range(ATTEMPTS):
+        if submit_missing(sweep, settings):
+            return cli.DONE
+    raise SweepError(f"other commands submit programs of {folder}: give the same command again")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep with its working directory and task.
+
+    Attributes:
+        spec: the sweep.
+        folder: its working directory.
+        task: the task that it names, loaded.
+        needs: for each width, what a run and a group need.
+    """
+
+    spec: SweepSpec
+    folder: Path
+    task: LoadedTask
+    needs: dict[int, ProgramMemory]
+
+    def missing(self) -> tuple[str, list[Program]]:
+        """How many programs are in which state, and those to submit; nothing is written."""
+        live = Queue.ask(self.folder).programs()
+        placed, new = workdir.planned(self.folder, self.spec, self.needs)
+        left = [program for program in placed if not workdir.is_done(self.folder, program)] + new
         missing = [program for program in left if program.program_id not in live]
-        print(
-            f"{len(programs)} programs: {len(programs) - len(left)} done, "
-            f"{len(left) - len(missing)} queued or running, {len(missing)} to submit"
+        total = len(placed) + len(new)
+        counts = (
+            f"{total} programs: {total - len(left)} done, {len(left) - len(missing)} queued or "
+            f"running, {len(missing)} to submit"
         )
-        if missing:
-            packed = pack(spec, task, missing, TASKS.value)
-            print(f"submitted as job {submit(folder, packed, settings)}: {len(packed)} tasks")
-    return cli.DONE
+        return counts, missing
+
+
+def sweep_of(spec: SweepSpec, folder: Path, task: LoadedTask) -> Sweep:
+    """The sweep with what its runs need."""
+    return Sweep(spec, folder, task, plan.memory_by_width(spec, task.task))
+
+
+def submit_missing(sweep: Sweep, settings: dict[str, str | int | bool]) -> bool:
+    """Submit the programs that are missing; False if another command changed them meanwhile.
+
+    The job is on hold until all is written, and what SLURM refuses leaves nothing behind.
+
+    Raises:
+        SweepError: SLURM refuses the job.
+    """
+    counts, missing = sweep.missing()
+    packed = pack(sweep.spec, sweep.task, missing, TASKS.value)
+    sbatch.check_array(len(packed))
+    if not packed:
+        print(counts)
+        return True
+    place = files.inside(sweep.folder, "slurm", f"mnist_horizon-{uuid.uuid4().hex[:12]}")
+    script = sbatch.script(place, SETUP.value, sweep_command(sweep.folder), len(packed) > 1)
+    job = sbatch.hold(sbatch.options(place, settings, len(packed), PARALLEL.value), script)
+    try:
+        with workdir.lock(sweep.folder, "slurm", wait=True):
+            workdir.prepare(sweep.folder, sweep.spec, sweep.needs, sweep.task.provenance)
+            is_same = set(sweep.missing()[1]) == set(missing)
+            if is_same:
+                place.mkdir(mode=0o755, parents=True)  # where others write, logs may be redirected
+                ids = [[program.program_id for program in programs] for programs in packed]
+                files.write_text(place / "tasks.json", json.dumps(ids, indent=1))
+                sbatch.release(job)
+    except BaseException:
+        sbatch.cancel(job)
+        files.remove_folder(sweep.folder, "slurm", place.name)
+        raise
+    if is_same:
+        print(f"{counts}\nsubmitted as job {job}: {len(packed)} tasks")
+    else:
+        sbatch.cancel(job)
+    return is_same
 
 
 def pack(
@@ -110,104 +173,70 @@ def pack(
 ) -> list[list[Program]]:
     """Programs in at most this many tasks: the largest first, each to the task with least work."""
     shape, classes = task.task.train.images.shape[1:], task.task.classes
-    work = {
-        program: len(program.runs) * plan.work_per_interaction(spec, program.width, classes, shape)
-        for program in programs
-    }
+    each = {width: plan.work_per_interaction(spec, width, classes, shape) for width in spec.widths}
+    work = [(program.run_count * each[program.width], program) for program in programs]
     packed: list[list[Program]] = [[] for _ in range(min(most, len(work)))]
-    for program in sorted(work, key=lambda p: (-work[p], p.program_id)):
-        min(packed, key=lambda chosen: sum(work[p] for p in chosen)).append(program)
+    loads = [(0.0, index) for index in range(len(packed))]
+    for seconds, program in sorted(work, key=lambda pair: (-pair[0], pair[1].program_id)):
+        load, index = loads[0]
+        packed[index].append(program)
+        heapq.heapreplace(loads, (load + seconds, index))
     return packed
 
 
-def sbatch_settings() -> dict[str, Any]:
-    """Parameters of submitit from the flags.
+def sbatch_settings() -> dict[str, str | int | bool]:
+    """Options of sbatch from the flags.
 
     Raises:
         SweepError: no partition, or an option of sbatch that is not NAME=VALUE.
     """
     if not PARTITION.value:
         raise SweepError("--slurm.partition: name one (sinfo lists them)")
-    extra: dict[str, Any] = {"requeue": True}
+    settings: dict[str, str | int | bool | None] = {
+        "partition": PARTITION.value,
+        "time": MINUTES.value,
+        "nodes": NODES.value,
+        "ntasks-per-node": PER_NODE.value,
+        "cpus-per-task": CPUS.value,
+        "gpus-per-node": GPUS.value,
+        "mem": f"{MEMORY.value}GB" if MEMORY.value else None,
+        "signal": f"USR2@{min(SECONDS_TO_SAVE, 30 * MINUTES.value)}",
+        "requeue": True,
+    }
     for option in EXTRA.value:
         name, equals, value = option.lstrip("-").partition("=")
         if not name or not equals:
             raise SweepError(f"--slurm.sbatch={option}: write NAME=VALUE")
-        extra[name] = value
-    settings = {
-        "partition": PARTITION.value,
-        "time": MINUTES.value,
-        "array_parallelism": PARALLEL.value,
-        "nodes": NODES.value,
-        "ntasks_per_node": PER_NODE.value,
-        "cpus_per_task": CPUS.value,
-        "gpus_per_node": GPUS.value,
-        "mem": f"{MEMORY.value}GB" if MEMORY.value else None,
-        "setup": SETUP.value or None,
-        "signal_delay_s": min(SECONDS_TO_SAVE, 30 * MINUTES.value),
-        "additional_parameters": extra,
-    }
+        settings[name.replace("_", "-")] = value
     return {name: value for name, value in settings.items() if value is not None}
 
 
 def describe_jobs(
-    spec: SweepSpec, packed: Sequence[Sequence[Program]], settings: dict[str, Any]
+    spec: SweepSpec, packed: Sequence[Sequence[Program]], settings: dict[str, str | int | bool]
 ) -> str:
     """Each task with its programs, runs and interactions, and the options of sbatch."""
     lines = []
     for index, programs in enumerate(packed):
-        runs = sum(len(program.runs) for program in programs)
+        runs = sum(program.run_count for program in programs)
         interactions = spec.batch_size * sum(
-            len(program.runs) * spec.updates(program.width) for program in programs
+            program.run_count * spec.updates(program.width) for program in programs
         )
         names = ", ".join(program.program_id for program in programs)
         lines.append(f"task {index}: {runs} runs, {interactions:,} interactions: {names}")
-    options = {**settings, **settings["additional_parameters"]}
-    del options["additional_parameters"]
-    lines.append("sbatch: " + " ".join(f"{name}={value}" for name, value in options.items()))
+    lines.append(" ".join(["sbatch:", *sbatch.flags_of(settings)]))
     return "\n".join(lines if packed else ["nothing to submit"])
 
 
-def submit(folder: Path, packed: Sequence[Sequence[Program]], settings: dict[str, Any]) -> str:
-    """Submit one array job; its tasks are written first, so that every job is known.
-
-    Raises:
-        SweepError: SLURM refuses it.
-    """
-    name = f"mnist_horizon-{uuid.uuid4().hex[:12]}"
-    place = files.inside(folder, "slurm", name)
-    ids = [[program.program_id for program in programs] for programs in packed]
-    files.write_text(place / "tasks.json", json.dumps(ids, indent=1))
-    try:
-        executor = submitit.SlurmExecutor(place, max_num_timeout=sys.maxsize)
-        executor.update_parameters(job_name=name, **settings)
-        with executor.batch():
-            jobs = [
-                executor.submit(Work(sweep_command(folder, names), folder, name, index))
-                for index, names in enumerate(ids)
-            ]
-    except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
-        files.remove_folder(folder, "slurm", name)
-        raise SweepError(f"SLURM refused the job: {_reason(error)}") from None
-    return jobs[0].job_id.partition("_")[0]
-
-
-def sweep_command(folder: Path, programs: Sequence[str]) -> tuple[str, ...]:
-    """`-m launch.sweep` with this command's config, on some of the programs."""
+def sweep_command(folder: Path) -> tuple[str, ...]:
+    """`-m launch.sweep` with this command's config; a task adds its programs."""
     flag = flags.FLAGS["config"]
     changes = config_flags.get_override_values(flag)
     return (
         *("-m", "launch.sweep", f"--config={config_flags.get_config_filename(flag)}"),
         *(f"--config.{name}={value}" for name, value in changes.items()),
         *(f"--log={name}" for name in LOG.value),
-        *(f"--workdir={folder}", f"--programs={','.join(programs)}"),
+        f"--workdir={folder}",
     )
-
-
-def _reason(error: BaseException) -> str:
-    message = getattr(error, "stderr", None) or str(error)
-    text = message.decode() if isinstance(message, bytes) else str(message)
-    return " ".join(text.split())[:300]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
 """What a SLURM task runs: the sweep command on its programs, saved and requeued when it must stop.
 
-submitit pickles it in `launch.slurm` and starts it on the cluster.
+    python -m launch.slurm.job WORKDIR SUBMISSION TASK -m launch.sweep --config=... --workdir=...
+
+`launch.slurm` writes this command into the script that it gives to sbatch, and SLURM keeps the
+script. Of the working directory only the ids of the task's programs are read, as names: who can
+write there cannot choose what is executed.
 """
 
 import contextlib
@@ -9,22 +13,23 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from submitit.helpers import DelayedSubmission
-
+from launch.slurm.status import programs_by_task
 from mnist_horizon import cli, files
+from mnist_horizon.errors import InputError, SweepError
 
 
 @dataclass
 class Work:
-    """The sweep command as the function that submitit calls, which ends it before a requeue.
+    """The sweep command of one task, which is ended before a requeue.
 
-    SLURM says that a job must stop by SIGTERM (preemption) or, some time before its limit, by the
-    signal that submitit asks for. Either ends the sweep with its state saved; the job is then
-    requeued, and its next start resumes from there. A cancelled job is not requeued.
+    SLURM says that a job must stop by SIGTERM (preemption) or, some time before its limit, by
+    SIGUSR2. Either ends the sweep with its state saved; the job is then requeued, and its next
+    start resumes from there. A cancelled job is not requeued.
 
     Attributes:
         command: the sweep command, as arguments of this Python.
@@ -41,15 +46,11 @@ class Work:
     _process: subprocess.Popen[str] | None = None
     _is_ending: bool = False
 
-    def __call__(self) -> None:
-        """Run the sweep to its end.
-
-        Raises:
-            RuntimeError: it failed, with its last line; SLURM then marks the job as failed.
-            SystemExit: it was interrupted, and this job is requeued unless it was cancelled.
-        """
+    def run(self) -> int:
+        """Run the sweep to its end, or requeue this job; returns the exit code of the task."""
+        for kind in (signal.SIGTERM, signal.SIGUSR2):
+            signal.signal(kind, self._end)
         self._exit_file.unlink(missing_ok=True)
-        signal.signal(signal.SIGTERM, self._end)
         self._process = subprocess.Popen(
             [sys.executable, *self.command],
             stderr=subprocess.PIPE,
@@ -69,20 +70,12 @@ class Work:
             if is_first:
                 _requeue_unless_cancelled()
             # SLURM may end a whole step when one of its tasks fails, before the first has reported.
-            sys.exit(cli.INTERRUPTED if is_first else cli.DONE)
+            return cli.INTERRUPTED if is_first else cli.DONE
         if is_first:
             text = json.dumps({"code": code, "reason": last})
             with contextlib.suppress(OSError):  # the disk may be full; the log has the same text
                 files.write_text(self._exit_file, text)
-        if code != cli.DONE:
-            raise RuntimeError(f"exit code {code}: {last}")
-
-    def checkpoint(self) -> DelayedSubmission:
-        """End the sweep and return the work to run next, the same; submitit requeues the job."""
-        self._end(signal.SIGTERM, None)
-        if self._process is not None:
-            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
-        return DelayedSubmission(Work(self.command, self.workdir, self.submission, self.index))
+        return code if code >= 0 else 128 - code  # as a shell says that a signal ended it
 
     @property
     def _exit_file(self) -> Path:
@@ -95,10 +88,33 @@ class Work:
             self._process.terminate()
 
 
+def main(argv: Sequence[str]) -> int:
+    """Run the command; returns its exit code.
+
+    Raises:
+        InputError: the working directory does not hold the task's programs.
+    """
+    folder, submission, index, *command = argv[1:]
+    tasks = programs_by_task(files.inside(folder, "slurm", files.check_name(submission)))
+    if int(index) >= len(tasks):
+        raise SweepError(f"{folder}/slurm/{submission}/tasks.json: there is no task {index}")
+    command.append(f"--programs={','.join(tasks[int(index)])}")
+    return Work(tuple(command), Path(folder), submission, int(index)).run()
+
+
 def _requeue_unless_cancelled() -> None:
     """Requeue this job, unless it was cancelled or SLURM requeued it: then it is not running."""
     job = os.environ["SLURM_JOB_ID"]
+    if array := os.environ.get("SLURM_ARRAY_JOB_ID"):  # one task's own id is that of the array
+        job = f"{array}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     command = ["squeue", "--noheader", f"--jobs={job}", "--format=%T"]
     state = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     if state == "RUNNING":
         subprocess.run(["scontrol", "requeue", job], check=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv))
+    except InputError as error:
+        cli.refuse(error)

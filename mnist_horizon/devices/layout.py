@@ -94,7 +94,11 @@ def choose_layout(seeds: int, variants: int, devices: int, least: int = 1) -> La
     least `least` devices are used; those without a run compute only padding.
     """
     used = max(min(devices, seeds * variants), least)
-    candidates = [Layout(seeds, variants, parts, used) for parts in range(1, variants + 1)]
+    # Of the numbers of parts with as many runs in a group, the smallest has the fewest groups.
+    sizes = {math.ceil(variants / parts) for parts in range(1, math.isqrt(variants) + 2)}
+    sizes |= set(range(1, math.isqrt(variants) + 2))
+    parts = sorted({math.ceil(variants / size) for size in sizes})
+    candidates = (Layout(seeds, variants, number, used) for number in parts)
     return min(candidates, key=lambda layout: layout.groups * (layout.runs_per_group + 1))
 
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import jax
 
-from mnist_horizon import networks
+from mnist_horizon import networks, optimizers
 from mnist_horizon.networks import NetworkError
 from mnist_horizon.tasks import Examples, Task
-from mnist_horizon.training import EVALUATION_PART, TrainSpec, init_run
+from mnist_horizon.training import EVALUATION_PART, TrainSpec
 
 FLOAT = 4
 LOGITS_OF_LOSS, LOGITS_OF_EVALUATION = 5, 2
@@ -265,7 +265,11 @@ def _floats(spec: TrainSpec, outputs: int, task: Task) -> NetworkFloats:
 
 def _optimizer_floats(spec: TrainSpec, task: Task) -> int:
     """Floats of the optimiser's arrays; its counters are neglected, as other scalars."""
-    state = jax.eval_shape(lambda task: init_run(spec, jax.random.key(0), task).optimizer, task)
+    shape = task.train.images.shape[1:]
+    params = networks.parameter_shapes(spec.network, task.classes, shape)
+    has_value_net = spec.baseline == "value_net"
+    value_params = networks.parameter_shapes(spec.network, 1, shape) if has_value_net else {}
+    state = jax.eval_shape(optimizers.build(spec.optimizer).init, (params, value_params))
     leaves = [leaf for leaf in jax.tree.leaves(state) if leaf.shape]
     return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) // FLOAT
 

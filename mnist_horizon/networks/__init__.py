@@ -23,6 +23,7 @@ from mnist_horizon.networks.counting import (
     count_parameters,
     dense_layers,
     forward_flops,
+    parameter_shapes,
 )
 from mnist_horizon.networks.layers import (
     ACTIVATIONS,
@@ -91,6 +92,7 @@ __all__ = [
     "learning_rate_factors",
     "name_of",
     "names",
+    "parameter_shapes",
     "patches",
     "register",
     "scaled",

@@ -43,10 +43,15 @@ class DenseLayer:
         return math.prod(self.positions) * self.fan_out
 
 
+def parameter_shapes(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Shapes and types of the network's parameters for observations of `shape`."""
+    (params, *_), _ = _shapes(build(spec, outputs), shape)
+    return dict(params)
+
+
 def count_parameters(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> int:
     """Parameters N of the network for observations of `shape`."""
-    params, _ = _shapes(build(spec, outputs), shape)
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
+    return sum(leaf.size for leaf in jax.tree.leaves(parameter_shapes(spec, outputs, shape)))
 
 
 def dense_layers(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> tuple[DenseLayer, ...]:
@@ -62,7 +67,7 @@ def check_noise_is_measurable(spec: NetworkSpec, outputs: int, shape: tuple[int,
         NetworkError: a parameter does not belong to an `nn.Dense` that is called once and by the
             network itself, not by a module within it.
     """
-    params, layers = _shapes(build(spec, outputs), shape)
+    (params, *_), layers = _shapes(build(spec, outputs), shape)
     if sorted(layer.name for layer in layers) != sorted(params):
         raise NetworkError(
             f"network {spec.name!r}: gradient noise is measured only where every parameter belongs "
@@ -93,7 +98,7 @@ def backward_flops(spec: NetworkSpec, outputs: int, shape: tuple[int, ...]) -> i
 
 @functools.lru_cache(maxsize=1024)
 def _shapes(network: Network, shape: tuple[int, ...]) -> tuple[Any, tuple[DenseLayer, ...]]:
-    """Shapes of the parameters, and the dense layers."""
+    """Shapes of the parameters, first inputs and phase (`_abstract`), and the dense layers."""
     layers: list[DenseLayer] = []
 
     def record(call: Callable, args: tuple, kwargs: dict, context: Any) -> Any:
@@ -105,8 +110,8 @@ def _shapes(network: Network, shape: tuple[int, ...]) -> tuple[Any, tuple[DenseL
         return result
 
     with nn.intercept_methods(record):
-        params, *_ = _abstract(network, shape)
-    return params, tuple(layers)
+        arguments = _abstract(network, shape)
+    return arguments, tuple(layers)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -122,7 +127,7 @@ def _flops(network: Network, shape: tuple[int, ...]) -> tuple[int, int]:
         logits, pull_back = jax.vjp(lambda params: forward(params, inputs, phase), params)
         return logits, pull_back(logits)
 
-    arguments = _abstract(network, shape)
+    arguments, _ = _shapes(network, shape)
     once, both = (
         _product_flops(network.spec.name, jax.make_jaxpr(function)(*arguments).jaxpr)
         for function in (forward, forward_and_backward)

@@ -21,6 +21,9 @@ from mnist_horizon.tasks import Task
 GAIN = 0.05
 """Lanes must save this share of the time: the model is not more exact than that."""
 
+ROUNDING = 1e-9
+"""Sums of the same times in another order differ by less than this share."""
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -123,7 +126,7 @@ class Lanes:
     def busy(self, programs: Sequence[Program]) -> float:
         """Share of the devices' time, in `makespan`, that is no padding, launching or waiting."""
         costs = [self.costs[program.program_id] for program in programs]
-        work = sum(cost.run * len(cost.program.runs) for cost in costs)
+        work = sum(cost.run * cost.program.run_count for cost in costs)
         return work / (jax.device_count() * self.makespan(programs)) if programs else 1.0
 
 
@@ -148,15 +151,39 @@ def choose(
     largest_first = sorted(costs, key=lambda cost: (-cost.seconds(1), cost.program.program_id))
     best = Lanes(1, frozenset(), by_id)
     programs = [cost.program for cost in costs]
-    shortest = (1 - GAIN) * best.makespan(programs)
+    shortest = ((1 - GAIN) * best.makespan(programs), 0, 0)
+    candidates = []
     for count in lane_counts:
         fitting = [c for c in largest_first if count * c.bytes(count) <= max_program_bytes]
-        for first in range(len(fitting)):
-            names = frozenset(cost.program.program_id for cost in fitting[first:])
-            lanes = Lanes(count, names, by_id)
-            if (seconds := lanes.makespan(programs)) < shortest:
-                best, shortest = lanes, seconds
+        bounds = _least_seconds(largest_first, fitting, count)
+        candidates += [(least, count, first, fitting) for first, least in enumerate(bounds)]
+    # In the order of their bounds, so that few of the divisions of many programs are tried.
+    for least, count, first, fitting in sorted(candidates, key=lambda candidate: candidate[:3]):
+        if least > shortest[0]:
+            break
+        names = frozenset(cost.program.program_id for cost in fitting[first:])
+        lanes = Lanes(count, names, by_id)
+        # Of divisions that take equally long, the one with the fewest lanes.
+        if (found := (lanes.makespan(programs), count, first)) < shortest:
+            best, shortest = lanes, found
     return best
+
+
+def _least_seconds(costs: Sequence[Cost], fitting: Sequence[Cost], count: int) -> list[float]:
+    """Seconds that no division with the last programs of `fitting` in lanes can go below.
+
+    For each place in `fitting` at which it may begin. The lanes need the time of the longest
+    program, and their share of all of them; less what rounding may add up to.
+    """
+    wide = sum(cost.seconds(1) for cost in costs)
+    total = longest = 0.0
+    bounds = []
+    for cost in reversed(fitting):
+        seconds = cost.seconds(count)
+        wide -= cost.seconds(1)
+        total, longest = total + seconds, max(longest, seconds)
+        bounds.append((1 - ROUNDING) * (wide + max(total / count, longest)))
+    return bounds[::-1]
 
 
 def for_sweep(spec: SweepSpec, programs: Iterable[Program], task: Task) -> Lanes:
@@ -166,11 +193,13 @@ def for_sweep(spec: SweepSpec, programs: Iterable[Program], task: Task) -> Lanes
         SweepError: the memory of a program cannot be estimated.
     """
     speed, shape = SPEEDS.get(jax.default_backend(), SPEEDS["gpu"]), task.train.images.shape[1:]
-    costs = []
-    for program in programs:
-        work = plan.work_per_interaction(spec, program.width, task.classes, shape)
-        need = plan.memory_of_width(spec, program.width, task)
-        updates = spec.updates(program.width)
+    programs = list(programs)
+    by_width = {}
+    for width in {program.width for program in programs}:
+        work = plan.work_per_interaction(spec, width, task.classes, shape)
+        need = plan.memory_of_width(spec, width, task)
+        updates = spec.updates(width)
         run = updates * spec.batch_size * work / speed.flops
-        costs.append(Cost(program, updates * speed.launch_seconds, run, need))
+        by_width[width] = (updates * speed.launch_seconds, run, need)
+    costs = [Cost(program, *by_width[program.width]) for program in programs]
     return choose(costs, spec.max_program_bytes)

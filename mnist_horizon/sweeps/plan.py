@@ -7,11 +7,11 @@ all groups with the same settings. Which program a run is in follows from the sp
 earlier call of the same sweep already placed it.
 """
 
-import dataclasses
+import functools
 import hashlib
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,16 +70,7 @@ class Run:
         One of `kl_coefs` follows the rate: `-lr0.01-kl0.1-s0`; another activation than leaky ReLU
         the depth: `mlp1-tanh`.
         """
-        family = f"{spec.network.name}{spec.network.depth}{spec.network.suffix}"
-        schedule = str(self.variant.schedule).replace(":", "")
-        rewards = f"h{_digits(self.variant.horizon)}-{schedule}"
-        task = spec.task.replace("/", "_")
-        kl_coef = self.variant.kl_coef
-        penalty = "" if kl_coef == OWN_KL_COEF else f"-kl{_digits(kl_coef)}"
-        return (
-            f"{task}-{family}-w{self.width}-{self.variant.reference or rewards}"
-            f"-lr{_digits(self.variant.learning_rate)}{penalty}-s{self.seed}"
-        )
+        return f"{_stem(spec, self.width, self.variant)}-s{self.seed}"
 
 
 @dataclass(frozen=True)
@@ -102,25 +93,33 @@ class Program:
         pairs = itertools.product(self.seeds, self.variants)
         return [Run(self.width, variant, seed) for seed, variant in pairs]
 
+    @property
+    def run_count(self) -> int:
+        """How many they are."""
+        return len(self.seeds) * len(self.variants)
+
+
+Blocks = list[tuple[tuple[Variant, ...], list[int]]]
+"""Runs: of each block every variant with every seed."""
+
 
 def all_runs(spec: SweepSpec) -> list[Run]:
     """Every run of the sweep, sorted."""
-    axes = itertools.product(
-        spec.horizons,
-        spec.schedules,
-        spec.optimizer.learning_rates,
-        spec.kl_coefs or (OWN_KL_COEF,),
-    )
-    variants = [
-        Variant(h, schedules.parse(schedule), rate, kl_coef=kl) for h, schedule, rate, kl in axes
+    variants = sorted(itertools.chain(*_variants(spec)))
+    axes = itertools.product(sorted(spec.widths), variants, range(spec.seeds))
+    return [Run(*place) for place in axes]
+
+
+def holding(spec: SweepSpec, programs: Iterable[Program]) -> list[Program]:
+    """Those of some programs that hold runs of the sweep."""
+    widths, variants = set(spec.widths), set(itertools.chain(*_variants(spec)))
+    return [
+        program
+        for program in programs
+        if program.width in widths
+        and any(0 <= seed < spec.seeds for seed in program.seeds)
+        and any(variant in variants for variant in program.variants)
     ]
-    dense = schedules.parse("dense")
-    for name, rates in vars(spec.references).items():
-        variants += [Variant(1.0, dense, rate, name) for rate in rates]
-    return sorted(
-        Run(width, variant, seed)
-        for width, variant, seed in itertools.product(spec.widths, variants, range(spec.seeds))
-    )
 
 
 def memory_by_width(spec: SweepSpec, task: Task) -> dict[int, ProgramMemory]:
@@ -185,32 +184,42 @@ def check_ids(spec: SweepSpec) -> None:
     check_name(Run(max(spec.widths), variant, spec.seeds).run_id(spec))
 
 
-def plan(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, ProgramMemory]) -> list[Program]:
-    """Programs that hold exactly these runs, each within `max_program_bytes` if one run is.
+def plan(
+    spec: SweepSpec, placed: Iterable[Program], needs: Mapping[int, ProgramMemory]
+) -> list[Program]:
+    """Programs for the runs that no placed one holds, within `max_program_bytes` if one run is.
 
     Seeds that need the same variants are put together; a program that would be too large is split
-    by seeds first, so that groups stay whole.
+    by seeds first, so that groups stay whole. Runs are never listed one by one: a sweep may have a
+    million of them.
 
     Args:
         spec: the sweep.
-        runs: which of its runs.
+        placed: programs that hold some of its runs already, and may hold others.
         needs: for each width, what a run and a group need (`memory_by_width`).
     """
-    by_seed: dict[tuple[int, int, str], set[Variant]] = {}
-    for run in runs:
-        key = (run.width, run.seed, run.variant.reference)
-        by_seed.setdefault(key, set()).add(run.variant)
-    blocks: dict[tuple[int, tuple[Variant, ...]], list[int]] = {}
-    for (width, seed, _), wanted in sorted(by_seed.items()):
-        blocks.setdefault((width, tuple(sorted(wanted))), []).append(seed)
     programs = []
-    for (width, variants), seeds in sorted(blocks.items()):
+    for width, blocks in _missing_by_width(spec, placed):
         need, limit = needs[width], spec.max_program_bytes
-        for some_variants in _split(variants, need.most_runs(limit)):
-            groups = max(1, limit // need.total(1, len(some_variants)))
-            for some_seeds in _split(seeds, groups):
-                programs.append(_program(spec, width, tuple(some_seeds), tuple(some_variants)))
+        for variants, seeds in sorted(blocks):
+            for some_variants in _split(variants, need.most_runs(limit)):
+                groups = max(1, limit // need.total(1, len(some_variants)))
+                stems = _stems(spec, width, some_variants)
+                for some_seeds in _split(seeds, groups):
+                    name = _program_id(width, some_seeds, stems)
+                    programs.append(Program(name, width, tuple(some_seeds), tuple(some_variants)))
     return programs
+
+
+def holds_all(spec: SweepSpec, placed: Iterable[Program]) -> bool:
+    """Whether some programs hold every run of the sweep."""
+    return not any(blocks for _, blocks in _missing_by_width(spec, placed))
+
+
+def run_ids(spec: SweepSpec, program: Program) -> list[str]:
+    """The ids of a program's runs (`Run.run_id`), in their order."""
+    stems = _stems(spec, program.width, program.variants)
+    return [f"{stem}-s{seed}" for seed in program.seeds for stem in stems]
 
 
 def run_learning_rate(spec: SweepSpec, variant: Variant) -> float:
@@ -296,13 +305,78 @@ def _split(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
     return [items[low:high] for low, high in itertools.pairwise(bounds)]
 
 
-def _program(
-    spec: SweepSpec, width: int, seeds: tuple[int, ...], variants: tuple[Variant, ...]
-) -> Program:
-    program = Program("", width, seeds, variants)
-    names = "\n".join(run.run_id(spec) for run in program.runs)
-    digest = hashlib.sha256(names.encode()).hexdigest()[:8]
-    return dataclasses.replace(program, program_id=f"w{width}-{len(program.runs)}runs-{digest}")
+def _variants(spec: SweepSpec) -> list[tuple[Variant, ...]]:
+    """The variants of each seed, sorted: of the sweep's own algorithm, then of each reference."""
+    axes = itertools.product(
+        sorted(spec.horizons),
+        sorted(map(schedules.parse, spec.schedules)),
+        sorted(spec.optimizer.learning_rates),
+        sorted(spec.kl_coefs or (OWN_KL_COEF,)),
+    )
+    own = tuple(Variant(h, schedule, rate, kl_coef=kl) for h, schedule, rate, kl in axes)
+    dense = schedules.parse("dense")
+    references = [
+        tuple(Variant(1.0, dense, rate, name) for rate in sorted(rates))
+        for name, rates in vars(spec.references).items()
+        if rates
+    ]
+    return [own, *references]
+
+
+def _missing_by_width(spec: SweepSpec, placed: Iterable[Program]) -> Iterator[tuple[int, Blocks]]:
+    """For each width in order, the runs that no placed program holds, as variants and seeds."""
+    placed, by_algorithm = list(placed), _variants(spec)
+    for width in sorted(spec.widths):
+        here = [program for program in placed if program.width == width]
+        blocks = (_missing(variants, spec.seeds, here) for variants in by_algorithm)
+        yield width, list(itertools.chain(*blocks))
+
+
+def _missing(variants: tuple[Variant, ...], seeds: int, placed: Sequence[Program]) -> Blocks:
+    """Those of some variants that no program of a width holds, with the seeds that lack them."""
+    held: dict[int, list[int]] = {}
+    for number, program in enumerate(placed):
+        for seed in program.seeds:
+            held.setdefault(seed, []).append(number)
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for seed in range(seeds):
+        alike.setdefault(tuple(held.get(seed, ())), []).append(seed)
+    result: dict[tuple[Variant, ...], list[int]] = {}
+    for numbers, some_seeds in alike.items():
+        taken = {variant for number in numbers for variant in placed[number].variants}
+        left = tuple(v for v in variants if v not in taken) if taken else variants
+        if left:
+            result.setdefault(left, []).extend(some_seeds)
+    return [(left, sorted(some_seeds)) for left, some_seeds in result.items()]
+
+
+def _stems(spec: SweepSpec, width: int, variants: Iterable[Variant]) -> list[str]:
+    """What the ids of each variant's runs begin with; each number is written once."""
+    digits = functools.cache(_digits)
+    return [_stem(spec, width, variant, digits) for variant in variants]
+
+
+def _stem(
+    spec: SweepSpec, width: int, variant: Variant, digits: Callable[[float], str] | None = None
+) -> str:
+    """A run's id (`Run.run_id`) without its seed."""
+    digits = digits or _digits
+    family = f"{spec.network.name}{spec.network.depth}{spec.network.suffix}"
+    schedule = str(variant.schedule).replace(":", "")
+    rewards = variant.reference or f"h{digits(variant.horizon)}-{schedule}"
+    task, kl_coef = spec.task.replace("/", "_"), variant.kl_coef
+    penalty = "" if kl_coef == OWN_KL_COEF else f"-kl{digits(kl_coef)}"
+    rate = digits(variant.learning_rate)
+    return f"{task}-{family}-w{width}-{rewards}-lr{rate}{penalty}"
+
+
+def _program_id(width: int, seeds: Sequence[int], stems: Sequence[str]) -> str:
+    """Follows from the ids of the program's runs (`run_ids`), one a line."""
+    digest = hashlib.sha256()
+    for number, seed in enumerate(seeds):
+        names = "\n".join([f"{stem}-s{seed}" for stem in stems])
+        digest.update(f"\n{names}".encode() if number else names.encode())
+    return f"w{width}-{len(seeds) * len(stems)}runs-{digest.hexdigest()[:8]}"
 
 
 def _digits(number: float) -> str:

@@ -28,7 +28,7 @@ from mnist_horizon.devices.compilation import is_deterministic
 from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import InputError, SweepError, printable
 from mnist_horizon.sweeps import plan
-from mnist_horizon.sweeps.plan import Program, Run, Variant
+from mnist_horizon.sweeps.plan import Program, Variant
 from mnist_horizon.sweeps.spec import ABSENT, SweepSpec, differences
 
 LOG = logging.getLogger(__name__)
@@ -162,31 +162,32 @@ def prepare(
         old = _read_placed(workdir)
         _check_data(workdir, [record for _, record in old], task)
         placed = [program for program, _ in old]
-        taken = {run for program in placed for run in program.runs}
-        wanted = plan.all_runs(spec)
-        new = plan.plan(spec, [run for run in wanted if run not in taken], needs)
+        new = plan.plan(spec, placed, needs)
         _write_json(workdir, SWEEP, _with_earlier_axes(workdir, spec, placed))
         facts = {"done": False, "task": _without_places(task)}
         # All or none: with half of them placed, the rest would be planned and split differently.
         content = {"programs": [_record(spec, program, facts) for program in new]}
         _write_json(workdir, PLACING, content)
         _finish_placing(workdir)
-    chosen = set(wanted)
-    return [program for program in [*placed, *new] if chosen & set(program.runs)]
+    return [*plan.holding(spec, placed), *new]
 
 
-def placed_programs(workdir: Path, spec: SweepSpec) -> list[Program]:
-    """Placed programs that hold runs of a sweep, done or not; nothing is written."""
-    chosen = set(plan.all_runs(spec))
-    return [program for program, _ in _read_placed(workdir) if chosen & set(program.runs)]
+def planned(
+    workdir: Path, spec: SweepSpec, needs: Mapping[int, ProgramMemory]
+) -> tuple[list[Program], list[Program]]:
+    """The programs that `prepare` would give: those already placed, and new ones for the rest.
+
+    Nothing is written.
+    """
+    placed = [program for program, _ in _read_placed(workdir)]
+    return plan.holding(spec, placed), plan.plan(spec, placed, needs)
 
 
-def remaining_runs(workdir: Path, spec: SweepSpec) -> tuple[list[Program], list[Run]]:
-    """Placed programs that are not done, and runs that no program holds yet; nothing is written."""
-    placed = placed_programs(workdir, spec)
-    taken = {run for program in placed for run in program.runs}
-    open_programs = [program for program in placed if not is_done(workdir, program)]
-    return open_programs, [run for run in plan.all_runs(spec) if run not in taken]
+def is_finished(workdir: Path, spec: SweepSpec) -> bool:
+    """Whether every run of the sweep is done."""
+    placed = plan.holding(spec, [program for program, _ in _read_placed(workdir)])
+    all_done = all(is_done(workdir, program) for program in placed)
+    return all_done and plan.holds_all(spec, placed)
 
 
 def read_record(workdir: Path, program: Program) -> dict[str, Any]:
@@ -202,7 +203,7 @@ def _record(spec: SweepSpec, program: Program, facts: Mapping[str, Any]) -> dict
     """A program's record: its runs, how they were grouped, and the facts given."""
     return {
         "program_id": program.program_id,
-        "runs": [run.run_id(spec) for run in program.runs],
+        "runs": plan.run_ids(spec, program),
         "cut": {"groups": len(program.seeds), "runs_per_group": len(program.variants)},
         "width": program.width,
         "seeds": list(program.seeds),

@@ -5,6 +5,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -14,6 +15,9 @@ from pathlib import Path
 import pytest
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
+
+MOST_TASKS = 4
+"""Of an array: the cluster's `MaxArraySize`."""
 
 CONFIG = """\
 ClusterName=test
@@ -30,8 +34,11 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SchedulerType=sched/builtin
-SchedulerParameters=batch_sched_delay=1,sched_min_interval=100000
+SchedulerParameters=batch_sched_delay=1,sched_min_interval=100000,sched_interval=1
 ReturnToService=2
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+MaxArraySize={most_tasks}
 MpiDefault=none
 KillWait=20
 MinJobAge=2
@@ -43,8 +50,13 @@ SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
 NodeName=localhost CPUs=2 RealMemory=2000
-PartitionName=test Nodes=localhost Default=YES MaxTime=INFINITE State=UP
+PartitionName=test Nodes=localhost Default=YES MaxTime=INFINITE State=UP GraceTime=20
+PartitionName=urgent Nodes=localhost MaxTime=INFINITE State=UP PriorityTier=2 PreemptMode=OFF
 """
+
+
+NODE = "while :; do setpriv --pdeathsig=KILL {slurmd} -D -N localhost; sleep 1; done"
+"""The node's daemon, which starts again when it is killed."""
 
 
 @contextlib.contextmanager
@@ -78,7 +90,7 @@ def running() -> Iterator[dict[str, str]]:
         _wait(socket.exists, folder)
         stack.enter_context(_daemon(folder, "slurmctld", "-D", "-i"))
         stack.callback(_end_jobs)
-        stack.enter_context(_daemon(folder, "slurmd", "-D", "-N", "localhost"))
+        stack.enter_context(_daemon(folder, "sh", "-c", NODE.format(slurmd=_path("slurmd"))))
         _wait(lambda: "idle" in _said("sinfo", "--noheader", "--format=%t"), folder)
         yield {"SLURM_CONF": str(folder / "slurm.conf")}
 
@@ -87,6 +99,28 @@ def live(*states: str) -> list[str]:
     """The ids of the jobs in the queue, or of those in some states."""
     chosen = [f"--states={','.join(states)}"] if states else []
     return _said("squeue", "--noheader", "--array", "--format=%i", *chosen).split()
+
+
+def fail_node() -> None:
+    """Kill all that runs on the node at once, as where its power fails; it then starts again.
+
+    The controller is told what it would conclude when it has not heard of the node for minutes.
+    """
+    daemons, others = [], []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            if f"SLURM_CONF={os.environ['SLURM_CONF']}".encode() in variables:
+                if (folder / "exe").resolve().name.startswith(("slurmd", "slurmstepd")):
+                    daemons.append(int(folder.name))
+                elif any(variable.startswith(b"SLURM_JOB_ID=") for variable in variables):
+                    others.append(int(folder.name))
+    assert len(daemons) > 1, "no job was running"
+    for process in (*daemons, *others):  # first those that would report an end of the others
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    failed = ["scontrol", "update", "NodeName=localhost", "State=DOWN", "Reason=failed"]
+    subprocess.run(failed, check=True)
 
 
 @contextlib.contextmanager
@@ -116,7 +150,8 @@ def _write_config(folder: Path) -> None:
         (folder / name).mkdir()
     ports = {"controller_port": 20_000 + os.getpid() % 10_000}
     ports["node_port"] = ports["controller_port"] + 10_000
-    (folder / "slurm.conf").write_text(CONFIG.format(folder=folder, **ports))
+    config = CONFIG.format(folder=folder, most_tasks=MOST_TASKS, **ports)
+    (folder / "slurm.conf").write_text(config)
 
 
 @contextlib.contextmanager

@@ -135,9 +135,10 @@ def test_a_dry_run_says_how_much_is_kept_along_training(tmp_path: Path) -> None:
     assert f"policies kept along training: {4 * floats / 1e6:,.0f} MB" in command.out
 
 
-def test_a_dry_run_prints_the_cost_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_prints_the_cost_of_a_million_runs_and_writes_nothing(tmp_path: Path) -> None:
     workdir = tmp_path / "w"
-    command = commands.run(tmp_path, SMOKE, f"--workdir={workdir}", "--dry_run")
+    million = "--config.seeds=125_000"
+    command = commands.run(tmp_path, SMOKE, million, f"--workdir={workdir}", "--dry_run")
     assert command.wait() == cli.DONE, command.err
     assert not workdir.exists()
     header, *rows = command.out.splitlines()
@@ -151,13 +152,16 @@ def test_a_dry_run_prints_the_cost_and_writes_nothing(tmp_path: Path) -> None:
         "expected",
         "time",
     ]
-    cells = [re.split(r"\s{2,}", row.strip()) for row in rows[:3]]
-    assert [row[1:3] for row in cells] == [["8", "20,480"], ["8", "20,480"], ["16", "40,960"]]
-    flops = 20_480 * sum(map(_flops, (4, 8))) / 1e15
-    assert float(cells[2][3]) == pytest.approx(flops, rel=1e-3)
-    assert all(row[4].endswith("MB") and re.fullmatch(r"\d+ s", row[6]) for row in cells)
+    cells = [re.split(r"\s{2,}", row.strip()) for row in rows[:10]]
+    runs, interactions = ([int(row[i].replace(",", "")) for row in cells] for i in (1, 2))
+    assert sum(runs[:-1]) == runs[-1] == 1_000_000, "nine programs, and all of them"
+    assert interactions == [2560 * count for count in runs]
+    flops = 1_280_000_000 * sum(map(_flops, (4, 8))) / 1e15
+    assert float(cells[-1][3]) == pytest.approx(flops, rel=1e-3)
+    assert all(row[4].endswith("MB") and re.fullmatch(r"[\d.]+ (min|h)", row[6]) for row in cells)
     assert "each run: 40 updates of 64 = 2560 interactions (budget 2560)" in command.out
-    assert "peak memory of this process so far" in command.out
+    (peak,) = re.findall(r"peak memory of this process so far: ([\d,]+) MB", command.out)
+    assert int(peak.replace(",", "")) < 2**30 / 1e6
 
 
 def _flops(width: int) -> int:
@@ -167,9 +171,9 @@ def _flops(width: int) -> int:
 
 def test_a_forecast_is_of_what_is_missing(finished: Path) -> None:
     task = tasks.load("digits", {})
-    assert forecast(tiny(), finished, task, speed=1e11) == []
+    assert forecast(tiny(), finished, task, speed=1e11)[0] == []
     spec = tiny(seeds=3, widths=(4, 8))
-    costs = forecast(spec, finished, task, speed=1e11)
+    costs, _ = forecast(spec, finished, task, speed=1e11)
     assert [(c.program.width, len(c.program.runs)) for c in costs] == [(4, 2), (8, 6)]
     for cost in costs:
         width, runs = cost.program.width, cost.program.runs

@@ -120,13 +120,59 @@ def test_every_program_has_one_place_that_stays_when_others_are_done(
         assert {chosen.of(program) for queue in phase for program in queue} == {len(phase)}
 
 
+def tried_one_by_one(costs: Sequence[Cost]) -> Lanes:
+    """The best of all divisions, each worked out: what `choose` must find."""
+    by_id = {cost.program.program_id: cost for cost in costs}
+    largest_first = sorted(costs, key=lambda cost: (-cost.seconds(1), cost.program.program_id))
+    best = Lanes(1, frozenset(), by_id)
+    shortest = (1 - lanes.GAIN) * best.makespan(programs(costs))
+    for count in (2, 4, 8):
+        for first in range(len(costs)):
+            names = frozenset(cost.program.program_id for cost in largest_first[first:])
+            tried = Lanes(count, names, by_id)
+            if (seconds := tried.makespan(programs(costs))) < shortest:
+                best, shortest = tried, seconds
+    return best
+
+
+@pytest.mark.usefixtures("eight")
+@given(
+    shapes=st.lists(
+        st.tuples(st.integers(1, 9), st.integers(1, 9), st.sampled_from([0.1, 0.3, 1.0, 7.0])),
+        min_size=1,
+        max_size=14,
+    ),
+    launch=st.sampled_from([0.0, 0.1, 10.0]),
+)
+def test_the_division_is_the_best_of_all(
+    shapes: list[tuple[int, int, float]], launch: float
+) -> None:
+    costs = [cost(f"p{i}", *shape, launch=launch) for i, shape in enumerate(shapes)]
+    assert lanes.choose(costs, ROOM) == tried_one_by_one(costs)
+
+
+@pytest.mark.usefixtures("eight")
+@pytest.mark.parametrize("launch", [0.0, 0.1])
+def test_of_many_programs_few_divisions_are_tried(
+    launch: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With and without a gain; one by one they are 900."""
+    costs = [cost(f"p{i}", 1 + i % 3, 1, run=0.1 + i % 7, launch=launch) for i in range(300)]
+    tried, makespan = [], Lanes.makespan
+    monkeypatch.setattr(Lanes, "makespan", lambda *given: tried.append(given) or makespan(*given))
+    assert lanes.choose(costs, ROOM).count > 1
+    full = [cost(f"p{i}", 8, 1 + i % 3, run=0.1 + i % 7) for i in range(300)]
+    assert lanes.choose(full, ROOM).count == 1
+    assert len(tried) < 50
+
+
 def of_config(module: Any, platform: str) -> Lanes:
     """The division of a named sweep, on MNIST's shape, by the model of a platform."""
     spec = spec_from(module.get_config().to_dict())
     needs = dict.fromkeys(spec.widths, ProgramMemory(1, 1))
     speed = lanes.SPEEDS[platform]
     costs = []
-    for program in plan.plan(spec, plan.all_runs(spec), needs):
+    for program in plan.plan(spec, (), needs):
         work = plan.work_per_interaction(spec, program.width, 10, (28, 28))
         updates = spec.updates(program.width)
         run = updates * spec.batch_size * work / speed.flops

@@ -1,6 +1,9 @@
 """Runs have readable ids of their own; programs hold every run once, and fit."""
 
 import dataclasses
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -16,8 +19,8 @@ from mnist_horizon.files import LONGEST_NAME
 from mnist_horizon.horizon import discount_from_horizon
 from mnist_horizon.networks import NetworkSpec, backward_flops, forward_flops
 from mnist_horizon.schedules import make, parse
-from mnist_horizon.sweeps import plan
-from mnist_horizon.sweeps.plan import Run, Variant
+from mnist_horizon.sweeps import SweepSpec, plan
+from mnist_horizon.sweeps.plan import Program, Run, Variant
 from mnist_horizon.tasks import Examples, Task
 from tests.mnist_horizon.networks import user_networks
 from tests.mnist_horizon.small_sweeps import tiny
@@ -50,10 +53,10 @@ def test_references_are_runs_and_programs_of_their_own() -> None:
     assert spec.run_count == len(runs) == len(before) + len(spec.widths) * spec.seeds * 3
     assert min(run.run_id(spec) for run in added) == "digits-mlp1-w4-exact-lr0.01-s0"
     needs = plan.memory_by_width(spec, task_of(SHAPE))
-    programs = plan.plan(spec, runs, needs)
+    programs = plan.plan(spec, (), needs)
     assert {program.reference for program in programs} == {"", "supervised", "exact"}
     assert sorted(run for program in programs for run in program.runs) == runs
-    assert set(plan.plan(own, before, needs)) < set(programs)
+    assert set(plan.plan(own, (), needs)) < set(programs)
     for program in programs:
         assert {run.variant.reference for run in program.runs} == {program.reference}
         numbers = plan.run_params(spec, program)
@@ -100,26 +103,67 @@ SETTINGS = st.fixed_dictionaries(
 )
 
 
+def of_a_list(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, ProgramMemory]) -> Any:
+    """Programs of a list of runs, by the rule of `plan.plan` in its plainest form."""
+    by_seed: dict[tuple[int, int, str], set[Variant]] = {}
+    for run in runs:
+        key = (run.width, run.seed, run.variant.reference)
+        by_seed.setdefault(key, set()).add(run.variant)
+    blocks: dict[tuple[int, tuple[Variant, ...]], list[int]] = {}
+    for (width, seed, _), wanted in sorted(by_seed.items()):
+        blocks.setdefault((width, tuple(sorted(wanted))), []).append(seed)
+    for (width, variants), seeds in sorted(blocks.items()):
+        need, limit = needs[width], spec.max_program_bytes
+        for some in plan._split(variants, need.most_runs(limit)):
+            groups = max(1, limit // need.total(1, len(some)))
+            for some_seeds in plan._split(seeds, groups):
+                names = [Run(width, v, seed).run_id(spec) for seed in some_seeds for v in some]
+                digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+                name = f"w{width}-{len(names)}runs-{digest}"
+                yield Program(name, width, tuple(some_seeds), tuple(some))
+
+
 @given(SETTINGS, st.data())
 def test_programs_hold_each_run_once_and_fit(changes: dict[str, Any], data: st.DataObject) -> None:
-    spec = small(**changes)
+    spec = small(**changes, references={"exact": [0.01]})
     runs = plan.all_runs(spec)
+    assert runs == sorted(runs)
+    assert len(set(runs)) == len(runs) == spec.run_count
     chosen = [run for run in runs if data.draw(st.booleans())]
     needs = {width: ProgramMemory(run=1 + 10 * width, group=300) for width in spec.widths}
-    programs = plan.plan(spec, chosen, needs)
+    placed = [
+        Program(f"p{number}", run.width, (run.seed, 99), (run.variant,))
+        for number, run in enumerate(set(runs) - set(chosen))
+    ]
+    programs = plan.plan(spec, placed, needs)
+    assert programs == list(of_a_list(spec, chosen, needs))
+    assert plan.holding(spec, [*placed, *programs]) == [*placed, *programs]
     held = [run for program in programs for run in program.runs]
     assert sorted(held) == sorted(chosen)
     assert len({program.program_id for program in programs}) == len(programs)
     for program in programs:
+        assert plan.run_ids(spec, program) == [run.run_id(spec) for run in program.runs]
         need = needs[program.width].total(len(program.seeds), len(program.variants))
         assert need <= spec.max_program_bytes
 
 
+def test_a_million_runs_are_planned_in_seconds() -> None:
+    """In 2,500 programs, and what is left when half of these are placed."""
+    rates = tuple(1e-3 * (1 + i / 100) for i in range(25))
+    axes = {"widths": (4, 8), "horizons": tuple(range(1, 21)), "seeds": 1000}
+    spec = small(**axes, optimizer={"learning_rates": rates}, max_program_bytes=400)
+    needs = {width: ProgramMemory(run=1, group=1) for width in spec.widths}
+    started = time.process_time()
+    programs = plan.plan(spec, (), needs)
+    assert sum(program.run_count for program in programs) == spec.run_count == 1_000_000
+    assert len(programs) > 2000
+    assert plan.plan(spec, programs[::2], needs) == programs[1::2]
+    assert time.process_time() - started < 10
+
+
 def test_a_sweep_that_fits_is_one_program_a_width() -> None:
     spec = small(widths=(4, 8), seeds=3)
-    programs = plan.plan(
-        spec, plan.all_runs(spec), {4: ProgramMemory(1, 1), 8: ProgramMemory(1, 1)}
-    )
+    programs = plan.plan(spec, (), {4: ProgramMemory(1, 1), 8: ProgramMemory(1, 1)})
     assert [(p.width, p.seeds, len(p.variants)) for p in programs] == [
         (4, (0, 1, 2), 2),
         (8, (0, 1, 2), 2),
@@ -169,7 +213,7 @@ def test_the_traced_numbers_are_those_of_the_runs() -> None:
         kl_coef=0.2,
         algorithm={"gae_lambda": 0.9},
     )
-    (program,) = plan.plan(spec, plan.all_runs(spec), {4: ProgramMemory(1, 1)})
+    (program,) = plan.plan(spec, (), {4: ProgramMemory(1, 1)})
     numbers = plan.run_params(spec, program)
     for i, run in enumerate(program.runs):
         variant = run.variant

@@ -157,7 +157,8 @@ def test_references_learn_beside_the_runs_of_the_sweep(tmp_path: Path) -> None:
     assert set(references["schedule"]) == {"dense"}
     assert set(frame.loc[frame["algorithm"] == "supervised", "entropy_coef"]) == {0.0}
     assert results.read_sweep(tmp_path)["references"] == {"supervised": [3e-2], "exact": [3e-2]}
-    again = workdir.placed_programs(tmp_path, spec)
+    again, new = workdir.planned(tmp_path, spec, {4: ProgramMemory(1, 1)})
+    assert new == []
     assert sorted(run for program in again for run in program.runs) == plan.all_runs(spec)
 
 
@@ -614,14 +615,14 @@ def test_any_small_sweep_is_complete_and_can_be_interrupted(
     )
     whole, stopped = (tmp_path_factory.mktemp(name) for name in ("whole", "stopped"))
     task = tasks.load(spec.task, spec.task_settings)
-    costs = forecast(spec, whole, task, speed=1e11)
+    costs, _ = forecast(spec, whole, task, speed=1e11)
     run(spec, whole)
     frame = results.read_results(whole).frame
     last = frame.groupby("run_id").last()
     assert sum(cost.interactions for cost in costs) == last["interactions"].sum()
     flops = (last["interactions"] * last["flops_per_interaction"]).sum()
     assert sum(cost.flops for cost in costs) == pytest.approx(flops)
-    assert forecast(spec, whole, task, speed=1e11) == []
+    assert forecast(spec, whole, task, speed=1e11)[0] == []
     assert len(frame) == seeds * len(horizons) * len(spec.evaluation_updates(4))
     assert frame["run_id"].nunique() == spec.run_count
     with monkeypatch.context() as patch:

@@ -97,19 +97,25 @@ def test_a_damaged_spec_is_refused_with_the_ways_out(content: str, tmp_path: Pat
 
 def test_what_is_left_is_what_no_finished_program_holds(tmp_path: Path) -> None:
     spec = tiny(widths=(4, 8))
-    assert workdir.remaining_runs(tmp_path, spec) == ([], plan.all_runs(spec))
+    placed, new = workdir.planned(tmp_path, spec, NEEDS)
+    assert placed == []
     first, second = workdir.prepare(tmp_path, spec, NEEDS, TASK)
+    assert [first, second] == new, "nothing is planned otherwise than it was told"
     workdir.write_done(tmp_path, spec, first, [], TASK, {})
-    placed, runs = workdir.remaining_runs(tmp_path, tiny(widths=(4, 8), seeds=3))
-    assert placed == [second]
-    assert {run.seed for run in runs} == {2}
+    more = tiny(widths=(4, 8), seeds=3)
+    placed, new = workdir.planned(tmp_path, more, NEEDS)
+    assert placed == [first, second]
+    assert [program.seeds for program in new] == [(2,), (2,)]
+    assert workdir.planned(tmp_path, tiny(widths=(8,), seeds=1), NEEDS) == ([second], [])
+    assert workdir.planned(tmp_path, tiny(widths=(8,), horizons=(5.0,)), NEEDS)[0] == []
+    assert [workdir.is_done(tmp_path, program) for program in (first, second)] == [True, False]
     lost = tmp_path / "results" / "lost.parquet"
     lost.parent.mkdir()
     lost.write_text("")
     workdir.write_done(tmp_path, spec, first, [lost], TASK, {})
-    assert workdir.remaining_runs(tmp_path, spec)[0] == [second]
+    assert workdir.is_done(tmp_path, first)
     lost.unlink()
-    assert workdir.remaining_runs(tmp_path, spec)[0] == [first, second], "it will be run again"
+    assert not workdir.is_done(tmp_path, first), "it will be run again"
 
 
 def test_provenance_names_versions_and_device_only() -> None:
