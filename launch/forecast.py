@@ -12,6 +12,7 @@ from jax import Array
 
 from mnist_horizon import devices
 from mnist_horizon.devices import memory
+from mnist_horizon.jax_settings import own_settings
 from mnist_horizon.sweeps import SweepSpec, lanes, plan, workdir
 from mnist_horizon.sweeps.lanes import Lanes
 from mnist_horizon.sweeps.plan import Program
@@ -48,6 +49,7 @@ class ProgramForecast:
     lane: int = 0
 
 
+@own_settings()
 def forecast(
     spec: SweepSpec, folder: Path, task: LoadedTask, speed: float
 ) -> list[ProgramForecast]:
@@ -94,6 +96,7 @@ def forecast(
     return result
 
 
+@own_settings()
 def divide(spec: SweepSpec, folder: Path, task: LoadedTask) -> Lanes:
     """How the sweep's programs, those that are done included, will use the devices."""
     _, rest = workdir.remaining_runs(folder, spec)

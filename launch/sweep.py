@@ -70,6 +70,7 @@ def main(argv: Sequence[str]) -> int:
     devices.use_cpu_cores()
     devices.keep_compiled()
     hosts.start(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
+    devices.check_devices()
     if not hosts.is_first():
         LOG.setLevel(standard_logging.CRITICAL)  # only the first process logs
     folder = Path(WORKDIR.value)

@@ -21,6 +21,7 @@ from mnist_horizon import files
 from mnist_horizon.devices import hosts
 from mnist_horizon.devices.compilation import DETERMINISTIC, is_deterministic
 from mnist_horizon.errors import SweepError
+from mnist_horizon.jax_settings import own_settings
 from mnist_horizon.sweeps import lanes, plan, workdir
 from mnist_horizon.sweeps.compiling import Compiler
 from mnist_horizon.sweeps.initial import with_initial_policy
@@ -45,6 +46,7 @@ class Outcome:
     busy: tuple[str, ...]
 
 
+@own_settings()
 def run_sweep(
     spec: SweepSpec,
     folder: Path,

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
+from mnist_horizon.jax_settings import own_settings
 from mnist_horizon.registry import Registry
 from mnist_horizon.tasks.task import LoadedTask, TaskError, check, content_checksum
 
@@ -56,6 +57,7 @@ def names() -> list[str]:
     return _registry.names()
 
 
+@own_settings()
 def load(name: str, settings: Mapping[str, Any]) -> LoadedTask:
     """Load the task `name` with these settings, defaults for the rest (`describe`).
 
@@ -69,6 +71,7 @@ def load(name: str, settings: Mapping[str, Any]) -> LoadedTask:
     return describe(name, settings, loaded)
 
 
+@own_settings()
 def describe(name: str, settings: Mapping[str, Any], loaded: LoadedTask) -> LoadedTask:
     """A loaded task, checked, with what a sweep records about it.
 
