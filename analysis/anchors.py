@@ -179,7 +179,7 @@ def measured_laws(path: Path, threshold: float) -> tuple[list[MeasuredLaw], str,
         InputError: the file cannot be read, or has no law there, or none that its runs determine.
     """
     try:
-        entries = json.loads(path.read_text())["horizon_law"]
+        entries = json.loads(path.read_text(encoding="utf-8"))["horizon_law"]
         # The theory takes a law from dense rewards to the schedule that the flags name.
         dense = [entry for entry in entries if schedule_of(entry["group"]) == DENSE]
         entries = next(iter(main_entries(dense)), [])

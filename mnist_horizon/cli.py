@@ -1,5 +1,7 @@
 """How commands run: absl flags, exit codes, and one-line messages for invalid input."""
 
+import io
+import os
 import re
 import resource
 import sys
@@ -25,6 +27,8 @@ def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = Fal
         takes_arguments: whether arguments that are not flags are accepted.
     """
 
+    _take_any_environment()
+
     def guarded(argv: Sequence[str]) -> None:
         try:
             sys.exit(main(argv))
@@ -43,6 +47,17 @@ def run(main: Callable[[Sequence[str]], int | None], takes_arguments: bool = Fal
             raise AssertionError("unreachable") from None
 
     app.run(guarded, flags_parser=parse)
+
+
+def _take_any_environment() -> None:
+    """Draw without a display, and print names that the terminal's encoding lacks as escapes.
+
+    The kernel of a notebook gives the commands that it starts a backend of its own, which may be
+    missing here; Matplotlib then refuses to be imported.
+    """
+    os.environ["MPLBACKEND"] = "agg"
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def refuse(error: BaseException) -> None:

@@ -6,10 +6,11 @@ from the width, the discount from the horizon, an entropy coefficient scaled by 
 grouping of results uses `split`, so that a law, a figure and a table are about the same runs.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,9 @@ SETTINGS: dict[str, str] = {
 
 COEFFICIENTS = ("entropy_coef", "kl_coef")
 """Columns that hold the user's value times the schedule's mean discount (`sweeps.plan`)."""
+
+LONGEST_SLUG = 120
+"""Most characters of a label in a file name; with what stands around it, 255 are allowed."""
 
 
 @dataclass(frozen=True)
@@ -317,8 +321,12 @@ def label_of_law(settings: Mapping[str, Any], threshold: float | None = None) ->
 
 
 def slug(text: str) -> str:
-    """A label as part of a file name."""
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+    """A label as part of a file name; what is long or has other letters ends in a checksum."""
+    plain = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
+    if len(plain) <= LONGEST_SLUG and text.isascii():
+        return plain
+    checksum = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{plain[:LONGEST_SLUG]}-{checksum}"
 
 
 @dataclass(frozen=True)
@@ -360,6 +368,12 @@ class Family:
         )
 
 
+def _numbered(name: str, form: str, earlier: Sequence[str]) -> str:
+    """A name with the number of its repetition, if it has been given before."""
+    number = earlier.count(name)
+    return name + form.format(number) if number else name
+
+
 def families(frame: pd.DataFrame) -> list[Family]:
     """The families of runs in tidy results, those with most runs first."""
     groups = list(split(frame, "width", "horizon"))
@@ -373,9 +387,11 @@ def families(frame: pd.DataFrame) -> list[Family]:
         text = label(group.settings, [name for name in varying if name in group.settings]) + more
         result.append(Family(text, slug(text), group.settings, group.rows))
     result = [
-        Family(f"{one.label} ({number})", f"{one.slug}-{number}", one.settings, one.frame)
-        if (number := [other.label for other in result[:place]].count(one.label))
-        else one
+        replace(
+            one,
+            label=_numbered(one.label, " ({})", [other.label for other in result[:place]]),
+            slug=_numbered(one.slug, "-{}", [other.slug for other in result[:place]]),
+        )
         for place, one in enumerate(result)
     ]
     if len(result) == 1:

@@ -115,9 +115,13 @@ def _csv(path: Path, rows: int | None = None) -> pd.DataFrame:
 def _parquet(path: Path) -> pd.DataFrame:
     try:
         # One file, not a data set: no columns are guessed from the path.
-        return pq.ParquetFile(path).read().to_pandas()
+        table = pq.ParquetFile(path).read()
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
+    names = table.column_names
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"{path}: it has the column {twice[0]} more than once: rename one")
+    return table.to_pandas(ignore_metadata=True)  # pandas' own would hide columns in an index
 
 
 def _wandb(path: Path) -> pd.DataFrame:

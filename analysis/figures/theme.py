@@ -19,6 +19,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.mathtext import MathTextParser
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from PIL import Image
 
@@ -288,6 +290,17 @@ def _lay_out(figure: Figure) -> None:
     figure.dpi = dpi
 
 
+def _show_dollars(figure: Figure) -> None:
+    """Show texts as they are where a dollar in the name of a task or a file is no mathematics."""
+    parser: MathTextParser[Any] = MathTextParser("path")
+    for text in figure.findobj(Text):
+        if "$" in text.get_text():
+            try:
+                parser.parse(text.get_text())
+            except ValueError:
+                text.set_parse_math(False)
+
+
 def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> None:
     """Write `name.png` (200 dpi), `name.svg` and `name.csv`, the numbers drawn, into `directory`.
 
@@ -295,6 +308,7 @@ def save(figure: Figure, table: pd.DataFrame, directory: Path, name: str) -> Non
     """
     directory.mkdir(parents=True, exist_ok=True)
     with style():
+        _show_dollars(figure)
         _lay_out(figure)
         figure.savefig(directory / f"{name}.svg", metadata={"Date": None, "Creator": None})
         figure.dpi = DOTS_PER_INCH

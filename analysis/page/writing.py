@@ -134,7 +134,7 @@ def _tools(measured: Measurements, fits: AllFits, content: Content, fixed: "Fixe
         f'<h2 id="{key}">{title}</h2>\n{part}' for key, (title, part) in parts.items() if part
     )
     scripts = f"<script>{fixed.scripts}</script>" if html else ""
-    return Tools(html, scripts, explorer.STYLE.read_text())
+    return Tools(html, scripts, explorer.STYLE.read_text(encoding="utf-8"))
 
 
 def in_order(results: Iterator[tuple[int, Item]], what: str, count: int) -> list[Item]:
@@ -171,5 +171,5 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
         draft = Path(folder) / path.name
-        draft.write_text(text)
+        draft.write_text(text, encoding="utf-8")
         draft.replace(path)

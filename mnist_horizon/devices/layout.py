@@ -131,10 +131,10 @@ def check_devices() -> None:
         jax.devices()
     except (RuntimeError, AssertionError) as error:  # an assertion where a plugin is missing
         chosen = jax.config.values["jax_platforms"]
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200] or "it has no such device"
         raise SweepError(
-            f"JAX_PLATFORMS={chosen or ''}: JAX has no such device here{reason and f' ({reason})'}: "
-            "unset it, or install what that device needs"
+            f"JAX_PLATFORMS={chosen or ''}: JAX does not start: {reason}: unset it, or install "
+            "what that device needs"
         ) from None
 
 

@@ -237,6 +237,9 @@ def _read_folder(
             if missing:
                 notes.append(f"{path}: left out, it lacks the column {', '.join(missing)}")
                 continue
+            if twice := [name for name in schema.names if names.count(name) > 1]:
+                notes.append(f"{path}: left out, it has the column {twice[0]} more than once")
+                continue
             present = [name for name in schema.names if name in names]
             # One file, not a data set: no partition columns are guessed from the path.
             table = pq.ParquetFile(path).read(columns=present)
