@@ -73,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
     devices.check_devices()
     if not hosts.is_first():
         LOG.setLevel(standard_logging.CRITICAL)  # only the first process logs
-    folder = Path(WORKDIR.value)
+    folder = cli.folder(WORKDIR.value)
     hosts.on_first(lambda: _check(folder, spec))
     task = tasks.load(spec.task, spec.task_settings)
     if DRY_RUN.value and hosts.is_first():

@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
     devices.use_cpu_cores()
     devices.keep_compiled()
     devices.check_devices()
-    folder = Path(WORKDIR.value)
+    folder = cli.folder(WORKDIR.value)
     workdir.check(folder, tuning)
     task = tasks.load(tuning.sweep.task, tuning.sweep.task_settings)
     workdir.check_task(folder, tuning, task)

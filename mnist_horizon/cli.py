@@ -6,6 +6,7 @@ import re
 import resource
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from absl import app, flags
@@ -102,6 +103,11 @@ def settings_of(config: Any) -> dict[str, Any]:
     except AttributeError:
         raise InputError("--config: get_config() must return a ConfigDict") from None
     return settings
+
+
+def folder(text: str) -> Path:
+    """The folder that a flag names; a shell leaves the `~` of --workdir=~/runs to the command."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111  Path's raises where there is no home
 
 
 def peak_bytes() -> int:
