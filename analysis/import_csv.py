@@ -181,7 +181,7 @@ def main(argv: Sequence[str]) -> None:
         crossings=FLAGS.crossings,
     )
     thresholds = [number("thresholds", text) for text in FLAGS.thresholds]
-    workdir = Path(FLAGS.workdir)
+    workdir = cli.folder(FLAGS.workdir)
     try:
         lines = import_files(
             [Path(name) for name in argv[1:]], workdir, rules, thresholds, FLAGS.format

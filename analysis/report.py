@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> None:
         raise InputError(
             "name a sweep's working directory: python -m analysis.report WORKDIR [--out=DIR]"
         )
-    out = Path(_OUT.value) if _OUT.value else files.inside(workdirs[0], "report")
+    out = cli.folder(_OUT.value) if _OUT.value else files.inside(workdirs[0], "report")
     files.check_no_links(out, ["."])
     try:
         report = write_report(workdirs, out)

@@ -139,7 +139,7 @@ def main(argv: Sequence[str]) -> int:
     unknown = [name for name in names if name not in EXAMPLES]
     if unknown:
         raise InputError(f"{unknown[0]!r}: choose among {', '.join(EXAMPLES)}")
-    out = Path(FLAGS.out)
+    out = cli.folder(FLAGS.out)
     for name in names:
         print(f"== {EXAMPLES[name].question}")
         for command in commands(name, out):

@@ -13,6 +13,7 @@ from jax import Array
 
 from mnist_horizon import devices
 from mnist_horizon.devices import memory
+from mnist_horizon.jax_settings import own_settings
 from mnist_horizon.sweeps import SweepSpec, lanes, plan, workdir
 from mnist_horizon.sweeps.lanes import Lanes
 from mnist_horizon.sweeps.plan import Program
@@ -49,6 +50,7 @@ class ProgramForecast:
     lane: int = 0
 
 
+@own_settings()
 def forecast(
     spec: SweepSpec, folder: Path, task: LoadedTask, speed: float
 ) -> tuple[list[ProgramForecast], Lanes]:

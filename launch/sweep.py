@@ -92,9 +92,10 @@ def main(argv: Sequence[str]) -> int:
     devices.keep_compiled()
     hosts.start(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
     interruption.end_at_once()  # JAX has set a handler of its own where it joined processes
+    devices.check_devices()
     if not hosts.is_first():
         LOG.setLevel(standard_logging.CRITICAL)  # only the first process logs
-    folder = Path(WORKDIR.value)
+    folder = cli.folder(WORKDIR.value)
     hosts.on_first(lambda: _check(folder, spec))
     if DRY_RUN.value:
         if hosts.is_first():

@@ -17,6 +17,7 @@ from mnist_horizon.devices import memory, targets
 from mnist_horizon.devices.hlo import Module
 from mnist_horizon.devices.targets import Target
 from mnist_horizon.errors import SweepError
+from mnist_horizon.jax_settings import own_settings
 from mnist_horizon.sweeps import SweepSpec, compiling, plan, workdir
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.tasks import LoadedTask
@@ -49,6 +50,7 @@ class CompiledProgram:
     seconds: float
 
 
+@own_settings()
 def compile_sweep(
     spec: SweepSpec, folder: Path, task: LoadedTask, target: Target
 ) -> list[CompiledProgram]:

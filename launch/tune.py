@@ -53,7 +53,8 @@ def main(argv: Sequence[str]) -> int:
 
     devices.use_cpu_cores()
     devices.keep_compiled()
-    folder = Path(WORKDIR.value)
+    devices.check_devices()
+    folder = cli.folder(WORKDIR.value)
     workdir.check(folder, tuning, is_written=not DRY_RUN.value)
     task = tasks.load(tuning.sweep.task, tuning.sweep.task_settings)
     workdir.check_task(folder, tuning, task)

@@ -229,6 +229,7 @@ def train(
     spec = spec_from({**_merged(settings), **axes, "task": {"name": name, **task_settings}})
     devices.use_cpu_cores()
     devices.keep_compiled()
+    devices.check_devices()
     loaded = loaded or tasks.load(spec.task, spec.task_settings)
     with tempfile.TemporaryDirectory(prefix="mnist_horizon-") as temporary:
         folder = Path(workdir or temporary)

@@ -1,10 +1,12 @@
 """How commands run: absl flags, exit codes, and one-line messages for invalid input."""
 
+import os
 import re
 import resource
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from absl import app, flags
@@ -43,6 +45,7 @@ def run(
     """
 
     terminal.keep_streams()
+    _take_any_environment()
 
     def guarded(argv: Sequence[str]) -> None:
         try:
@@ -80,6 +83,17 @@ def run(
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
+
+
+def _take_any_environment() -> None:
+    """Draw without a display, and print names that the terminal's encoding lacks as escapes.
+
+    The kernel of a notebook gives the commands that it starts a backend of its own, which may be
+    missing here; Matplotlib then refuses to be imported.
+    """
+    os.environ["MPLBACKEND"] = "agg"
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def refuse(error: BaseException) -> None:
@@ -159,6 +173,11 @@ def settings_of(config: Any) -> dict[str, Any]:
     except AttributeError:
         raise InputError("--config: get_config() must return a ConfigDict") from None
     return settings
+
+
+def folder(text: str) -> Path:
+    """The folder that a flag names; a shell leaves the `~` of --workdir=~/runs to the command."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111  Path's raises where there is no home
 
 
 def peak_bytes() -> int:

@@ -353,6 +353,9 @@ def lock(path: Path, wait: bool = False) -> Iterator[bool]:
         except BlockingIOError:
             yield False
             return
+        except OSError as error:
+            reason = f"this file system has no locks ({error.strerror}): choose another --workdir"
+            raise OSError(error.errno, reason, str(path)) from None
         yield True
 
 

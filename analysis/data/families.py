@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ SETTINGS: dict[str, str] = {
 """Paths in `settings` of what may vary but is not an axis."""
 
 MOST_SLUG = 100
-"""Characters of a label in a file name."""
+"""Characters of a label in a file name; with what stands around it, 255 are allowed."""
 
 _NOT_KEPT = re.compile(r"[^A-Za-z0-9 .,:;=()+_@/-]")
 
@@ -324,7 +324,9 @@ def slug(text: str) -> str:
     kept = re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")
     if len(kept) <= MOST_SLUG and not _NOT_KEPT.search(text):
         return kept
-    return f"{kept[:MOST_SLUG]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return (
+        f"{kept[:MOST_SLUG]}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
+    )
 
 
 @dataclass(frozen=True)
@@ -366,6 +368,12 @@ class Family:
         )
 
 
+def _numbered(name: str, form: str, earlier: Sequence[str]) -> str:
+    """A name with the number of its repetition, if it has been given before."""
+    number = earlier.count(name)
+    return name + form.format(number) if number else name
+
+
 def families(frame: pd.DataFrame) -> list[Family]:
     """The families of runs in tidy results, those with most runs first."""
     groups = list(split(frame, "width", "horizon"))
@@ -379,15 +387,12 @@ def families(frame: pd.DataFrame) -> list[Family]:
         text = label(group.settings, [name for name in varying if name in group.settings]) + more
         result.append(Family(text, slug(text), group.settings, group.rows))
     result = [
-        Family(
-            one.label + (f" ({number})" if number else ""),
-            one.slug + (f"-{same}" if same else ""),
-            one.settings,
-            one.frame,
+        replace(
+            one,
+            label=_numbered(one.label, " ({})", [other.label for other in result[:place]]),
+            slug=_numbered(one.slug, "-{}", [other.slug for other in result[:place]]),
         )
         for place, one in enumerate(result)
-        for number in [sum(other.label == one.label for other in result[:place])]
-        for same in [sum(other.slug == one.slug for other in result[:place])]
     ]
     if len(result) == 1:
         result = [Family(result[0].label, "", result[0].settings, result[0].frame)]

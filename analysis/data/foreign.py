@@ -146,11 +146,15 @@ def _check_unpacked(path: Path) -> None:
 
 def _parquet(path: Path) -> pd.DataFrame:
     try:
-        return parquet.read_table(path).to_pandas()
+        table = parquet.read_table(path)
     except ResultsError as error:
         raise InputError(f"{path}: {error}") from None
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
+    names = table.column_names
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"{path}: it has the column {twice[0]} more than once: rename one")
+    return table.to_pandas(ignore_metadata=True)  # pandas' own would hide columns in an index
 
 
 def _wandb(path: Path) -> pd.DataFrame:

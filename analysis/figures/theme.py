@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import matplotlib as mpl
+import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -123,8 +124,8 @@ def size_looks(sizes: Iterable[float]) -> dict[float, Look]:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw with the project's style."""
-    with mpl.rc_context(_STYLE):
+    """Draw with the project's style, whatever a user's matplotlibrc has (LaTeX, fonts, sizes)."""
+    with mpl.style.context(["default", _STYLE]):
         yield
 
 

@@ -44,8 +44,8 @@ def calculator(entries: Mapping[str, Sequence[Entry]]) -> str:
     if not laws:
         return ""
     data = {"laws": _named(laws), "kinds": KINDS, "reach": REACH, "unknown": NOT_DETERMINED}
-    return Template((_HERE / "calculator.html").read_text()).substitute(
-        data=as_script(data), script=(_HERE / "calculator.js").read_text()
+    return Template((_HERE / "calculator.html").read_text(encoding="utf-8")).substitute(
+        data=as_script(data), script=(_HERE / "calculator.js").read_text(encoding="utf-8")
     )
 
 

@@ -51,11 +51,11 @@ def explorer(measured: Measurements, fits: AllFits, charts: Mapping[str, Any]) -
     if measured.crossings.empty:
         return ""
     data, notes = explorer_data(measured, fits)
-    return Template((_HERE / "explorer.html").read_text()).substitute(
+    return Template((_HERE / "explorer.html").read_text(encoding="utf-8")).substitute(
         data=as_script(data),
         charts=as_script(charts),
         notes="".join(f'<p class="explorer-note">{escape(note)}</p>' for note in notes),
-        script=(_HERE / "explorer.js").read_text(),
+        script=(_HERE / "explorer.js").read_text(encoding="utf-8"),
     )
 
 

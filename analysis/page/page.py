@@ -57,7 +57,7 @@ class Page:
 
     def html(self) -> str:
         """The page as text; every text from outside of this module is escaped."""
-        return Template(_TEMPLATE.read_text()).substitute(
+        return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
             title=escape(self.title),
             subtitle=escape(self.subtitle),
             compared=self._compared(),

@@ -135,7 +135,7 @@ def _tools(measured: Measurements, fits: AllFits, content: Content, fixed: "Fixe
         f'<h2 id="{key}">{title}</h2>\n{part}' for key, (title, part) in parts.items() if part
     )
     scripts = f"<script>{fixed.scripts}</script>" if html else ""
-    return Tools(html, scripts, explorer.STYLE.read_text())
+    return Tools(html, scripts, explorer.STYLE.read_text(encoding="utf-8"))
 
 
 def in_order(results: Iterator[tuple[int, Item]], what: str, count: int) -> list[Item]:

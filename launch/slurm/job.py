@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from launch.slurm.status import programs_by_task
-from mnist_horizon import cli, files
+from mnist_horizon import cli, files, terminal
 from mnist_horizon.errors import InputError, SweepError
 
 
@@ -114,6 +114,7 @@ def _requeue_unless_cancelled() -> None:
 
 
 if __name__ == "__main__":
+    terminal.keep_streams()
     try:
         sys.exit(main(sys.argv))
     except InputError as error:

@@ -22,6 +22,7 @@ from jaxtyping import Int
 
 from mnist_horizon import training
 from mnist_horizon.devices import compilation, hosts
+from mnist_horizon.errors import SweepError
 from mnist_horizon.tasks import Task
 from mnist_horizon.training import RunParams, RunState, Train
 
@@ -122,6 +123,23 @@ def use_cpu_cores() -> None:
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", usable_cores())
+
+
+def check_devices() -> None:
+    """Start JAX, whose devices were chosen; call it before anything is written.
+
+    Raises:
+        SweepError: the platform that `JAX_PLATFORMS` names is not there, or no device is.
+    """
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # an assertion where a plugin is missing
+        chosen = jax.config.values["jax_platforms"]
+        reason = " ".join(str(error).split())[:200] or "it has no such device"
+        raise SweepError(
+            f"JAX_PLATFORMS={chosen or ''}: JAX does not start: {reason}: unset it, or install "
+            "what that device needs"
+        ) from None
 
 
 class ProgramFunctions:

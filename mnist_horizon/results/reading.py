@@ -254,12 +254,14 @@ def _read_table(path: Path, schema: pa.Schema, required: Sequence[str]) -> pa.Ta
     """A table in the columns of the schema.
 
     Raises:
-        ResultsError: it lacks a required column, or needs too much memory.
+        ResultsError: it lacks a required column or has one twice, or needs too much memory.
         OSError, pa.ArrowException: it cannot be read.
     """
     names = parquet.column_names(path)
     if missing := [name for name in required if name not in names]:
         raise ResultsError(f"it lacks the column {', '.join(missing)}")
+    if twice := [name for name in schema.names if names.count(name) > 1]:
+        raise ResultsError(f"it has the column {twice[0]} more than once")
     present = [name for name in schema.names if name in names]
     filled = len(schema) - len(present)
     return conform(parquet.read_table(path, present, filled), schema)

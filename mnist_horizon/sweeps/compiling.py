@@ -14,6 +14,7 @@ import numpy as np
 
 from mnist_horizon import devices, noise, training
 from mnist_horizon.devices import Layout, ProgramFunctions
+from mnist_horizon.jax_settings import own_settings
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program
 from mnist_horizon.sweeps.spec import SweepSpec
@@ -141,7 +142,11 @@ def _code(
     number, flag = np.int32(0), np.bool_(False)
 
     def job(function: Any, *arguments: Any) -> Callable[[], Any]:
-        return lambda: function.lower(*arguments).compile()
+        @own_settings()  # a thread of its own has those of the user
+        def compiled() -> Any:
+            return function.lower(*arguments).compile()
+
+        return compiled
 
     jobs = {
         "update": job(functions.update, state, runs, task, keys, number, number, flag),

@@ -19,6 +19,7 @@ from mnist_horizon import files, interruption
 from mnist_horizon.devices import hosts
 from mnist_horizon.devices.compilation import DETERMINISTIC, is_deterministic
 from mnist_horizon.errors import SweepError
+from mnist_horizon.jax_settings import own_settings
 from mnist_horizon.sweeps import lanes, live, plan, workdir
 from mnist_horizon.sweeps.compiling import Compiler
 from mnist_horizon.sweeps.initial import with_initial_policy
@@ -44,6 +45,7 @@ class Outcome:
     busy: tuple[str, ...]
 
 
+@own_settings()
 def run_sweep(
     spec: SweepSpec,
     folder: Path,

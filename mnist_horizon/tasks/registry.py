@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
+from mnist_horizon.jax_settings import own_settings
 from mnist_horizon.registry import Registry
 from mnist_horizon.settings import Setting, did_you_mean, of
 from mnist_horizon.tasks.scaling import AS_GIVEN, WAYS, check_way, scaled
@@ -66,6 +67,7 @@ def names() -> list[str]:
     return _registry.names()
 
 
+@own_settings()
 def load(name: str, settings: Mapping[str, Any]) -> LoadedTask:
     """Load the task `name` with these settings, defaults for the rest (`describe`).
 
@@ -99,6 +101,7 @@ def load_or_stand_in(name: str, settings: Mapping[str, Any]) -> tuple[LoadedTask
         return describe(name, settings, stand_in), str(error)
 
 
+@own_settings()
 def describe(name: str, settings: Mapping[str, Any], loaded: LoadedTask) -> LoadedTask:
     """A loaded task, checked, its observations scaled, with what a sweep records about it.
 

@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from mnist_horizon import devices, schedules, training
 from mnist_horizon.devices import Layout, ProgramFunctions
+from mnist_horizon.jax_settings import own_settings
 from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.plan import Program, Variant
 from mnist_horizon.sweeps.runner import Interrupted
@@ -33,6 +34,7 @@ NUMBERS = (
 """Columns of a cell's rows that the rule is made of, besides `algorithm`."""
 
 
+@own_settings()
 def run_cell(tuning: Tuning, cell: Cell, task: Task, stop: Callable[[], bool]) -> Rows:
     """Search one cell: a row for each rung, candidate and seed.
 

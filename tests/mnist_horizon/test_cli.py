@@ -1,5 +1,6 @@
 """What is wrong with a command's input is one line and exit code 2."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -47,6 +48,24 @@ def test_a_command_ends_with_its_own_code_and_is_given_its_arguments(
 ) -> None:
     assert run(monkeypatch) == (cli.DONE, [])
     assert run(monkeypatch, "a", "fail", takes_arguments=True) == (cli.FAILED, ["a", "fail"])
+
+
+def test_no_display_and_no_letter_of_another_script_stops_a_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MPLBACKEND", "module://of_a_notebook")
+    told = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(told, "ascii"))
+    run(monkeypatch)
+    assert os.environ["MPLBACKEND"] == "agg"
+    print("数", end="", flush=True)
+    assert told.getvalue() == b"\\u6570"
+
+
+def test_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/of/them")
+    assert cli.folder("~/runs/a~b") == Path("/home/of/them/runs/a~b")
+    assert cli.folder("runs") == Path("runs")
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,19 @@ def test_lines_and_locks_go_through_no_link_and_into_plain_files_only(tmp_path: 
     assert victim.read_text() == "precious"
 
 
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="no locks") as raised, files.lock(tmp_path / "a"):
+        pass
+    assert raised.value.filename == str(tmp_path / "a")
+    assert "choose another --workdir" in raised.value.strerror
+
+
 def test_a_lock_leaves_the_content_and_is_held_once(tmp_path: Path) -> None:
     path = tmp_path / "locks" / "a"
     with files.lock(path) as first:

@@ -126,6 +126,11 @@ def test_tables_of_others_need_only_the_required_columns_in_any_fitting_type(tmp
     assert set(read.frame["task"]) == {"digits"}
 
 
+def with_a_column_twice(path: Path) -> pa.Table:
+    table = pq.read_table(path)
+    return table.append_column("horizon", table.column("horizon"))
+
+
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
@@ -139,8 +144,9 @@ def test_tables_of_others_need_only_the_required_columns_in_any_fitting_type(tmp
             lambda path: pd.DataFrame(rows_of("bad", seed=0.5)).to_parquet(path),
             "cannot be read",
         ),
+        (lambda path: pq.write_table(with_a_column_twice(path), path), "horizon more than once"),
     ],
-    ids=["truncated", "empty", "missing column", "fractional seed"],
+    ids=["truncated", "empty", "missing column", "fractional seed", "column twice"],
 )
 def test_a_bad_table_is_noted_in_one_line_and_the_rest_is_read(tmp_path, damage, says):
     write_results(tmp_path / "results" / "bad.parquet", rows_of("bad"))

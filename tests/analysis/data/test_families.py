@@ -236,6 +236,9 @@ def test_labels_and_slugs():
     assert label_of_law(group, 0.7) == "digits, periodic:4, all widths, return 0.7"
     assert label_of_law({**group, "width": 8}) == "digits, periodic:4, width 8"
     assert slug("Digits, periodic:4 (10 classes)") == "digits-periodic-4-10-classes"
+    long = [slug(f"{'maze ' * 100}{end}") for end in "ab"]
+    assert max(map(len, long)) < 140
+    assert len({*long, slug("数字, dense"), slug("文字, dense"), slug("dense")}) == 5
     assert task_label({"task": "made", "task_settings": '{"classes": 4}'}) == "made (4 classes)"
     assert task_label({"task": "made", "task_settings": "no JSON"}) == "made"
     assert task_label({"task": "made"}) == "made"

@@ -50,6 +50,40 @@ def test_parquet_keeps_its_types_and_columns_named_file_and_row(tmp_path: Path) 
     pd.testing.assert_frame_equal(read([path]).table, frame)
 
 
+def test_columns_that_pandas_kept_in_an_index_are_columns(tmp_path: Path) -> None:
+    path = tmp_path / "runs.parquet"
+    frame = pd.DataFrame({"frames": [10, 20], "seed": [0, 1], "score": [0.5, 0.6]})
+    frame.set_index(["frames", "seed"]).to_parquet(path)
+    assert read([path]).table[["frames", "seed", "score"]].equals(frame)
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        {"run": pa.dictionary(pa.int32(), pa.string()), "frames": pa.uint64()},
+        {"run": pa.large_string(), "frames": pa.decimal128(20, 0), "score": pa.float16()},
+        {"run": pa.string_view(), "frames": pa.int32(), "score": pa.float32()},
+    ],
+)
+def test_tables_of_other_engines_are_read(kinds: dict[str, pa.DataType], tmp_path: Path) -> None:
+    table = pa.table({"run": ["a", "b"], "frames": [10, 2**31 - 1], "score": [0.5, 0.25]})
+    for name, kind in kinds.items():
+        column = table.column(name).cast(kind)
+        table = table.set_column(table.column_names.index(name), name, column)
+    pq.write_table(table, tmp_path / "runs.parquet")
+    found = read([tmp_path / "runs.parquet"]).table
+    assert [*map(str, found["run"])] == ["a", "b"]
+    assert [*map(float, found["frames"])] == [10, 2**31 - 1]
+    assert [*map(float, found["score"])] == [0.5, 0.25]
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    table = pa.table({"frames": [1], "score": [0.5]}).append_column("score", pa.array([0.7]))
+    pq.write_table(table, tmp_path / "runs.parquet")
+    with pytest.raises(InputError, match="the column score more than once: rename one"):
+        read([tmp_path / "runs.parquet"])
+
+
 def test_wandbs_export_is_read_by_run_and_step(tmp_path: Path) -> None:
     path = wandb_export(tmp_path / "chart.csv")
     assert form_of(path) == "wandb"

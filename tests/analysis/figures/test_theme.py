@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,6 +58,25 @@ def test_a_file_that_cannot_be_written_to_its_end_is_left_as_it_was(ending, tmp_
         theme.save(figure, table, tmp_path, "curves")
     assert (tmp_path / f"curves.{ending}").read_text() == "whole"
     assert not list(tmp_path.glob(".*"))
+
+
+def test_figures_do_not_depend_on_a_users_matplotlibrc(tmp_path):
+    theirs = {"text.usetex": True, "font.family": "Comic Sans MS", "lines.linewidth": 9.0}
+    for name, settings in {"plain": {}, "theirs": theirs}.items():
+        with mpl.rc_context(settings):
+            figure, table = curves.return_against_interactions(sweep_frame())
+            theme.save(figure, table, tmp_path / name, "curves")
+    for ending in ("png", "svg"):
+        plain, other = (tmp_path / name / f"curves.{ending}" for name in ("plain", "theirs"))
+        assert plain.read_bytes() == other.read_bytes()
+
+
+def test_a_dollar_in_a_name_is_shown_where_it_is_no_mathematics(tmp_path):
+    figure, axes = theme.panels(2)
+    axes[0].set_title(r"task $\frac{$")
+    axes[1].set_title("N$_c$")
+    theme.save(figure, pd.DataFrame(), tmp_path, "names")
+    assert [axis.title.get_parse_math() for axis in axes] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The order in which a report is written, and the processes that write it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,3 +74,18 @@ def test_processes_write_the_same_bytes_as_one_process(tmp_path):
     for path in several:
         other = tmp_path / "one" / path.relative_to(tmp_path / "several")
         assert path.read_bytes() == other.read_bytes(), path.name
+
+
+@pytest.mark.slow
+def test_a_report_needs_no_utf8_locale_and_no_backend_of_matplotlib(tmp_path):
+    frame = sweep_frame(SMALL)
+    workdir = write_sweep(tmp_path / "sweep", frame.assign(task="数字"))
+    environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis.report", str(workdir), "--verbose"],
+        env={**os.environ, **environment, "MPLBACKEND": "module://of_a_notebook"},
+        capture_output=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "数字" in (workdir / "report" / "report.html").read_text(encoding="utf-8")
