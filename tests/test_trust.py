@@ -64,6 +64,9 @@ HELD_BY = {
         "::test_a_checkpoint_with_the_rows_of_another_program_is_not_used",
         "mnist_horizon/sweeps/test_runner.py::test_a_journal_of_another_program_is_refused",
     ],
+    "`tensorboard/`, `wandb/`": [
+        "mnist_horizon/sweeps/test_live.py::test_a_log_that_fails_stops_no_training"
+    ],
     "`progress.jsonl`, `locks/`": [
         f"{FILES}test_lines_and_locks_go_through_no_link_and_into_plain_files_only"
     ],
@@ -73,6 +76,7 @@ HELD_BY = {
         "launch/test_tune.py::test_a_rule_sets_no_other_field_than_a_search_finds",
     ],
     "`slurm/`": [
+        "launch/test_slurm.py::test_a_task_without_plain_programs_runs_nothing",
         "launch/test_slurm.py::test_tasks_that_are_no_names_are_refused",
         "launch/test_slurm.py::test_submissions_that_are_no_names_or_links_are_refused",
         "launch/test_slurm.py::test_every_state_is_counted_with_its_reasons",
@@ -182,7 +186,7 @@ PICKLES = {
 }
 """Modules that may unpickle, and what."""
 
-MODULES = {"pickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+MODULES = {"pickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "submitit"}
 """What unpickles."""
 
 CALLS = {"eval", "exec", "compile", "system", "popen", "load_module", "unsafe_load"}
