@@ -322,7 +322,8 @@ def test_killed_twenty_times_equals_uninterrupted(tmp_path: Path) -> None:
 def test_series_of_a_sweep_that_is_killed_equal_its_results(name: str, tmp_path: Path) -> None:
     """What a kill loses, W&B's last points, is there again, and nothing is there twice."""
     pytest.importorskip(name, reason=f"the extra {name} is not installed")
-    arguments = (*LONGER, f"--workdir={tmp_path / 'w'}", f"--log={name}", "--checkpoint_seconds=0")
+    arguments = (*TINY, "--config.budget=12800", "--config.evaluations=50", f"--log={name}")
+    arguments = (*arguments, f"--workdir={tmp_path / 'w'}", "--checkpoint_seconds=0")
     offline = {"WANDB_MODE": "offline"}
     offline |= {f"WANDB_{kind}_DIR": str(tmp_path) for kind in ("CACHE", "CONFIG", "DATA")}
     progress, moments = tmp_path / "w" / "progress.jsonl", random.Random(0)
