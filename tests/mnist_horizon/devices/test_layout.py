@@ -160,3 +160,13 @@ def test_one_and_four_devices_agree_in_distribution() -> None:
 @pytest.mark.slow
 def test_the_same_cut_is_bit_equal() -> None:
     assert on_devices(2, 5) == on_devices(2, 5)
+
+
+@pytest.mark.parametrize("variants", [1, 2, 3, 7, 16, 17, 63, 100, 257])
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 16])
+def test_the_layout_is_the_best_of_all_numbers_of_parts(variants: int, count: int) -> None:
+    for seeds in (1, 2, 3, 5, 31):
+        used = min(count, seeds * variants)
+        tried = [devices.Layout(seeds, variants, parts, used) for parts in range(1, variants + 1)]
+        best = min(tried, key=lambda layout: layout.groups * (layout.runs_per_group + 1))
+        assert devices.choose_layout(seeds, variants, count) == best
