@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
     del argv
     if not WORKDIR.value:
         raise SweepError("--workdir: name the folder for the results")
-    folder = Path(WORKDIR.value).absolute()
+    folder = cli.folder(WORKDIR.value).absolute()
     if STATUS.value:
         print(describe(states(folder, Queue.ask(folder))))
         return cli.DONE
