@@ -103,13 +103,6 @@ Blocks = list[tuple[tuple[Variant, ...], list[int]]]
 """Runs: of each block every variant with every seed."""
 
 
-def all_runs(spec: SweepSpec) -> list[Run]:
-    """Every run of the sweep, sorted."""
-    variants = sorted(itertools.chain(*_variants(spec)))
-    axes = itertools.product(sorted(spec.widths), variants, range(spec.seeds))
-    return [Run(*place) for place in axes]
-
-
 def holding(spec: SweepSpec, programs: Iterable[Program]) -> list[Program]:
     """Those of some programs that hold runs of the sweep."""
     widths, variants = set(spec.widths), set(itertools.chain(*_variants(spec)))

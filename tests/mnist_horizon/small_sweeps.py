@@ -1,11 +1,13 @@
 """Small sweeps that the tests of the runner share, and what they compare."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 from mnist_horizon import tasks
-from mnist_horizon.sweeps import SweepSpec, runner, spec_from
+from mnist_horizon.sweeps import SweepSpec, plan, runner, spec_from
+from mnist_horizon.sweeps.plan import Run
 
 TINY: dict[str, Any] = {
     "task": {"name": "digits"},
@@ -22,6 +24,13 @@ TINY: dict[str, Any] = {
 
 def tiny(**changes: Any) -> SweepSpec:
     return spec_from({**TINY, **changes})
+
+
+def all_runs(spec: SweepSpec) -> list[Run]:
+    """Every run of the sweep, sorted, listed one by one."""
+    variants = sorted(itertools.chain(*plan._variants(spec)))
+    axes = itertools.product(sorted(spec.widths), variants, range(spec.seeds))
+    return [Run(*place) for place in axes]
 
 
 def run(spec: SweepSpec, folder: Path, checkpoint_seconds: float = 60.0) -> runner.Outcome:

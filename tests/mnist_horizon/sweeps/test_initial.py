@@ -10,9 +10,9 @@ import pytest
 
 from mnist_horizon import results
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import plan, spec_from
+from mnist_horizon.sweeps import spec_from
 from mnist_horizon.sweeps.runner import Interrupted
-from tests.mnist_horizon.small_sweeps import outputs, run, tiny
+from tests.mnist_horizon.small_sweeps import all_runs, outputs, run, tiny
 from tests.mnist_horizon.sweeps.test_runner import stop_after
 
 RUN = "digits-mlp1-w4-h1-dense-lr0.03-s0"
@@ -139,9 +139,9 @@ def test_ids_and_settings_of_sweeps_without_the_axis_stay():
     spec = tiny(kl_coef=0.2)
     assert not {"kl_coefs", "initial_policy"} & {*spec.to_json(), *spec.fixed_settings()}
     assert spec_from(spec.to_json()) == spec
-    assert not any("-kl" in one.run_id(spec) for one in plan.all_runs(spec))
+    assert not any("-kl" in one.run_id(spec) for one in all_runs(spec))
     swept = tiny(kl_coefs=(0.0, 0.2))
-    assert swept.run_count == 2 * spec.run_count == len(plan.all_runs(swept))
+    assert swept.run_count == 2 * spec.run_count == len(all_runs(swept))
     assert swept.fixed_settings() == tiny().fixed_settings()
 
 

@@ -23,7 +23,7 @@ from mnist_horizon.sweeps import SweepSpec, plan
 from mnist_horizon.sweeps.plan import Program, Run, Variant
 from mnist_horizon.tasks import Examples, Task
 from tests.mnist_horizon.networks import user_networks
-from tests.mnist_horizon.small_sweeps import tiny
+from tests.mnist_horizon.small_sweeps import all_runs, tiny
 from tests.mnist_horizon.sweeps.test_spec import small
 
 SHAPE = (8, 8)
@@ -47,7 +47,7 @@ def test_an_id_is_readable_and_stable() -> None:
 def test_references_are_runs_and_programs_of_their_own() -> None:
     spec = small(references={"supervised": [0.01], "exact": [0.01, 0.02]}, entropy_coef=0.1)
     own = small(entropy_coef=0.1)
-    runs, before = plan.all_runs(spec), plan.all_runs(own)
+    runs, before = all_runs(spec), all_runs(own)
     added = set(runs) - set(before)
     assert set(before) < set(runs)
     assert spec.run_count == len(runs) == len(before) + len(spec.widths) * spec.seeds * 3
@@ -82,7 +82,7 @@ def test_a_reference_is_counted_without_a_value_net_and_measures_no_noise() -> N
 )
 def test_two_runs_never_share_an_id(horizons: list[float], rates: list[float]) -> None:
     spec = small(horizons=horizons, optimizer={"learning_rates": rates})
-    ids = [run.run_id(spec) for run in plan.all_runs(spec)]
+    ids = [run.run_id(spec) for run in all_runs(spec)]
     assert len(set(ids)) == len(ids) == len(horizons) * len(rates) * 2
     assert not any("/" in name for name in ids)
 
@@ -126,7 +126,7 @@ def of_a_list(spec: SweepSpec, runs: Iterable[Run], needs: Mapping[int, ProgramM
 @given(SETTINGS, st.data())
 def test_programs_hold_each_run_once_and_fit(changes: dict[str, Any], data: st.DataObject) -> None:
     spec = small(**changes, references={"exact": [0.01]})
-    runs = plan.all_runs(spec)
+    runs = all_runs(spec)
     assert runs == sorted(runs)
     assert len(set(runs)) == len(runs) == spec.run_count
     chosen = [run for run in runs if data.draw(st.booleans())]
@@ -277,7 +277,7 @@ def test_flops_are_those_of_the_passes(
 
 def test_ids_too_long_for_a_file_are_refused() -> None:
     spec = tiny(optimizer={"learning_rates": (1e-2, 1.2345678912345e-37)})
-    ids = [run.run_id(spec) for run in plan.all_runs(spec)]
+    ids = [run.run_id(spec) for run in all_runs(spec)]
     for added in range(0, LONGEST_NAME - max(map(len, ids)) + 1, 10):
         plan.check_ids(dataclasses.replace(spec, task="digits" + added * "x"))
     longer = dataclasses.replace(spec, task="digits" + (added + 10) * "x")

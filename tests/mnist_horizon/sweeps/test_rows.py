@@ -5,14 +5,13 @@ import json
 import pytest
 
 from mnist_horizon import networks, results, tasks
-from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.rows import run_columns, table_rows
-from tests.mnist_horizon.small_sweeps import tiny
+from tests.mnist_horizon.small_sweeps import all_runs, tiny
 
 
 def test_a_run_has_every_column_that_is_not_measured() -> None:
     spec = tiny(entropy_coef=0.5, schedules=("periodic:2",), horizons=(3.0,), seeds=2)
-    run = plan.all_runs(spec)[1]
+    run = all_runs(spec)[1]
     columns = run_columns(spec, run, tasks.load("digits", {}).task)
     imported_only = {*results.READ_SCHEMA.names} - {*results.SCHEMA.names}
     assert {*columns} == {*results.RUN_COLUMNS} - imported_only

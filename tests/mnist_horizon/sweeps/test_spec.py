@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from mnist_horizon import settings
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import plan
 from mnist_horizon.sweeps.spec import AXES, SweepSpec, config_settings, differences, spec_from
-from tests.mnist_horizon.small_sweeps import tiny
+from tests.mnist_horizon.small_sweeps import all_runs, tiny
 
 SMALL: dict[str, Any] = {
     "task": {"name": "digits"},
@@ -240,7 +239,7 @@ def test_an_activation_is_named_where_it_is_not_the_usual_one() -> None:
     assert "activation" not in usual.to_json()["network"]
     assert spec_from(tanh.to_json()) == tanh
     assert tanh.train_spec(4).network.activation == "tanh"
-    names = [plan.all_runs(spec)[0].run_id(spec).split("-w")[0] for spec in (usual, tanh)]
+    names = [all_runs(spec)[0].run_id(spec).split("-w")[0] for spec in (usual, tanh)]
     assert names == ["digits-mlp1", "digits-mlp1-tanh"]
 
 

@@ -11,8 +11,8 @@ import pytest
 from mnist_horizon import files, results
 from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import InputError, SweepError
-from mnist_horizon.sweeps import plan, workdir
-from tests.mnist_horizon.small_sweeps import records, tiny
+from mnist_horizon.sweeps import workdir
+from tests.mnist_horizon.small_sweeps import all_runs, records, tiny
 
 TASK = {"task": "digits", "settings": {}, "source": "here", "content": {"train": "a", "test": "b"}}
 NEEDS = {4: ProgramMemory(1, 0), 8: ProgramMemory(1, 0)}
@@ -31,7 +31,7 @@ def test_processes_that_start_at_once_agree_on_the_programs(tmp_path: Path) -> N
     assert len(names) == 8
     assert all(name == names[0] for name in names)
     held = [run for record in records(tmp_path).values() for run in record["runs"]]
-    assert sorted(held) == sorted(run.run_id(spec) for run in plan.all_runs(spec))
+    assert sorted(held) == sorted(run.run_id(spec) for run in all_runs(spec))
 
 
 @pytest.mark.parametrize("written", range(1, 6))
