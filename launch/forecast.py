@@ -3,15 +3,16 @@
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mnist_horizon import devices
+from mnist_horizon import devices, tasks
 from mnist_horizon.devices import memory
 from mnist_horizon.jax_settings import own_settings
 from mnist_horizon.sweeps import SweepSpec, lanes, plan, workdir
@@ -48,6 +49,18 @@ class ProgramForecast:
     seconds: float
     devices: int = 0
     lane: int = 0
+
+
+def task_to_plan(name: str, settings: Mapping[str, Any]) -> tuple[LoadedTask, bool]:
+    """A task, and whether its data are there: else it has their shapes, and a line says so.
+
+    Raises:
+        TaskError: as `tasks.load_or_stand_in`.
+    """
+    task, problem = tasks.load_or_stand_in(name, settings)
+    if problem:
+        print(f"the data are not there, so this is by their shapes alone: {problem}")
+    return task, not problem
 
 
 @own_settings()

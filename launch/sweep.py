@@ -148,9 +148,7 @@ def _describe(spec: SweepSpec, folder: Path) -> None:
     if workdir.is_finished(folder, spec):
         print(f"done: all {spec.run_count} runs; {_next(folder)}")
         return
-    task, problem = tasks.load_or_stand_in(spec.task, spec.task_settings)
-    if problem:
-        print(f"the data are not there, so this is by their shapes alone: {problem}")
+    task, _ = forecast.task_to_plan(spec.task, spec.task_settings)
     if TARGET.value:
         target = parse(TARGET.value)
         print(targets.describe(spec, target, targets.compile_sweep(spec, folder, task, target)))

@@ -47,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
     if not WORKDIR.value:
         raise SweepError("--workdir: name the folder for the results")
     # Imported only now, so that invalid settings are reported in half the time.
+    from launch.forecast import task_to_plan
     from mnist_horizon import devices
     from mnist_horizon.sweeps.runner import Interrupted
     from mnist_horizon.tuning import workdir
@@ -56,11 +57,15 @@ def main(argv: Sequence[str]) -> int:
     devices.check_devices()
     folder = cli.folder(WORKDIR.value)
     workdir.check(folder, tuning, is_written=not DRY_RUN.value)
-    task = tasks.load(tuning.sweep.task, tuning.sweep.task_settings)
-    workdir.check_task(folder, tuning, task)
+    name, settings = tuning.sweep.task, tuning.sweep.task_settings
     if DRY_RUN.value:
+        task, is_there = task_to_plan(name, settings)
+        if is_there:
+            workdir.check_task(folder, tuning, task)
         print(_describe(tuning, folder, task))
         return cli.DONE
+    task = tasks.load(name, settings)
+    workdir.check_task(folder, tuning, task)
     terminal.problems.folder = folder
     try:
         found = workdir.search(folder, tuning, task)

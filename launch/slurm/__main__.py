@@ -25,6 +25,7 @@ import jax
 from absl import flags
 from ml_collections import config_flags
 
+from launch.forecast import task_to_plan
 from launch.slurm import sbatch
 from launch.slurm.status import Queue, describe, states
 from mnist_horizon import cli, files, tasks
@@ -81,9 +82,7 @@ def main(argv: Sequence[str]) -> int:
     files.inside(folder, "slurm")
     settings = sbatch_settings()
     if DRY_RUN.value:
-        task, problem = tasks.load_or_stand_in(spec.task, spec.task_settings)
-        if problem:
-            print(f"the data are not there, so this is by their shapes alone: {problem}")
+        task, _ = task_to_plan(spec.task, spec.task_settings)
         missing = sweep_of(spec, folder, task).missing()[1]
         packed = pack(spec, task, missing, TASKS.value)
         print(describe_jobs(spec, packed, settings))

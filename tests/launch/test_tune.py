@@ -50,6 +50,20 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "workdir").exists()
 
 
+def test_a_dry_run_needs_no_data(tmp_path: Path) -> None:
+    place = f"--config.task.data_dir={tmp_path / 'nowhere'}"
+    arguments = (
+        f"--workdir={tmp_path / 'workdir'}",
+        "--config.task.name=mnist",
+        place,
+        "--dry_run",
+    )
+    command = tune(tmp_path, *arguments)
+    assert command.process.exitcode == cli.DONE, command.err
+    assert command.out.startswith("the data are not there, so this is by their shapes alone: task")
+    assert "1 cells left" in command.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
