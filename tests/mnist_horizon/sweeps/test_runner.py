@@ -23,9 +23,9 @@ from launch.forecast import forecast
 from mnist_horizon import files, networks, results, tasks
 from mnist_horizon.devices.memory import ProgramMemory
 from mnist_horizon.errors import SweepError
-from mnist_horizon.sweeps import checkpoints, plan, program_runner, runner, workdir
+from mnist_horizon.sweeps import checkpoints, program_runner, runner, workdir
 from mnist_horizon.sweeps.progress import Progress
-from tests.mnist_horizon.small_sweeps import outputs, records, run, tiny
+from tests.mnist_horizon.small_sweeps import all_runs, outputs, records, run, tiny
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_results_are_complete_and_match_the_schema(finished: Path) -> None:
     assert not read.unfinished
     frame = read.frame
     assert list(frame.columns) == results.READ_SCHEMA.names
-    runs = plan.all_runs(spec)
+    runs = all_runs(spec)
     marks = spec.evaluation_updates(4)
     assert sorted(set(frame["run_id"])) == sorted(run.run_id(spec) for run in runs)
     assert len(frame) == len(runs) * len(marks)
@@ -159,7 +159,7 @@ def test_references_learn_beside_the_runs_of_the_sweep(tmp_path: Path) -> None:
     assert results.read_sweep(tmp_path)["references"] == {"supervised": [3e-2], "exact": [3e-2]}
     again, new = workdir.planned(tmp_path, spec, {4: ProgramMemory(1, 1)})
     assert new == []
-    assert sorted(run for program in again for run in program.runs) == plan.all_runs(spec)
+    assert sorted(run for program in again for run in program.runs) == all_runs(spec)
 
 
 def test_a_run_says_all_its_settings_and_another_one_is_told_apart(
@@ -380,7 +380,7 @@ def test_a_run_that_is_not_finite_stops_and_the_others_go_on(
 ) -> None:
     spec = tiny(optimizer={"learning_rates": (3e-2, 1e38)})
     outcome = run(spec, tmp_path)
-    bad = [run.run_id(spec) for run in plan.all_runs(spec) if run.variant.learning_rate == 1e38]
+    bad = [run.run_id(spec) for run in all_runs(spec) if run.variant.learning_rate == 1e38]
     assert sorted(outcome.diverged) == sorted(bad)
     for run_id, update in outcome.diverged.items():
         (line,) = [r.getMessage() for r in caplog.records if run_id in r.getMessage()]
@@ -648,10 +648,10 @@ def test_policies_are_kept_along_training_whatever_stops_it(
     kept = list(results.kept_policies(one))
     marks = sorted({policy.interactions for policy in kept})
     assert marks == [update * 64 for update in spec.kept_updates(4)]
-    assert len(kept) == len(marks) * len(plan.all_runs(spec))
+    assert len(kept) == len(marks) * len(all_runs(spec))
     read, before = (results.read_results(folder).frame for folder in (one, finished))
     pd.testing.assert_frame_equal(read.drop(columns="settings"), before.drop(columns="settings"))
-    ids = {entry.run_id(spec): entry.seed for entry in plan.all_runs(spec)}
+    ids = {entry.run_id(spec): entry.seed for entry in all_runs(spec)}
     for policy in kept:
         expected = results.load_policy(one, policy.run_id)
         if policy.interactions == 0:
