@@ -492,5 +492,5 @@ def test_a_job_that_fails_is_counted_with_its_reason(slurm: dict[str, str], tmp_
     wait_until(lambda: not cluster.live(), MINUTES)
     assert on.counts() == {"failed": 2}
     said = on.call("--status").splitlines()[-1]
-    assert "and 1 more: exit code 1: " in said
+    assert "and 1 more: exit code 2: " in said
     assert "nonsense" in said
