@@ -112,14 +112,7 @@ def run_sweep(
             if program not in waiting:
                 progress.skip(program)
         work = _Work(spec, folder, task, checkpoint_seconds, stop, progress, compiler, series)
-        is_progressing = True
-        while waiting and is_progressing:
-            busy: list[Program] = []
-            for queues in division.phases(waiting):
-                chips = hosts.lanes(len(queues))
-                _take_turns([work.on(*pair, busy) for pair in zip(queues, chips, strict=True)])
-            is_progressing = len(busy) < len(waiting)
-            waiting = busy
+        waiting = work.on_all(division, waiting)
     records = hosts.on_first(lambda: [workdir.read_record(folder, p) for p in programs])
     diverged = {run: at for record in records for run, at in record.get("diverged", {}).items()}
     return Outcome(diverged, tuple(program.program_id for program in waiting))
@@ -137,6 +130,18 @@ class _Work:
     progress: Progress
     compiler: Compiler
     live: Live
+
+    def on_all(self, division: lanes.Lanes, waiting: Sequence[Program]) -> list[Program]:
+        """Run programs until all are done, or others work on all that are left; returns these."""
+        left, is_progressing = list(waiting), True
+        while left and is_progressing:
+            busy: list[Program] = []
+            for queues in division.phases(left):
+                chips = hosts.lanes(len(queues))
+                _take_turns([self.on(*pair, busy) for pair in zip(queues, chips, strict=True)])
+            is_progressing = len(busy) < len(left)
+            left = busy
+        return left
 
     def on(
         self, queue: Sequence[Program], chips: Sequence[jax.Device], busy: list[Program]
