@@ -2,7 +2,6 @@
 PYTHON  ?= python3
 EXTRAS  ?=
 WORKERS ?= 2
-SLOW_WORKERS ?= $(shell expr $(WORKERS) + 1)
 
 VENV   := .venv
 PY     := $(VENV)/bin/python
@@ -92,10 +91,10 @@ test-full: $(SLOW)
 	  || echo '== TensorFlow could not be installed: the tests that need it will be skipped'
 	@$(MAKE) --no-print-directory $(CHIP) \
 	  || echo '== The compilers of TPUs and GPUs could not be installed: their tests will be skipped'
-	@# Files stay whole: several share one sweep, or one cluster, among their tests. Half of the time
-	@# they wait, for a queue or a process that was killed: so there is one worker more than cores.
-	@echo '== Slow tests: pytest, $(SLOW_WORKERS) workers'
-	@$(PY) -m pytest -n $(SLOW_WORKERS) --dist loadfile --no-loadscope-reorder --durations=15 -m slow
+	@# Files stay whole: several share one sweep, or one cluster, among their tests. They begin
+	@# in the order of their names: the few that wait for a queue would else be the last, alone.
+	@echo '== Slow tests: pytest, $(WORKERS) workers'
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=15 -m slow
 
 docs: $(DOCS)
 	@$(PY) -m mkdocs build --strict --quiet
