@@ -313,6 +313,12 @@ class Cluster:
         """Submit what is missing of a sweep with room for two runs in a program."""
         return self.call(*SPLIT, "--slurm.partition=test", "--slurm.cpus=1", *arguments)
 
+    def submit_and_begin(self) -> None:
+        """Submit, and wait until every program has its first evaluation."""
+        self.submit()
+        programs = sorted(records(self.workdir))
+        wait_until(lambda: all(self.begun(program)() for program in programs), MINUTES)
+
     def counts(self) -> dict[str, int]:
         """Programs in each state, and the lines after them."""
         rows = re.findall(r"^([a-z ]+?) +(\d+) +\d+$", self.call("--status"), re.MULTILINE)
@@ -411,9 +417,7 @@ def test_preempted_jobs_are_requeued_and_go_on(
 ) -> None:
     """By a job of more priority that needs both of the node's processors."""
     on = Cluster(tmp_path, slurm)
-    on.submit()
-    programs = sorted(records(on.workdir))
-    wait_until(lambda: all(on.begun(program)() for program in programs), MINUTES)
+    on.submit_and_begin()
     tasks = sorted(cluster.live())
     urgent = ["sbatch", "--partition=urgent", "--ntasks=2", "--output=/dev/null", "--wrap=true"]
     with cluster.nothing_started():
@@ -435,9 +439,7 @@ def test_what_is_requeued_or_loses_its_node_goes_on(
 ) -> None:
     """One task by `scontrol requeue`, which saves; then both without a warning."""
     on = Cluster(tmp_path, slurm)
-    on.submit()
-    programs = sorted(records(on.workdir))
-    wait_until(lambda: all(on.begun(program)() for program in programs), MINUTES)
+    on.submit_and_begin()
     (task,) = (job for job in cluster.live() if job.endswith("_1"))
     with cluster.nothing_started():
         subprocess.run(["scontrol", "requeue", task], check=True)
